@@ -1,0 +1,98 @@
+"""The command line: `python -m genbench [verb] key=value ...`.
+
+It finds the verb, checks what was asked for, and only then imports what the verb needs.
+"""
+
+import argparse
+import os
+import sys
+
+from genbench.errors import UserError
+
+VERBS = {
+    "train": "train a method, or go on with a run: train run=FOLDER",
+    "sample": "draw images from a run: sample run=FOLDER count=64 seed=3",
+    "evaluate": "score a run: evaluate run=FOLDER",
+    "list": "print the experiments, methods and data sets",
+}
+
+_EXAMPLES = """examples:
+  python -m genbench                                    a GAN on scikit-learn's digits
+  python -m genbench experiment=gan_mnist data.root=DIR
+  python -m genbench -m seed=0,1,2                      three runs, one after the other
+  python -m genbench train run=FOLDER steps=4000        go on with a run
+  python -m genbench --cfg experiment=gan_mnist         print the whole configuration
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line and return the exit status: 0, 1 for a failed run, 2 for what the user can mend."""
+    arguments = _parse(sys.argv[1:] if argv is None else argv)
+    try:
+        _run(arguments)
+    except UserError as error:
+        print(f"genbench: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("genbench: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    verbs = "\n".join(f"  {name:9} {text}" for name, text in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m genbench",
+        usage="python -m genbench [verb] [-m] [key=value ...]",
+        description=f"Train, sample and score generative methods.\n\nverbs (train if none is named):\n{verbs}",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="key=value", help="what to choose and set, in Hydra's syntax")
+    parser.add_argument("-m", "--multirun", action="store_true", help="run each combination of key=a,b,c")
+    parser.add_argument("--cfg", action="store_true", help="print the composed configuration and stop")
+    arguments = parser.parse_intermixed_args(argv)
+    plain = [word for word in arguments.words if "=" not in word and not word.startswith("~")]
+    arguments.verb = plain[0] if plain else "train"
+    arguments.stray = plain[1:]
+    arguments.overrides = [word for word in arguments.words if word not in plain]
+    return arguments
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from genbench import config
+
+    if arguments.verb not in VERBS:
+        raise UserError(f"there is no verb {arguments.verb!r}{config.near(arguments.verb, VERBS)}")
+    if arguments.stray:
+        raise UserError(f"{arguments.stray[0]!r} is neither a verb nor key=value")
+    if arguments.verb == "list":
+        from genbench.commands.list import main as list_all
+
+        return list_all()
+    if arguments.cfg:
+        from omegaconf import OmegaConf
+
+        config.check(arguments.verb, arguments.overrides, multirun=False, complete=False)
+        print(OmegaConf.to_yaml(config.compose_config(arguments.verb, arguments.overrides)), end="")
+        return None
+    config.check(arguments.verb, arguments.overrides, arguments.multirun)
+    return _run_hydra(arguments)
+
+
+def _run_hydra(arguments: argparse.Namespace) -> None:
+    import hydra
+
+    from genbench import commands, config
+
+    config.register_schemas()
+    # Hydra reads sys.argv, and Lightning repeats it to start the other processes of a distributed run.
+    sys.argv = [sys.argv[0], *arguments.overrides, *(["--multirun"] if arguments.multirun else [])]
+    # Errors are to come through to `main`, which knows how to say them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    task = commands.load(arguments.verb)
+    hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=arguments.verb)(task)()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

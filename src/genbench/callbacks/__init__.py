@@ -1,0 +1,1 @@
+"""What watches a training: none of them knows a method beyond `sample`."""

@@ -1,0 +1,59 @@
+"""What a run can go on from, and its best weights.
+
+Lightning's ModelCheckpoint knows epochs, validation and its own tests' modules; for methods that optimise by hand it
+warns at each save that the weights are those after the step, which is just what is wanted here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from genbench.errors import UserError
+
+
+class Checkpoints(Callback):
+    """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` when the watched score improves,
+    in `checkpoints` of the run folder.
+
+    Lightning writes beside the file and then moves it into place, so a killed process leaves the previous one whole.
+    This callback must come after those that make the score and those that may refuse the weights.
+
+    Args:
+        every: steps between two writings of `last.ckpt`.
+        monitor: the score in `trainer.callback_metrics` whose smallest value is best.
+
+    Raises:
+        UserError: `every` is not positive.
+    """
+
+    def __init__(self, every: int, monitor: str) -> None:
+        if every < 1:
+            raise UserError(f"callbacks.checkpoints.every must be at least 1, not {every}")
+        self.every = every
+        self.monitor = monitor
+        self.best_score: float | None = None
+        self._latest: Any = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save what is due."""
+        step, folder = trainer.global_step, Path(trainer.default_root_dir) / "checkpoints"
+        score = trainer.callback_metrics.get(self.monitor)
+        # The entry stays between two scores; a new score is a new object.
+        if score is not None and score is not self._latest:
+            self._latest = score
+            if self.best_score is None or float(score) < self.best_score:
+                self.best_score = float(score)
+                trainer.save_checkpoint(folder / "best.ckpt")
+        if step % self.every == 0 or step == trainer.max_steps:
+            trainer.save_checkpoint(folder / "last.ckpt")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best score so far."""
+        return {"best_score": self.best_score}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remember the best score of earlier sessions."""
+        self.best_score = state_dict["best_score"]

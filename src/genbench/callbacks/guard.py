@@ -1,0 +1,61 @@
+"""Stop a training whose numbers are no longer numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from genbench.errors import TrainingDiverged
+
+
+class Guard(Callback):
+    """Stop when a loss or a weight is NaN or infinite, and let no such weight into a checkpoint.
+
+    The losses of all steps are watched, but looked at every `every` steps only: each look makes a GPU wait.
+
+    Args:
+        every: steps between two looks.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = max(1, every)
+        self._finite: dict[str, Tensor] = {}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Watch the losses that the method's step returned.
+
+        Raises:
+            TrainingDiverged: one of them was not finite since the last look.
+        """
+        for name, loss in (outputs or {}).items():
+            finite = torch.isfinite(loss.detach())
+            self._finite[name] = finite & self._finite.get(name, finite)
+        if trainer.global_step % self.every and trainer.global_step != trainer.max_steps:
+            return
+        for name, finite in self._finite.items():
+            if not finite:
+                raise _diverged(name, trainer)
+        self._finite = {}
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Look at what is about to be written, so that the checkpoints that exist are good ones.
+
+        Raises:
+            TrainingDiverged: a weight is not finite.
+        """
+        for name, value in checkpoint["state_dict"].items():
+            if value.is_floating_point() and not value.isfinite().all():
+                raise _diverged(name, trainer)
+
+
+def _diverged(name: str, trainer: Trainer) -> TrainingDiverged:
+    last = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+    kept = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint had been written yet"
+    return TrainingDiverged(
+        f"{name} is no longer finite at step {trainer.global_step}: the training diverged; {kept}. "
+        "A lower learning rate or another objective may help"
+    )

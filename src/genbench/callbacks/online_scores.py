@@ -1,0 +1,51 @@
+"""Scores during training."""
+
+from typing import Any
+
+from lightning import Callback, Trainer
+
+from genbench.errors import UserError
+from genbench.metrics.evaluator import Evaluator, Scores
+
+
+class OnlineScores(Callback):
+    """Log `score/<name>` of the averaged weights every `every` steps; all processes share the work.
+
+    The reference is the training split. The scores at a step can be had from `trainer.callback_metrics`, where
+    `Checkpoints` looks for the best.
+
+    Args:
+        evaluator: draws and scores the images.
+        every: steps between two scores.
+
+    Raises:
+        UserError: `every` is not positive.
+    """
+
+    def __init__(self, evaluator: Evaluator, every: int) -> None:
+        if every < 1:
+            raise UserError(f"callbacks.scores.every must be at least 1, not {every}")
+        self.evaluator = evaluator
+        self.every = every
+        self.latest: Scores | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Measure the reference once."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        self.evaluator.set_reference(data.store("train").images, data.name, "train")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Score if it is time."""
+        step = trainer.global_step
+        if step % self.every and step != trainer.max_steps:
+            return
+        scores = self.evaluator.score_method(
+            pl_module.sample, pl_module.device, trainer.global_rank, trainer.world_size
+        )
+        self.latest = scores
+        values = {f"score/{name}": value for name, value in scores.values.items()}
+        trainer.callback_metrics.update(values)  # type: ignore[arg-type]
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=step)

@@ -1,0 +1,26 @@
+"""Random numbers of a training step that depend on (seed, rank, step) alone."""
+
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from genbench.randomness import derive_seed
+
+
+class ReproducibleSteps(Callback):
+    """Seed torch anew before every step.
+
+    A resumed run then draws what an uninterrupted one would have drawn, without a saved generator state, and nothing
+    that a callback draws between two steps disturbs the training.
+
+    Args:
+        seed: the run's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Seed by what the step is."""
+        torch.manual_seed(derive_seed("step", self.seed, trainer.global_rank, trainer.global_step))

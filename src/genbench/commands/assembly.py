@@ -1,0 +1,77 @@
+"""Turn a configuration into objects, and a run folder back into its method and data."""
+
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from genbench.data.base import ImageData
+from genbench.errors import UserError
+from genbench.methods.base import GenerativeMethod
+from genbench.runs import RunFolder
+from genbench.signatures import parameters_of
+
+
+def build(node: Any, what: str, **given: Any) -> Any:
+    """Instantiate a node of the configuration.
+
+    Raises:
+        UserError: the class refused its settings.
+    """
+    try:
+        return instantiate(node, **given, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UserError):
+            raise cause from None
+        if isinstance(cause, ValueError | TypeError | ImportError | RuntimeError):
+            raise UserError(f"{what}: {cause}") from error
+        raise
+
+
+def build_data(config: DictConfig) -> ImageData:
+    """Return the data module, which has read nothing yet."""
+    data: ImageData = build(config.data, "data")
+    return data
+
+
+def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
+    """Return the method, told of the data what its class asks for by name: `image_shape`, `num_classes`."""
+    asked = parameters_of(config.method["_target_"]) or {}
+    facts = {"image_shape": data.image_shape, "num_classes": data.num_classes}
+    method: GenerativeMethod = build(
+        config.method, "method", **{name: fact for name, fact in facts.items() if name in asked}
+    )
+    return method
+
+
+def restore_method(
+    folder: RunFolder, config: DictConfig, data: ImageData, checkpoint: str, device: torch.device
+) -> GenerativeMethod:
+    """Return a run's method with the weights of a checkpoint, in evaluation mode on a device.
+
+    Raises:
+        UserError: the checkpoint is missing, damaged or of another method.
+    """
+    method = build_method(config, data)
+    try:
+        method.load_state_dict(folder.load_state(checkpoint))
+    except RuntimeError as error:
+        raise UserError(f"{folder.checkpoint(checkpoint)} does not fit {folder.config_file}: {error}") from error
+    return method.eval().to(device)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a name; "auto" is the first GPU if there is one.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros((), device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name} can't be used: {str(error).splitlines()[0]}") from error

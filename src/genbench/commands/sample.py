@@ -1,0 +1,32 @@
+"""`sample`: draw images from a run."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from genbench.commands.assembly import build_data, choose_device, restore_method
+from genbench.errors import UserError
+from genbench.figures.grid import make_grid, save_image
+from genbench.runs import RunFolder
+from genbench.sampling import sample_images
+
+
+def main(config: DictConfig) -> None:
+    """Write `count` images as PNG, and a grid of the first 100 beside them.
+
+    Raises:
+        UserError: the run folder or a setting does not do.
+    """
+    if config.count < 1 or config.seed < 0:
+        raise UserError(f"sample needs count >= 1 and seed >= 0, not {config.count} and {config.seed}")
+    folder = RunFolder.open(config.run)
+    settings = folder.read_config()
+    device = choose_device(config.device)
+    method = restore_method(folder, settings, build_data(settings), config.checkpoint, device)
+
+    out = Path(config.out) if config.out else folder.samples / f"{config.checkpoint}_seed{config.seed}"
+    images = sample_images(method.sample, config.count, config.seed)
+    for index, image in enumerate(images):
+        save_image(image, out / "images" / f"{index:06d}.png")
+    save_image(make_grid(images[:100]), out / "grid.png")
+    print(f"{len(images)} images: {out / 'images'}\ngrid: {out / 'grid.png'}")

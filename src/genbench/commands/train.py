@@ -1,0 +1,147 @@
+"""`train`: make a run folder and train into it, or go on with one."""
+
+import logging
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from lightning import Callback, Trainer, seed_everything
+from omegaconf import DictConfig, OmegaConf
+
+from genbench.callbacks.clock import Clock
+from genbench.callbacks.online_scores import OnlineScores
+from genbench.callbacks.reproducible_steps import ReproducibleSteps
+from genbench.commands.assembly import build, build_data, build_method
+from genbench.commands.scoreboard import publish
+from genbench.config import check_kinds
+from genbench.data.base import ImageData
+from genbench.errors import UserError
+from genbench.runs import RunFolder
+
+_FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
+# What may change when a run goes on; anything else would make it another run under the same name.
+_FREE_TO_CHANGE = ("steps", "trainer", "logger")
+
+
+def main(config: DictConfig) -> None:
+    """Train what the configuration says.
+
+    Raises:
+        UserError: something in it can't be had.
+        TrainingDiverged: a loss or a weight is no longer finite.
+    """
+    overrides = list(HydraConfig.get().overrides.task)
+    if config.run is None:
+        folder, checkpoint = _new_folder(config), None
+    else:
+        folder = RunFolder.open(config.run)
+        config = _change(folder.read_config(), overrides)
+        checkpoint = folder.checkpoint("last")
+    _check(config)
+    _quieten()
+
+    seed_everything(config.seed, verbose=False)
+    data = build_data(config)
+    method = build_method(config, data)
+    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config)]
+    trainer: Trainer = build(
+        config.trainer,
+        "trainer",
+        max_steps=config.steps,
+        default_root_dir=str(folder.path),
+        logger=_build_loggers(config, folder),
+        callbacks=callbacks,
+    )
+    if trainer.is_global_zero:
+        folder.create(config)
+        folder.write_manifest(seed=config.seed, overrides=overrides)
+        print(f"run folder: {folder.path}", flush=True)
+    trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if trainer.is_global_zero:
+        _finish(trainer, folder, data)
+
+
+def _new_folder(config: DictConfig) -> RunFolder:
+    """Return a folder of its own for this run; the other processes of a distributed run find theirs in the environment."""
+    if "LOCAL_RANK" in os.environ and _FOLDER_VARIABLE in os.environ:
+        return RunFolder(os.environ[_FOLDER_VARIABLE])
+    name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_seed{config.seed}"
+    for attempt in range(1, 1000):
+        path = Path(config.output, config.name, name if attempt == 1 else f"{name}_{attempt}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"output={config.output}: the run folder can't be made ({error})") from error
+        os.environ[_FOLDER_VARIABLE] = str(path)
+        return RunFolder(path)
+    raise UserError(f"output={config.output} has no free name like {name}")
+
+
+def _change(config: DictConfig, overrides: list[str]) -> DictConfig:
+    """Return a run's configuration with what may change of it changed."""
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key = override.key_or_group
+        if key == "run":
+            continue
+        if key.split(".")[0] not in _FREE_TO_CHANGE or key in ("trainer", "logger"):
+            raise UserError(
+                f"{key} can't change when a run goes on, only steps, trainer.* and logger.* can; for other settings "
+                "begin a new run without run="
+            )
+        OmegaConf.update(config, key, override.value(), force_add=True)
+    check_kinds(config)
+    return config
+
+
+def _check(config: DictConfig) -> None:
+    if config.steps < 1:
+        raise UserError(f"steps must be at least 1, not {config.steps}")
+    if config.seed < 0:
+        raise UserError(f"seed must be at least 0, not {config.seed}")
+    several = config.trainer.get("devices", 1) not in (1, "1", "auto") or config.trainer.get("num_nodes", 1) > 1
+    if several and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise UserError("-m can't start runs of several processes: start each run by itself, or set trainer.devices=1")
+
+
+def _build_callbacks(config: DictConfig) -> list[Callback]:
+    """Build the callbacks in the order of their names in the configuration, which matters: see `Checkpoints`."""
+    return [build(node, f"callbacks.{name}") for name, node in config.callbacks.items() if node is not None]
+
+
+def _build_loggers(config: DictConfig, folder: RunFolder) -> list[Any]:
+    return [
+        build(node, f"logger.{name}", save_dir=str(folder.path))
+        for name, node in config.logger.items()
+        if node is not None
+    ]
+
+
+def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
+    step = trainer.global_step
+    clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
+    folder.write_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
+    online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
+    if online and online[0].latest is not None:
+        real = online[0].evaluator.score_images(data.store("test").images)
+        publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last")
+    pictures = sorted(folder.samples.glob("step_*.png"))
+    if pictures:
+        print(f"{len(pictures)} pictures, the last: {pictures[-1]}")
+    print(f"trained {step} steps in {clock.seconds:.0f} s: {folder.path}", flush=True)
+
+
+def _quieten() -> None:
+    """Leave out what Lightning says at each start and what does not hold here."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # Our loader begins at the step that the run stands at, so a run may go on in the middle of an epoch.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    warnings.filterwarnings("ignore", message=".*[Ee]xperiment logs directory.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

@@ -1,0 +1,1 @@
+"""One DataModule a data set, and the store of prepared images beneath them."""

@@ -1,0 +1,70 @@
+"""What every data set answers: its images in memory, in a fixed order, and batches of them."""
+
+from abc import abstractmethod
+from typing import Literal
+
+from lightning import LightningDataModule
+
+from genbench.data.store import BatchLoader, ImageStore
+from genbench.errors import UserError
+
+Split = Literal["train", "test"]
+
+
+class ImageData(LightningDataModule):
+    """A data set whose splits are `ImageStore`s.
+
+    A data set's own file says `image_shape`, `num_classes` and how to `load` a split.
+
+    Args:
+        batch_size: images of a batch over all processes; at least 1.
+        seed: seed of the training order.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    image_shape: tuple[int, int, int]
+    """(C, H, W) of an image."""
+
+    num_classes: int | None = None
+    """How many classes the condition names; None where it names none."""
+
+    name: str
+    """The data set's name in scores and tables."""
+
+    def __init__(self, batch_size: int, seed: int) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise UserError(f"data.batch_size must be at least 1, not {batch_size}")
+        self.batch_size = batch_size
+        self.seed = seed
+        self._stores: dict[Split, ImageStore] = {}
+
+    @abstractmethod
+    def load(self, split: Split) -> ImageStore:
+        """Read a split.
+
+        Raises:
+            UserError: a file is missing or is not what it should be; the message names it and the remedy.
+        """
+
+    def store(self, split: Split) -> ImageStore:
+        """Return a split, which is read once."""
+        if split not in self._stores:
+            self._stores[split] = self.load(split)
+        return self._stores[split]
+
+    def train_dataloader(self) -> BatchLoader:
+        """Return the training batches; under a trainer this process's share, from the step that it stands at."""
+        if self.trainer is None:
+            return BatchLoader(self.store("train"), self.batch_size, seed=self.seed)
+        return BatchLoader(
+            self.store("train"),
+            self.batch_size,
+            seed=self.seed,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            start_step=self.trainer.global_step,
+            device=self.trainer.strategy.root_device,
+        )

@@ -1,0 +1,51 @@
+"""scikit-learn's handwritten digits: 1,797 real scans of 8 x 8 pixels, shipped with the library, no download.
+
+They are the test set of the UCI "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
+
+Example:
+    python -m genbench experiment=gan_digits data.size=32
+"""
+
+import numpy as np
+import torch
+
+from genbench.data.base import ImageData, Split
+from genbench.data.resize import resize
+from genbench.data.store import ImageStore
+from genbench.errors import UserError
+
+# Every fifth image is a test image: the file's order mixes writers and classes evenly.
+_TEST_EVERY = 5
+
+
+class Digits(ImageData):
+    """1,438 training and 359 test digits with their classes, white on black.
+
+    Args:
+        size: side in pixels, resized from 8 by bicubic interpolation; at least 8.
+        batch_size: images of a batch over all processes.
+        seed: seed of the training order.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    name = "digits"
+    num_classes = 10
+
+    def __init__(self, size: int = 28, batch_size: int = 64, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        if size < 8:
+            raise UserError(f"data.size must be at least the digits' own 8 pixels, not {size}")
+        self.image_shape = (1, size, size)
+
+    def load(self, split: Split) -> ImageStore:
+        """Return the images of a split, uint8 (N, 1, size, size), with their classes (N,)."""
+        from sklearn.datasets import load_digits  # heavy, and needed by this data set alone
+
+        images, classes = load_digits(return_X_y=True)
+        is_test = np.arange(len(images)) % _TEST_EVERY == _TEST_EVERY - 1
+        chosen = is_test if split == "test" else ~is_test
+        # Ink is counted from 0 to 16.
+        ink = torch.from_numpy(images[chosen] * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
+        return ImageStore(resize(ink, self.image_shape[1], "bicubic"), torch.from_numpy(classes[chosen]).long())

@@ -1,0 +1,1 @@
+"""Pictures: grids of images, and later interpolations, charts and the report."""

@@ -1,0 +1,43 @@
+"""A grid of images as one picture."""
+
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+_MARGIN = 2
+_SMALLEST_SIDE = 56
+_GREY = 96
+
+
+def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """Arrange images in rows, small ones enlarged by a whole factor so that a person sees their pixels.
+
+    Args:
+        images: uint8 (N, C, H, W), C 1 or 3, N at least 1.
+        columns: images a row; by default as square as it gets.
+
+    Returns:
+        uint8 (C, rows * side + margins, columns * side + margins).
+    """
+    factor = max(1, _SMALLEST_SIDE // max(images.shape[-2:]))
+    images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    count, channels, height, width = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    size = (rows * (height + _MARGIN) + _MARGIN, columns * (width + _MARGIN) + _MARGIN)
+    grid = torch.full((channels, *size), _GREY, dtype=torch.uint8)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = _MARGIN + row * (height + _MARGIN), _MARGIN + column * (width + _MARGIN)
+        grid[:, top : top + height, left : left + width] = image
+    return grid
+
+
+def save_image(image: Tensor, path: Path) -> None:
+    """Write a uint8 image (C, H, W), C 1 or 3, as PNG; folders are made as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = image.permute(1, 2, 0).cpu().numpy()
+    Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(path)

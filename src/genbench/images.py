@@ -1,0 +1,29 @@
+"""The two ranges an image lives in: uint8 on disk and in scores, float32 in [-1, 1] in networks."""
+
+import torch
+from torch import Tensor
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Map uint8 in [0, 255] to float32 in [-1, 1]; any shape.
+
+    Raises:
+        TypeError: the images are not uint8, so their range is unknown.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"expected uint8 images, got {images.dtype}")
+    return images.to(torch.float32).div_(127.5).sub_(1.0)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Map float in [-1, 1] to uint8, rounding to the nearest level and clipping what lies outside; any shape.
+
+    It is the exact inverse of `to_float` on every level. Scores are computed from what it returns, because these
+    are the images that a person would save and look at.
+
+    Raises:
+        TypeError: the images are not floating point.
+    """
+    if not images.is_floating_point():
+        raise TypeError(f"expected floating-point images in [-1, 1], got {images.dtype}")
+    return images.to(torch.float32).add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

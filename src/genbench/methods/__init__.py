@@ -1,0 +1,1 @@
+"""One generative method a file: its losses in full view, nothing of data or scores."""

@@ -1,0 +1,50 @@
+"""What every generative method answers, whatever it is inside."""
+
+from abc import ABC, abstractmethod
+from typing import Protocol, runtime_checkable
+
+from lightning import LightningModule
+from torch import Tensor
+
+from genbench.randomness import Noise
+
+
+class GenerativeMethod(LightningModule, ABC):
+    """A method that can be trained and sampled; all that grids, scores and reports know of it is `sample`.
+
+    A step is one call of `training_step`, one batch; `self.step` counts the finished ones. Whatever steps optimizers
+    by hand must let exactly one optimizer step a batch count (see `AdversarialMethod`), so that logging,
+    checkpoints and stopping count batches.
+    """
+
+    @abstractmethod
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images (count, C, H, W) in [-1, 1] from the averaged weights.
+
+        Args:
+            count: how many.
+            condition: what each image shall show, (count, ...); None for unconditional methods.
+            noise: the only source of random numbers.
+        """
+
+    @property
+    def step(self) -> int:
+        """Steps finished so far; within `training_step`, the index of the current one as long as no optimizer moved."""
+        return self.trainer.global_step
+
+    @property
+    def logs_this_step(self) -> bool:
+        """Whether what is logged at the current step gets written, so that costly figures are computed only then."""
+        every = self.trainer.log_every_n_steps
+        return every > 0 and (self.step + 1) % every == 0
+
+
+@runtime_checkable
+class HasLatents(Protocol):
+    """The ability to map a latent vector to an image, which interpolation needs."""
+
+    latent_dim: int
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, H, W) in [-1, 1] of latents `z`, (B, latent_dim), from the averaged weights."""
+        ...

@@ -1,0 +1,1 @@
+"""Scores of sets of images: feature extractors, statistics of features, and the Evaluator that puts them together."""

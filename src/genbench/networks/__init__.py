@@ -1,0 +1,1 @@
+"""Torch modules without training logic. They import nothing else of GenBench."""

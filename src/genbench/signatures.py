@@ -1,0 +1,117 @@
+"""What a `_target_` accepts, read from source without importing it.
+
+A class's `__init__` is the one place that says which settings a method has and of what kind. Reading it as text costs
+milliseconds where importing torch costs seconds, so a misspelt setting is answered at once.
+"""
+
+import ast
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A setting: its name and what its annotation admits, None where that can't be told."""
+
+    name: str
+    kinds: tuple[Any, ...] | None
+    """Types (bool, int, float, str, list, None) and, of a Literal, the admitted values wrapped as `Choice`."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a Literal."""
+
+    value: Any
+
+
+def parameters_of(target: str) -> dict[str, Parameter] | None:
+    """Return the parameters of a class or function by its dotted name; None if they can't be told from source."""
+    module, _, name = target.rpartition(".")
+    found = _find(module, name)
+    if found is None:
+        return None
+    node, module = found
+    if isinstance(node, ast.ClassDef):
+        node = next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
+    if not isinstance(node, ast.FunctionDef) or node.args.kwarg is not None:
+        return None
+    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return {
+        argument.arg: Parameter(argument.arg, _kinds(argument.annotation, module))
+        for argument in arguments
+        if argument.arg != "self"
+    }
+
+
+def first_line(module: str) -> str:
+    """Return the first line of a module's docstring, "" where there is none."""
+    tree = _tree(module)
+    return ((ast.get_docstring(tree) if tree else None) or "").partition("\n")[0]
+
+
+@cache
+def _tree(module: str) -> ast.Module | None:
+    path = _source(module)
+    return None if path is None else ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _source(module: str) -> Path | None:
+    """Return a module's file; only the top package is looked up by Python, which does not import it."""
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(next(iter(spec.submodule_search_locations)), *rest)
+    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+
+
+def _find(module: str, name: str, depth: int = 0) -> tuple[ast.AST, str] | None:
+    """Return the definition of a name and the module that holds it, following `from ... import ...`."""
+    tree = _tree(module)
+    if tree is None or depth > 5:
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return node, module
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return node.value, module
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _find(node.module, alias.name, depth + 1)
+    return None
+
+
+_SIMPLE = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (str,), "None": (None,)}
+_LISTS = {"Sequence", "list", "tuple"}
+
+
+def _kinds(annotation: ast.AST | None, module: str) -> tuple[Any, ...] | None:
+    match annotation:
+        case ast.Constant(value=None):
+            return (None,)
+        case ast.Name(id=name) if name in _SIMPLE:
+            return _SIMPLE[name]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            sides = _kinds(left, module), _kinds(right, module)
+            return None if None in sides else (*sides[0], *sides[1])  # type: ignore[misc]
+        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
+            kinds = _kinds(inner, module)
+            return None if kinds is None else (*kinds, None)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
+            values = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            return tuple(Choice(value.value) for value in values if isinstance(value, ast.Constant))
+        case ast.Subscript(value=ast.Name(id=name)) if name in _LISTS:
+            return (list,)
+        case ast.Name(id=name):
+            alias = _find(module, name)
+            # A class is not an alias of an annotation.
+            return None if alias is None or isinstance(alias[0], ast.ClassDef) else _kinds(*alias)
+    return None
