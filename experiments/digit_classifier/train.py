@@ -23,7 +23,7 @@ from genbench.metrics.extractors import DIGITS_WEIGHTS, DigitClassifier
 
 BATCH = 256
 EPOCHS = 8
-# scikit-learn's 1,438 digits are repeated so that they are about a fifth of what the classifier sees.
+# scikit-learn's 1,442 digits are repeated so that they are about a fifth of what the classifier sees.
 DIGITS_REPEATED = 10
 
 

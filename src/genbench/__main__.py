@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from genbench.errors import UserError
+from genbench.errors import SweepFailed, UserError
 
 VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
@@ -82,6 +82,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _run_hydra(arguments: argparse.Namespace) -> None:
     import hydra
+    from omegaconf import DictConfig
 
     from genbench import commands, config
 
@@ -91,7 +92,20 @@ def _run_hydra(arguments: argparse.Namespace) -> None:
     # Errors are to come through to `main`, which knows how to say them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     task = commands.load(arguments.verb)
-    hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=arguments.verb)(task)()
+    errors: list[UserError] = []
+
+    def run(composed: DictConfig) -> None:
+        # One run of a sweep that the user must mend does not keep the others from running.
+        try:
+            task(composed)
+        except UserError as error:
+            errors.append(error)
+            if arguments.multirun:
+                print(f"genbench: {error}", file=sys.stderr)
+
+    hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=arguments.verb)(run)()
+    if errors:
+        raise errors[0] if not arguments.multirun else SweepFailed(f"{len(errors)} of the runs failed, see above")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genbench.errors import UserError
+from genbench.runs import RunFolder
 from genbench.signatures import Choice, parameters_of
 
 _PACKAGED = Path(__file__).with_name("conf")
@@ -154,6 +155,11 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> None:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing and complete:
         raise UserError(f"{verb} needs {', '.join(f'{key}=...' for key in missing)}")
+    if config.get("run"):
+        RunFolder.open(config.run)
+    for key, least in (("steps", 1), ("count", 1), ("seed", 0)):
+        if config.get(key, least) < least:
+            raise UserError(f"{key} must be at least {least}, not {config[key]}")
 
 
 def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:
@@ -193,18 +199,18 @@ def near(word: str, known: Iterable[str]) -> str:
 def _explain(error: Exception, verb: str, overrides: list[str]) -> str:
     """Turn Hydra's words into ours: what is wrong and what is near."""
     text = str(error)
-    if found := re.search(r"Could not find '(.+?)/([^/']+)'", text):
+    if found := re.search(r"Could not find '(.+?)/([^/']*)'", text):
         group, name = found.groups()
         return f"there is no {group} {name!r}{near(name, options(group))}"
     if found := re.search(r"Could not override '(.+?)'", text):
         key = found[1].split("@")[0]
-        if reason := re.search(r"Value .* could not be converted to (\w+)|Value '.*' .*", text):
-            return f"{key}: {reason[0]}"
         return f"there is no key {key!r}{_near_key(key, verb, overrides)}"
     if found := re.search(r"No match in the defaults list", text):
         key = re.search(r"override '?\+?([\w/@.]+)", text)
         return f"there is no group {key[1] if key else text!r}{near(key[1] if key else '', _groups())}"
-    return _first_line(error)
+    # OmegaConf says first that a value did not fit, then, in the cause, why.
+    said = _first_line(error).removeprefix("Error merging override ")
+    return f"{said}: {_first_line(error.__cause__)}" if error.__cause__ else said
 
 
 def _near_key(key: str, verb: str, overrides: list[str]) -> str:

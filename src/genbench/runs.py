@@ -96,8 +96,8 @@ class RunFolder:
             raise UserError(f"{self.path} has no checkpoint {name!r}; it has: {there}")
         return path
 
-    def load_state(self, name: str = "last") -> dict[str, Any]:
-        """Return the method's state dict from a checkpoint; nothing but tensors is unpickled.
+    def load_checkpoint(self, name: str = "last") -> dict[str, Any]:
+        """Return a checkpoint, the method's weights under "state_dict"; nothing but tensors is unpickled.
 
         Raises:
             UserError: the file is missing, damaged or not a checkpoint.
@@ -106,12 +106,13 @@ class RunFolder:
 
         path = self.checkpoint(name)
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            state: dict[str, Any] = content["state_dict"]
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            if not isinstance(content, dict) or "state_dict" not in content:
+                raise ValueError("it has no state_dict")
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {reason}") from error
-        return state
+        return content
 
     def write_manifest(self, **facts: Any) -> None:
         """Write or update what the run was made with: code, versions, machine and the given facts."""

@@ -57,7 +57,7 @@ def restore_method(
     """
     method = build_method(config, data)
     try:
-        method.load_state_dict(folder.load_state(checkpoint))
+        method.load_state_dict(folder.load_checkpoint(checkpoint)["state_dict"])
     except RuntimeError as error:
         raise UserError(f"{folder.checkpoint(checkpoint)} does not fit {folder.config_file}: {error}") from error
     return method.eval().to(device)

@@ -5,7 +5,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from genbench.commands.assembly import build_data, choose_device, restore_method
-from genbench.errors import UserError
 from genbench.figures.grid import make_grid, save_image
 from genbench.runs import RunFolder
 from genbench.sampling import sample_images
@@ -17,8 +16,6 @@ def main(config: DictConfig) -> None:
     Raises:
         UserError: the run folder or a setting does not do.
     """
-    if config.count < 1 or config.seed < 0:
-        raise UserError(f"sample needs count >= 1 and seed >= 0, not {config.count} and {config.seed}")
     folder = RunFolder.open(config.run)
     settings = folder.read_config()
     device = choose_device(config.device)

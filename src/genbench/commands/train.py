@@ -36,18 +36,16 @@ def main(config: DictConfig) -> None:
         TrainingDiverged: a loss or a weight is no longer finite.
     """
     overrides = list(HydraConfig.get().overrides.task)
-    if config.run is None:
-        folder, checkpoint = _new_folder(config), None
-    else:
-        folder = RunFolder.open(config.run)
-        config = _change(folder.read_config(), overrides)
-        checkpoint = folder.checkpoint("last")
-    _check(config)
+    old_folder = None if config.run is None else RunFolder.open(config.run)
+    if old_folder is not None:
+        config = _reopen(old_folder, overrides)
+    _check_processes(config)
     _quieten()
 
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
     method = build_method(config, data)
+    folder = old_folder or _new_folder(config)
     callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config)]
     trainer: Trainer = build(
         config.trainer,
@@ -61,7 +59,7 @@ def main(config: DictConfig) -> None:
         folder.create(config)
         folder.write_manifest(seed=config.seed, overrides=overrides)
         print(f"run folder: {folder.path}", flush=True)
-    trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    trainer.fit(method, datamodule=data, ckpt_path=old_folder and old_folder.checkpoint("last"), weights_only=True)
     if trainer.is_global_zero:
         _finish(trainer, folder, data)
 
@@ -84,8 +82,9 @@ def _new_folder(config: DictConfig) -> RunFolder:
     raise UserError(f"output={config.output} has no free name like {name}")
 
 
-def _change(config: DictConfig, overrides: list[str]) -> DictConfig:
+def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
     """Return a run's configuration with what may change of it changed."""
+    config = folder.read_config()
     for override in OverridesParser.create().parse_overrides(overrides):
         key = override.key_or_group
         if key == "run":
@@ -97,14 +96,13 @@ def _change(config: DictConfig, overrides: list[str]) -> DictConfig:
             )
         OmegaConf.update(config, key, override.value(), force_add=True)
     check_kinds(config)
+    done = int(folder.load_checkpoint("last").get("global_step", 0))
+    if config.steps <= done:
+        raise UserError(f"{folder.path} has its {done} steps; to go on ask for more, such as steps={2 * done}")
     return config
 
 
-def _check(config: DictConfig) -> None:
-    if config.steps < 1:
-        raise UserError(f"steps must be at least 1, not {config.steps}")
-    if config.seed < 0:
-        raise UserError(f"seed must be at least 0, not {config.seed}")
+def _check_processes(config: DictConfig) -> None:
     several = config.trainer.get("devices", 1) not in (1, "1", "auto") or config.trainer.get("num_nodes", 1) > 1
     if several and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise UserError("-m can't start runs of several processes: start each run by itself, or set trainer.devices=1")
@@ -142,6 +140,9 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Our loader begins at the step that the run stands at, so a run may go on in the middle of an epoch.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-    warnings.filterwarnings("ignore", message=".*[Ee]xperiment logs directory.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    # Figures are logged by steps, however many epochs those are.
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # The averaged generator is meant to stay in evaluation mode.
+    warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
+    # Lightning against the newest torch.
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.* is deprecated")

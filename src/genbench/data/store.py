@@ -92,5 +92,7 @@ class BatchLoader:
         share = self._batch_size // self._world_size
         for position in range(first, len(self)):
             begin = position * self._batch_size + self._rank * share
+            if position == len(self) - 1:
+                # Before the last batch goes out: who counts to len(loader) never asks for what comes after it.
+                self._next_step = (epoch + 1) * len(self)
             yield self._store.batch(order[begin : begin + share], self._device)
-        self._next_step = (epoch + 1) * len(self)

@@ -89,7 +89,7 @@ class AdversarialMethod(GenerativeMethod):
         if self.step != step + 1:
             raise RuntimeError(f"a step must count once, but the trainer went from {step} to {self.step}")
         if logs:
-            self.log_dict(self._figures)
+            self.log_figures(self._figures)
         return {name: value for name, value in self._figures.items() if name.startswith("loss/")}
 
     def generator_moves(self, step: int) -> bool:

@@ -38,6 +38,11 @@ class GenerativeMethod(LightningModule, ABC):
         every = self.trainer.log_every_n_steps
         return every > 0 and (self.step + 1) % every == 0
 
+    def log_figures(self, figures: dict[str, Tensor]) -> None:
+        """Log figures of a step that has just finished, its optimizers moved, under the number of finished steps."""
+        # Lightning's own count begins at 0, and is one step behind in its loggers.
+        self.log_dict({**figures, "step": float(self.step)})
+
 
 @runtime_checkable
 class HasLatents(Protocol):

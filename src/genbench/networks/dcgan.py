@@ -31,7 +31,7 @@ class DCGANGenerator(nn.Module):
         ValueError: the images are not square, or S does not suit.
     """
 
-    def __init__(self, latent_dim: int, image_shape: Sequence[int], width: int = 64) -> None:
+    def __init__(self, latent_dim: int, image_shape: Sequence[int], width: int = 128) -> None:
         super().__init__()
         halvings, start = _halvings(image_shape)
         channels = [width * 2**level for level in reversed(range(halvings))]
@@ -72,7 +72,7 @@ class DCGANDiscriminator(nn.Module):
         ValueError: the images are not square, or S does not suit.
     """
 
-    def __init__(self, image_shape: Sequence[int], width: int = 64) -> None:
+    def __init__(self, image_shape: Sequence[int], width: int = 128) -> None:
         super().__init__()
         halvings, end = _halvings(image_shape)
         channels = [width * 2**level for level in range(halvings)]

@@ -1,0 +1,161 @@
+"""The command line in a fresh process: quick answers, clear refusals, several processes, the installed wheel."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from genbench.config import CONF, options
+from tests.conftest import NETWORKS, SMALL
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[2]
+
+MISTAKES = [
+    (["experiment=gan_digts"], "there is no experiment 'gan_digts'; did you mean gan_digits"),
+    (["method=gna"], "there is no method 'gna'; did you mean gan"),
+    (["data=minst"], "did you mean mnist"),
+    (["netwrk=mlp"], "there is no key 'netwrk'; did you mean network"),
+    (["method.latent_dimm=3"], "there is no key 'method.latent_dimm'; did you mean method.latent_dim"),
+    (["stepz=3"], "did you mean steps"),
+    (["trainer.devicez=2"], "did you mean trainer.devices"),
+    (["+method.lattent_dim=3"], "has no setting 'lattent_dim'; did you mean latent_dim"),
+    (["+trainer.max_step=3"], "has no setting 'max_step'; did you mean max_steps"),
+    (["+method.generator_optimizer.weight_decy=1"], "did you mean weight_decay"),
+    (["method.objective=nonsaturating"], "must be one of minimax, non_saturating, not 'nonsaturating'"),
+    (["method.latent_dim=many"], "method.latent_dim must be a whole number, not 'many'"),
+    (["method.latent_dim=1.5"], "must be a whole number"),
+    (["method.ema_decay=true"], "must be a number, not True"),
+    (["data.download=maybe"], "must be true or false"),
+    (["network.generator.hidden=3", "network=mlp"], "must be a list"),
+    (["steps=many"], "steps=many"),
+    (["steps=0"], "steps must be at least 1"),
+    (["seed=-1"], "seed must be at least 0"),
+    (["seed=1,2"], "add -m"),
+    (["-m", "seed=1,x"], "seed=x"),
+    (["-m", "method.objective=minimax,wrong"], "'wrong'"),
+    (["trian"], "there is no verb 'trian'; did you mean train"),
+    (["train", "gan_digits"], "neither a verb nor key=value"),
+    (["sample"], "sample needs run=..."),
+    (["evaluate", "run=/nowhere"], "run=/nowhere is not a run folder"),
+    (["train", "run=/nowhere"], "run=/nowhere is not a run folder"),
+    (["sample", "run=/nowhere", "cout=3"], "did you mean count"),
+    (["method={"], "key=value"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_gets_one_message_and_status_2(
+    command_line: CommandLine, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    arguments = ["data=mnist", *arguments] if "data.download=maybe" in arguments else arguments
+    result = command_line(*arguments, cwd=tmp_path)
+    assert message in result.stderr
+    assert result.returncode == 2
+    assert result.stderr.startswith("genbench: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["experiment=gan_digts"], ["method.latent_dim=x"]])
+def test_answers_come_quickly(command_line: CommandLine, arguments: list[str]) -> None:
+    def seconds() -> float:
+        begin = time.monotonic()
+        command_line(*arguments)
+        return time.monotonic() - begin
+
+    # The machine may be busy: the quickest of three.
+    assert min(seconds() for _ in range(3)) < 1.5
+
+
+def test_list_names_everything_with_a_line_each(command_line: CommandLine) -> None:
+    result = command_line("list", env=os.environ | {"COLUMNS": "200"})
+    assert result.returncode == 0
+    for group in ("experiment", "method", "data"):
+        for name in options(group):
+            line = re.search(rf"^ *{group}={name} +(\S.*)$", result.stdout, re.MULTILINE)
+            assert line, name
+            assert len(line[1]) > 10
+
+
+def test_every_experiment_composes_and_fits_its_classes(command_line: CommandLine) -> None:
+    for name in options("experiment"):
+        result = command_line("--cfg", f"experiment={name}")
+        assert result.returncode == 0, result.stderr
+        assert f"name: {name}" in result.stdout
+
+
+def test_an_unwritable_output_is_named(command_line: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = command_line("steps=1", f"output={tmp_path / 'file'}")
+    assert (result.returncode, "the run folder can't be made" in result.stderr) == (2, True)
+
+
+def test_settings_that_a_class_refuses_come_without_a_traceback(command_line: CommandLine, tmp_path: Path) -> None:
+    result = command_line("data.size=7", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith("data.size must be at least the digits' own 8 pixels, not 7")
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_two_processes_train_one_run(command_line: CommandLine, tmp_path: Path) -> None:
+    small = ["experiment=gan_digits", *NETWORKS["mlp"], *SMALL, "steps=12", "trainer.log_every_n_steps=4"]
+    distributed = ["trainer=ddp", "trainer.devices=2", "callbacks.scores.every=6", "method.discriminator_steps=2"]
+    result = command_line(*small, *distributed, f"output={tmp_path}", env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert result.returncode == 0, result.stderr
+    (folder,) = (tmp_path / "gan_digits").iterdir()
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 12
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["protocol"]["count"] == 64
+    # One process scores the same weights alike.
+    (folder / "scores.json").unlink()
+    assert command_line("evaluate", f"run={folder}", "count=64", "device=cpu").returncode == 0
+    alone = json.loads((folder / "scores.json").read_text())
+    assert alone["values"] == pytest.approx(scores["values"], rel=1e-6)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, timeout=300)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    """Installed into a fresh environment, which borrows only the dependencies of this one."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=120)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel], check=True, timeout=120
+    )
+    # A plain path in a .pth file: editable installs that lie there are not followed.
+    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [python, "-m", "genbench", *arguments]
+        return subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=300, check=False)
+
+    where = subprocess.run([python, "-c", "import genbench.config as c; print(c.CONF)"], cwd=work, capture_output=True, text=True)
+    assert where.stdout.strip() == str(site / "genbench" / "conf")
+    shipped = {path.relative_to(CONF) for path in CONF.rglob("*.yaml")}
+    assert {path.relative_to(site / "genbench" / "conf") for path in (site / "genbench" / "conf").rglob("*.yaml")} == shipped
+    assert "gan_mnist" in run("list").stdout
+    result = run("steps=2", *SMALL, "network=mlp")
+    assert result.returncode == 0, result.stderr
+    assert len(list((work / "outputs" / "gan_digits").iterdir())) == 1

@@ -1,0 +1,65 @@
+"""What many tests need: small runs in this process, and the command line in a fresh one."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from genbench.__main__ import main
+
+# The networks of the tests are too small to gain from a second thread.
+torch.set_num_threads(1)
+
+SMALL = [
+    "data.size=8",
+    "data.batch_size=32",
+    "method.latent_dim=8",
+    "metrics.count=64",
+    "trainer.accelerator=cpu",
+    "callbacks.grid.count=4",
+]
+"""Settings of runs that take a second."""
+
+NETWORKS = {
+    "mlp": ["network=mlp", "network.generator.hidden=[32]", "network.discriminator.hidden=[32]"],
+    "dcgan": ["network=dcgan", "network.generator.width=4", "network.discriminator.width=4"],
+}
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Train:
+    """Return a function that trains a small GAN in this process and returns its run folder."""
+
+    def run(*overrides: str, network: str = "mlp", name: str = "run", status: int = 0) -> Path:
+        # The experiment sets widths, which the MLP does not have, so the schema of settings is opened for them.
+        chosen = ["experiment=gan_digits", *NETWORKS[network], *SMALL]
+        assert main(["train", *chosen, f"output={tmp_path}", f"name={name}", *overrides]) == status
+        return max((tmp_path / name).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+    return run
+
+
+@pytest.fixture
+def command_line() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs `python -m genbench` in a fresh process."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "genbench", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+    return run
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,54 @@
+"""The average of a network against its recurrence."""
+
+import pytest
+import torch
+from torch import nn
+
+from genbench.methods.averaging import AveragedNetwork
+
+
+def test_follows_the_recurrence_with_its_warm_up() -> None:
+    network, decay = nn.Linear(1, 1, bias=False), 0.5
+    average = AveragedNetwork(network, decay)
+    expected = 0.0
+    for n, weight in enumerate([3.0, 5.0, -1.0, 2.0, 8.0]):
+        nn.init.constant_(network.weight, weight)
+        average.update_parameters(network)
+        past = 0.0 if n == 0 else min(decay, (1 + n) / (10 + n))
+        expected = past * expected + (1 - past) * weight
+    assert average.module.weight.item() == pytest.approx(expected)
+
+
+def test_in_the_long_run_the_past_weighs_decay() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    average = AveragedNetwork(network, 0.9)
+    nn.init.constant_(network.weight, 0.0)
+    for _ in range(100):
+        average.update_parameters(network)
+    nn.init.constant_(network.weight, 1.0)
+    average.update_parameters(network)
+    assert average.module.weight.item() == pytest.approx(0.1)
+
+
+def test_batchnorm_statistics_are_averaged_and_used() -> None:
+    network = nn.BatchNorm1d(3)
+    average = AveragedNetwork(network, 0.0)
+    network(torch.randn(64, 3) * 4 + 7)
+    average.update_parameters(network)
+    assert torch.equal(average.module.running_mean, network.running_mean)
+    x = torch.randn(2, 3)
+    assert torch.equal(average(x), network.eval()(x))
+
+
+def test_stays_in_evaluation_mode_without_gradients() -> None:
+    holder = nn.ModuleDict({"average": AveragedNetwork(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), 0.9)})
+    holder.train()
+    assert not any(module.training for module in holder["average"].modules())
+    assert not any(parameter.requires_grad for parameter in holder.parameters())
+    assert not holder["average"](torch.randn(3, 2)).requires_grad
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 1.5])
+def test_decays_that_do_not_do(decay: float) -> None:
+    with pytest.raises(ValueError, match="ema_decay"):
+        AveragedNetwork(nn.Linear(1, 1), decay)
