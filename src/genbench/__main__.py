@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from genbench.errors import SweepFailed, UserError
+from genbench.errors import SweepError, UserError
 
 VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
@@ -105,7 +105,7 @@ def _run_hydra(arguments: argparse.Namespace) -> None:
 
     hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=arguments.verb)(run)()
     if errors:
-        raise errors[0] if not arguments.multirun else SweepFailed(f"{len(errors)} of the runs failed, see above")
+        raise errors[0] if not arguments.multirun else SweepError(f"{len(errors)} of the runs failed, see above")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class TrainSchema:
     steps: int = MISSING
     run: str | None = None
     output: str = MISSING
+    channels_last: bool = MISSING
     data: Any = MISSING
     network: Any = MISSING
     method: Any = MISSING
@@ -101,7 +102,9 @@ def check(verb: str, overrides: list[str], multirun: bool, complete: bool = True
         _check_one(verb, first, complete)
         for index, values in enumerate(swept):
             for value in values[1:]:
-                _check_one(verb, [*first[:index], f"{parsed[index].get_key_element()}={value}", *first[index + 1 :]], complete)
+                _check_one(
+                    verb, [*first[:index], f"{parsed[index].get_key_element()}={value}", *first[index + 1 :]], complete
+                )
         return
     for override in parsed:
         if override.is_sweep_override():
@@ -134,14 +137,15 @@ def check_kinds(config: Any, path: str = "") -> None:
             check_kinds(config._get_node(index), f"{path}[{index}]")
     if not isinstance(config, DictConfig) or config._is_none() or config._is_missing():
         return
-    target = OmegaConf.to_container(config, resolve=False).get("_target_")
+    target = config._get_node("_target_")
+    target = None if target is None else target._value()
     known = parameters_of(target) if isinstance(target, str) else None
-    for key in config:
-        full_key = f"{path}.{key}" if path else str(key)
-        if known is not None and not str(key).startswith("_"):
-            if str(key) not in known:
-                raise UserError(f"{full_key}: {target} has no setting {key!r}{near(str(key), known)}")
-            _check_value(config[key], known[str(key)].kinds, full_key)
+    for key in map(str, config):
+        full_key = f"{path}.{key}" if path else key
+        if known is not None and not key.startswith("_"):
+            if key not in known:
+                raise UserError(f"{full_key}: {target} has no setting {key!r}{near(key, known)}")
+            _check_value(config[key], known[key].kinds, full_key)
         if not OmegaConf.is_missing(config, key):
             check_kinds(config[key], full_key)
 
@@ -233,7 +237,7 @@ def _near_key(key: str, verb: str, overrides: list[str]) -> str:
 
 
 def _keys(config: DictConfig, path: str = "") -> Iterator[str]:
-    for key in config:
+    for key in map(str, config):
         yield f"{path}{key}"
         value = config._get_node(key)
         if isinstance(value, DictConfig) and not value._is_interpolation() and not value._is_missing():
@@ -244,5 +248,5 @@ def _groups() -> list[str]:
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

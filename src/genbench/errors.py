@@ -10,13 +10,13 @@ class UserError(Exception):
     exit_status = 2
 
 
-class SweepFailed(UserError):
+class SweepError(UserError):
     """Some runs of a sweep failed; each has said why."""
 
     exit_status = 1
 
 
-class TrainingDiverged(UserError):
+class DivergenceError(UserError):
     """A loss or a weight is no longer finite. The configuration was valid, so the status is 1, not 2."""
 
     exit_status = 1

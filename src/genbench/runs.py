@@ -158,7 +158,9 @@ def check_trusted(config: Any, where: str) -> None:
 
 
 def _check_target(target: Any, where: str) -> None:
-    refusal = UserError(f"{where}: _target_ {target!r} is not trusted: it may only name classes of {', '.join(_TRUSTED)}")
+    refusal = UserError(
+        f"{where}: _target_ {target!r} is not trusted: it may only name classes of {', '.join(_TRUSTED)}"
+    )
     if not isinstance(target, str) or not _is_trusted(target):
         raise refusal
     module, _, name = target.rpartition(".")

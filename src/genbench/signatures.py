@@ -34,9 +34,10 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
     found = _find(module, name)
     if found is None:
         return None
-    node, module = found
-    if isinstance(node, ast.ClassDef):
-        node = next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
+    definition, module = found
+    node: ast.AST | None = definition
+    if isinstance(definition, ast.ClassDef):
+        node = next((f for f in definition.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
     if not isinstance(node, ast.FunctionDef) or node.args.kwarg is not None:
         return None
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]

@@ -128,7 +128,18 @@ def test_two_processes_train_one_run(command_line: CommandLine, tmp_path: Path) 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(ROOT),
+    ]
     subprocess.run(build, check=True, capture_output=True, timeout=300)
     (found,) = folder.glob("*.whl")
     return found
@@ -151,10 +162,14 @@ def test_the_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> No
         command = [python, "-m", "genbench", *arguments]
         return subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=300, check=False)
 
-    where = subprocess.run([python, "-c", "import genbench.config as c; print(c.CONF)"], cwd=work, capture_output=True, text=True)
+    where = subprocess.run(
+        [python, "-c", "import genbench.config as c; print(c.CONF)"], cwd=work, capture_output=True, text=True
+    )
     assert where.stdout.strip() == str(site / "genbench" / "conf")
     shipped = {path.relative_to(CONF) for path in CONF.rglob("*.yaml")}
-    assert {path.relative_to(site / "genbench" / "conf") for path in (site / "genbench" / "conf").rglob("*.yaml")} == shipped
+    assert {
+        path.relative_to(site / "genbench" / "conf") for path in (site / "genbench" / "conf").rglob("*.yaml")
+    } == shipped
     assert "gan_mnist" in run("list").stdout
     result = run("steps=2", *SMALL, "network=mlp")
     assert result.returncode == 0, result.stderr

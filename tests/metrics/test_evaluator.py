@@ -79,7 +79,11 @@ def test_a_collapsed_set_is_seen_as_one(evaluator: Evaluator, digits: Digits) ->
 def test_a_score_carries_its_protocol(evaluator: Evaluator) -> None:
     protocol = evaluator.score_method(blurred_digits, torch.device("cpu")).protocol
     assert protocol["count"] == evaluator.count
-    assert (protocol["reference"], protocol["reference_split"], protocol["reference_count"]) == ("digits", "train", 1442)
+    assert (protocol["reference"], protocol["reference_split"], protocol["reference_count"]) == (
+        "digits",
+        "train",
+        1442,
+    )
     assert protocol["seed"] == 0
     assert len(protocol["extractor_sha256"]) == 16
     assert "bilinear" in protocol["resize"]

@@ -1,5 +1,7 @@
 """Shapes, ranges and parameter counts of the GAN's networks."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ def test_dcgan_at_64_pixels_is_the_papers() -> None:
     # Figure 1 of the paper: 100 -> 1024 x 4 x 4 -> 512 -> 256 -> 128 -> 3 channels; kernels of 4 x 4, two numbers a
     # BatchNorm channel, a bias on the image alone.
     channels = [1024, 512, 256, 128]
-    expected = 100 * 1024 * 16 + sum(16 * a * b for a, b in zip(channels, channels[1:], strict=False))
+    expected = 100 * 1024 * 16 + sum(16 * a * b for a, b in pairwise(channels))
     expected += 2 * sum(channels) + 128 * 3 * 16 + 3
     assert sum(p.numel() for p in DCGANGenerator(100, (3, 64, 64), width=128).parameters()) == expected
 
@@ -49,5 +51,5 @@ def test_mlp_has_the_layers_it_is_told(hidden: list[int]) -> None:
     discriminator = MLPDiscriminator(shape, hidden)
     assert discriminator(images).shape == (2,)
     widths = [90, *hidden, 1]
-    expected = sum((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
+    expected = sum((a + 1) * b for a, b in pairwise(widths))
     assert sum(p.numel() for p in discriminator.parameters()) == expected

@@ -13,8 +13,9 @@ from genbench.errors import UserError
 
 
 class Checkpoints(Callback):
-    """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` when the watched score improves,
-    in `checkpoints` of the run folder.
+    """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` when the watched score improves.
+
+    They lie in `checkpoints` of the run folder.
 
     Lightning writes beside the file and then moves it into place, so a killed process leaves the previous one whole.
     This callback must come after those that make the score and those that may refuse the weights.

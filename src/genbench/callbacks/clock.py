@@ -22,12 +22,9 @@ class Clock(Callback):
         """Start the watch."""
         self._last = (time.monotonic(), trainer.global_step)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Log at the steps at which the method logs."""
-        every = trainer.log_every_n_steps
-        if every == 0 or trainer.global_step % every or self._last is None:
+        if self._last is None or not pl_module.logs_at(trainer.global_step):
             return
         then, step = self._last
         self._lap(trainer)

@@ -7,7 +7,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from genbench.errors import TrainingDiverged
+from genbench.errors import DivergenceError
 
 
 class Guard(Callback):
@@ -29,7 +29,7 @@ class Guard(Callback):
         """Watch the losses that the method's step returned.
 
         Raises:
-            TrainingDiverged: one of them was not finite since the last look.
+            DivergenceError: one of them was not finite since the last look.
         """
         for name, loss in (outputs or {}).items():
             finite = torch.isfinite(loss.detach())
@@ -45,17 +45,17 @@ class Guard(Callback):
         """Look at what is about to be written, so that the checkpoints that exist are good ones.
 
         Raises:
-            TrainingDiverged: a weight is not finite.
+            DivergenceError: a weight is not finite.
         """
         for name, value in checkpoint["state_dict"].items():
             if value.is_floating_point() and not value.isfinite().all():
                 raise _diverged(name, trainer)
 
 
-def _diverged(name: str, trainer: Trainer) -> TrainingDiverged:
+def _diverged(name: str, trainer: Trainer) -> DivergenceError:
     last = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
     kept = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint had been written yet"
-    return TrainingDiverged(
+    return DivergenceError(
         f"{name} is no longer finite at step {trainer.global_step}: the training diverged; {kept}. "
         "A lower learning rate or another objective may help"
     )

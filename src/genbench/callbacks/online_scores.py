@@ -34,9 +34,7 @@ class OnlineScores(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         self.evaluator.set_reference(data.store("train").images, data.name, "train")
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""
         step = trainer.global_step
         if step % self.every and step != trainer.max_steps:

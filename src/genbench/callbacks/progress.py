@@ -24,14 +24,13 @@ class StepProgress(Callback):
             self._bar.add_task("steps", total=trainer.max_steps, completed=trainer.global_step, losses="")
             self._bar.start()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the bar."""
         step = trainer.global_step
         if self._bar is not None:
-            losses = {"losses": _describe(trainer)} if step % trainer.log_every_n_steps == 0 else {}
-            self._bar.update(self._bar.task_ids[0], completed=step, **losses)
+            self._bar.update(self._bar.task_ids[0], completed=step)
+            if pl_module.logs_at(step):
+                self._bar.update(self._bar.task_ids[0], losses=_describe(trainer))
         elif trainer.is_global_zero and step % max(1, trainer.max_steps // 10) == 0:
             print(f"step {step} of {trainer.max_steps}  {_describe(trainer)}", file=sys.stderr, flush=True)
 

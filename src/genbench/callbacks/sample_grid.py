@@ -11,7 +11,7 @@ from genbench.sampling import sample_images
 
 
 class SampleGrid(Callback):
-    """Write a grid of samples from fixed noise to `samples/step_<step>.png` in the run folder, from the averaged weights.
+    """Write a grid of samples of the averaged weights, from fixed noise, to `samples/step_<step>.png`.
 
     Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
     every `every` steps and at the end.
@@ -32,9 +32,7 @@ class SampleGrid(Callback):
         self.count = count
         self.seed = seed
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Draw a grid if it is time."""
         step = trainer.global_step
         early = step < self.every and step & (step - 1) == 0

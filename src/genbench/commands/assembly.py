@@ -44,7 +44,7 @@ def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
     method: GenerativeMethod = build(
         config.method, "method", **{name: fact for name, fact in facts.items() if name in asked}
     )
-    return method
+    return method.to(memory_format=torch.channels_last) if config.channels_last else method
 
 
 def restore_method(

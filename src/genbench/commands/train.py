@@ -33,7 +33,7 @@ def main(config: DictConfig) -> None:
 
     Raises:
         UserError: something in it can't be had.
-        TrainingDiverged: a loss or a weight is no longer finite.
+        DivergenceError: a loss or a weight is no longer finite.
     """
     overrides = list(HydraConfig.get().overrides.task)
     old_folder = None if config.run is None else RunFolder.open(config.run)
@@ -59,13 +59,18 @@ def main(config: DictConfig) -> None:
         folder.create(config)
         folder.write_manifest(seed=config.seed, overrides=overrides)
         print(f"run folder: {folder.path}", flush=True)
-    trainer.fit(method, datamodule=data, ckpt_path=old_folder and old_folder.checkpoint("last"), weights_only=True)
+    trainer.fit(
+        method,
+        datamodule=data,
+        ckpt_path=None if old_folder is None else old_folder.checkpoint("last"),
+        weights_only=True,
+    )
     if trainer.is_global_zero:
         _finish(trainer, folder, data)
 
 
 def _new_folder(config: DictConfig) -> RunFolder:
-    """Return a folder of its own for this run; the other processes of a distributed run find theirs in the environment."""
+    """Return a folder of its own for this run; the run's other processes find it in the environment."""
     if "LOCAL_RANK" in os.environ and _FOLDER_VARIABLE in os.environ:
         return RunFolder(os.environ[_FOLDER_VARIABLE])
     name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_seed{config.seed}"

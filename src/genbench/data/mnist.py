@@ -68,7 +68,9 @@ class MNIST(ImageData):
         try:
             datasets.MNIST(str(self.root), download=True)
         except (OSError, RuntimeError) as error:
-            raise UserError(f"MNIST is not under data.root={self.root} and can't be downloaded ({error}): {where}") from error
+            raise UserError(
+                f"MNIST is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+            ) from error
 
     def load(self, split: Split) -> ImageStore:
         """Return the images of a split, uint8 (N, 1, size, size), with their classes (N,)."""

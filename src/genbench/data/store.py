@@ -28,6 +28,7 @@ class ImageStore:
     conditions: Tensor | None = None
 
     def __len__(self) -> int:
+        """Return how many images there are."""
         return len(self.images)
 
     def batch(self, index: Tensor | slice, device: torch.device | str = "cpu") -> Batch:

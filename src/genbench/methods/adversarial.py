@@ -76,7 +76,8 @@ class AdversarialMethod(GenerativeMethod):
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Move the discriminator and, on every k-th step, the generator and its average."""
-        step, logs = self.step, self.logs_this_step
+        step = self.step
+        logs = self.logs_at(step + 1)
         discriminator_optimizer, generator_optimizer = self._players()
 
         self._turn("discriminator", discriminator_optimizer, self.discriminator_loss, batch, measure=logs)
@@ -97,7 +98,7 @@ class AdversarialMethod(GenerativeMethod):
         return (step + 1) % self.discriminator_steps == 0
 
     def _players(self) -> tuple[LightningOptimizer, LightningOptimizer]:
-        discriminator_optimizer, generator_optimizer = self.optimizers()  # type: ignore[misc, union-attr]
+        discriminator_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
         # Lightning counts every optimizer's step as one of the trainer's (lightning #17958) by hooks that it sets anew
         # for each batch: without them the generator's optimizer steps uncounted.
         generator_optimizer._on_before_step = _do_nothing

@@ -32,11 +32,10 @@ class GenerativeMethod(LightningModule, ABC):
         """Steps finished so far; within `training_step`, the index of the current one as long as no optimizer moved."""
         return self.trainer.global_step
 
-    @property
-    def logs_this_step(self) -> bool:
-        """Whether what is logged at the current step gets written, so that costly figures are computed only then."""
-        every = self.trainer.log_every_n_steps
-        return every > 0 and (self.step + 1) % every == 0
+    def logs_at(self, step: int) -> bool:
+        """Whether figures are written when `step` steps are finished, so that costly ones are computed only then."""
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        return every > 0 and step % every == 0
 
     def log_figures(self, figures: dict[str, Tensor]) -> None:
         """Log figures of a step that has just finished, its optimizers moved, under the number of finished steps."""

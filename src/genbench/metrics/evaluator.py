@@ -77,7 +77,9 @@ class Evaluator:
     def set_reference(self, images: Tensor, name: str, split: str) -> None:
         """Compare with these images from now on: uint8 (N, 1, H, W), all of a split, the same in every process."""
         if images.shape[1] != 1:
-            raise UserError(f"the digit classifier scores grey images, and those of {name} have {images.shape[1]} channels")
+            raise UserError(
+                f"the digit classifier scores grey images, and those of {name} have {images.shape[1]} channels"
+            )
         # Nothing is to be summed over processes here.
         statistics = GaussianStatistics(self._extractor.feature_dim, sync_on_compute=False)
         for batch in images.split(_BATCH):
@@ -90,23 +92,27 @@ class Evaluator:
     ) -> Scores:
         """Draw `count` images with a method's `sample` and score them."""
         drawn = sample_chunks(sample, self.count, self.seed, rank=rank, world_size=world_size)
-        return self._score(drawn, device, {"seed": self.seed})
+        return self._score(drawn, device, {"seed": self.seed}, shared=True)
 
     def score_images(self, images: Tensor) -> Scores:
-        """Score given images, uint8 (N, 1, H, W), in one process."""
+        """Score given images, uint8 (N, 1, H, W), in this process alone."""
         parts = ((first, images[first : first + _BATCH]) for first in range(0, len(images), _BATCH))
-        return self._score(parts, images.device, {})
+        return self._score(parts, images.device, {}, shared=False)
 
     @torch.no_grad()
     def _extract(self, images: Tensor) -> Features:
         features: Features = self._extractor.to(images.device)(images)
         return features
 
-    def _score(self, parts: Iterable[tuple[int, Tensor]], device: torch.device, protocol: dict[str, Any]) -> Scores:
+    def _score(
+        self, parts: Iterable[tuple[int, Tensor]], device: torch.device, protocol: dict[str, Any], *, shared: bool
+    ) -> Scores:
         if self._reference is None:
             raise RuntimeError("set_reference comes before any score")
-        statistics = GaussianStatistics(self._extractor.feature_dim).to(device)
-        predictions = Predictions().to(device)
+        statistics = GaussianStatistics(self._extractor.feature_dim, sync_on_compute=shared).to(device)
+        predictions = Predictions(sync_on_compute=shared).to(device)
+        # A process that no chunk falls to has something to gather all the same.
+        predictions.update(torch.empty(0, self._extractor.class_count, device=device), 0)
         for first, images in parts:
             features, logits = self._extract(images)
             statistics.update(features)

@@ -75,4 +75,3 @@ def load_digit_classifier(weights: Path = DIGITS_WEIGHTS) -> DigitClassifier:
 def hash_weights(weights: Path = DIGITS_WEIGHTS) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a file of weights: a score names it."""
     return hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
-

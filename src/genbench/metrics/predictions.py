@@ -1,5 +1,7 @@
 """Scores that look only at what a classifier says of each image: the Inception Score and mode coverage."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,7 @@ def inception_score(logits: Tensor, splits: int = 10) -> tuple[float, float]:
     count = len(logits)
     log_p = logits.double().log_softmax(1)
     bounds = [count * part // splits for part in range(splits + 1)]
-    scores = torch.stack([_score(log_p[begin:end]) for begin, end in zip(bounds, bounds[1:], strict=False)])
+    scores = torch.stack([_score(log_p[begin:end]) for begin, end in pairwise(bounds)])
     return float(scores.mean()), float(scores.std(correction=0))
 
 

@@ -10,6 +10,7 @@ Example:
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -42,7 +43,7 @@ class DCGANGenerator(nn.Module):
             nn.ReLU(inplace=True),
         )
         blocks: list[nn.Module] = []
-        for channels_in, channels_out in zip(channels, channels[1:], strict=False):
+        for channels_in, channels_out in pairwise(channels):
             blocks += [
                 nn.ConvTranspose2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(channels_out),
@@ -77,7 +78,7 @@ class DCGANDiscriminator(nn.Module):
         halvings, end = _halvings(image_shape)
         channels = [width * 2**level for level in range(halvings)]
         blocks: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        for channels_in, channels_out in zip(channels, channels[1:], strict=False):
+        for channels_in, channels_out in pairwise(channels):
             blocks += [
                 nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(channels_out),
@@ -97,7 +98,7 @@ def _halvings(image_shape: Sequence[int]) -> tuple[int, int]:
     _, height, width = image_shape
     if height != width or height < 8 or height % 2:
         raise ValueError(
-            f"DCGAN needs square images with an even side of at least 8 pixels, not {height} x {width}; choose data.size"
+            f"DCGAN needs square images of an even side of at least 8 pixels, not {height} x {width}: set data.size"
         )
     count, side = 0, height
     while side % 2 == 0 and side > 4:

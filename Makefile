@@ -1,0 +1,41 @@
+# make demo   a GAN on real digits, from nothing
+# make test   the whole test suite
+# make lint   style and types
+# make bench  GenBench against plain loops, side by side
+# make lock   renew requirements.lock from pyproject.toml
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready-$(shell sha256sum requirements.lock | cut -c1-16)
+
+.PHONY: demo test lint bench lock setup
+
+demo: setup
+	$(BIN)/python -m genbench
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks.step_speed
+	$(BIN)/python -m tests.benchmarks.data_speed
+
+# The environment is made anew when the lock file changes; the project itself is installed each time, in a second.
+setup: $(READY)
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+
+$(READY):
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	touch $@
+
+lock:
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --constraint constraints.txt -o requirements.lock
