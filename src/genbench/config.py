@@ -63,8 +63,8 @@ class EvaluateSchema:
 
     run: str = MISSING
     checkpoint: str = MISSING
-    count: int = MISSING
-    seed: int = MISSING
+    count: int | None = None
+    seed: int | None = None
     device: str = MISSING
 
 
@@ -137,8 +137,7 @@ def check_kinds(config: Any, path: str = "") -> None:
             check_kinds(config._get_node(index), f"{path}[{index}]")
     if not isinstance(config, DictConfig) or config._is_none() or config._is_missing():
         return
-    target = config._get_node("_target_")
-    target = None if target is None else target._value()
+    target = config.get("_target_", None)
     known = parameters_of(target) if isinstance(target, str) else None
     for key in map(str, config):
         full_key = f"{path}.{key}" if path else key
@@ -162,8 +161,9 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> None:
     if config.get("run"):
         RunFolder.open(config.run)
     for key, least in (("steps", 1), ("count", 1), ("seed", 0)):
-        if config.get(key, least) < least:
-            raise UserError(f"{key} must be at least {least}, not {config[key]}")
+        value = config.get(key)
+        if value is not None and value < least:
+            raise UserError(f"{key} must be at least {least}, not {value}")
 
 
 def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:

@@ -40,7 +40,7 @@ def test_evaluate_scores_as_the_training_did(train: Train) -> None:
     file = folder / "scores.json"
     trained = json.loads(file.read_text())
     file.unlink()
-    assert main(["evaluate", f"run={folder}", "count=64"]) == 0
+    assert main(["evaluate", f"run={folder}"]) == 0
     evaluated = json.loads(file.read_text())
     assert evaluated["values"] == pytest.approx(trained["values"])
     assert evaluated["protocol"] == trained["protocol"]
@@ -49,7 +49,7 @@ def test_evaluate_scores_as_the_training_did(train: Train) -> None:
 
 def test_a_moved_run_folder_is_as_good(train: Train, tmp_path: Path) -> None:
     moved = train("steps=3").rename(tmp_path / "moved")
-    assert main(["evaluate", f"run={moved}", "count=64", "checkpoint=best"]) == 0
+    assert main(["evaluate", f"run={moved}", "count=20", "checkpoint=best"]) == 0
     assert main(["train", f"run={moved}", "steps=5"]) == 0
     assert torch.load(moved / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 5
 

@@ -180,3 +180,14 @@ def test_training_beats_an_untrained_generator_by_far(train: Train) -> None:
     assert trained["classes_digits"] == 10
     assert trained["is_digits"] > start["is_digits"] + 2
     assert math.isfinite(trained["distance_from_uniform_digits"])
+
+
+def test_loggers_write_beside_the_table(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key is asked for and no network touched by the offline one."""
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    expected = {"tensorboard": "tensorboard/**/events.out.tfevents.*", "wandb_offline": "wandb/offline-run-*/*.wandb"}
+    for logger, pattern in expected.items():
+        folder = train("steps=4", "trainer.log_every_n_steps=2", f"logger={logger}", name=logger)
+        assert list(folder.glob(pattern)), logger
+        assert [row["step"] for row in table(folder)] == ["2", "4"]

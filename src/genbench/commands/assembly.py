@@ -1,6 +1,6 @@
 """Turn a configuration into objects, and a run folder back into its method and data."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from hydra.errors import InstantiationException
@@ -47,20 +47,31 @@ def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
     return method.to(memory_format=torch.channels_last) if config.channels_last else method
 
 
-def restore_method(
-    folder: RunFolder, config: DictConfig, data: ImageData, checkpoint: str, device: torch.device
-) -> GenerativeMethod:
-    """Return a run's method with the weights of a checkpoint, in evaluation mode on a device.
+class OpenRun(NamedTuple):
+    """A run folder brought back to life."""
+
+    folder: RunFolder
+    settings: DictConfig
+    data: ImageData
+    method: GenerativeMethod
+
+
+def open_run(config: DictConfig) -> OpenRun:
+    """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
 
     Raises:
-        UserError: the checkpoint is missing, damaged or of another method.
+        UserError: the folder, the checkpoint or the device does not do.
     """
-    method = build_method(config, data)
+    folder = RunFolder.open(config.run)
+    settings = folder.read_config()
+    device = choose_device(config.device)
+    data = build_data(settings)
+    method = build_method(settings, data)
     try:
-        method.load_state_dict(folder.load_checkpoint(checkpoint)["state_dict"])
+        method.load_state_dict(folder.load_checkpoint(config.checkpoint)["state_dict"])
     except RuntimeError as error:
-        raise UserError(f"{folder.checkpoint(checkpoint)} does not fit {folder.config_file}: {error}") from error
-    return method.eval().to(device)
+        raise UserError(f"{folder.checkpoint(config.checkpoint)} does not fit {folder.config_file}: {error}") from error
+    return OpenRun(folder, settings, data, method.eval().to(device))
 
 
 def choose_device(name: str) -> torch.device:

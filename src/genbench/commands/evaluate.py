@@ -2,9 +2,8 @@
 
 from omegaconf import DictConfig
 
-from genbench.commands.assembly import build, build_data, choose_device, restore_method
+from genbench.commands.assembly import build, open_run
 from genbench.commands.scoreboard import publish
-from genbench.runs import RunFolder
 
 
 def main(config: DictConfig) -> None:
@@ -13,16 +12,13 @@ def main(config: DictConfig) -> None:
     Raises:
         UserError: the run folder or a setting does not do.
     """
-    folder = RunFolder.open(config.run)
-    settings = folder.read_config()
-    device = choose_device(config.device)
-    data = build_data(settings)
-    method = restore_method(folder, settings, data, config.checkpoint, device)
-    evaluator = build(settings.metrics, "metrics", count=config.count, seed=config.seed)
+    folder, settings, data, method = open_run(config)
+    changed = {name: config[name] for name in ("count", "seed") if config[name] is not None}
+    evaluator = build(settings.metrics, "metrics", **changed)
 
     data.prepare_data()
     evaluator.set_reference(data.store("train").images, data.name, "train")
-    scores = evaluator.score_method(method.sample, device)
+    scores = evaluator.score_method(method.sample, method.device)
     real = evaluator.score_images(data.store("test").images)
     publish(scores, real, folder.scores_file, checkpoint=config.checkpoint)
     print(f"scores: {folder.scores_file}")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from genbench.commands.assembly import build_data, choose_device, restore_method
+from genbench.commands.assembly import open_run
 from genbench.figures.grid import make_grid, save_image
-from genbench.runs import RunFolder
 from genbench.sampling import sample_images
 
 
@@ -16,13 +15,9 @@ def main(config: DictConfig) -> None:
     Raises:
         UserError: the run folder or a setting does not do.
     """
-    folder = RunFolder.open(config.run)
-    settings = folder.read_config()
-    device = choose_device(config.device)
-    method = restore_method(folder, settings, build_data(settings), config.checkpoint, device)
-
-    out = Path(config.out) if config.out else folder.samples / f"{config.checkpoint}_seed{config.seed}"
-    images = sample_images(method.sample, config.count, config.seed)
+    run = open_run(config)
+    out = Path(config.out) if config.out else run.folder.samples / f"{config.checkpoint}_seed{config.seed}"
+    images = sample_images(run.method.sample, config.count, config.seed)
     for index, image in enumerate(images):
         save_image(image, out / "images" / f"{index:06d}.png")
     save_image(make_grid(images[:100]), out / "grid.png")
