@@ -24,7 +24,7 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.guard import Guard
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.commands.assembly import build_method
-from genbench.commands.train import _quieten
+from genbench.commands.train import quieten
 from genbench.config import compose_config
 from genbench.data.digits import Digits
 from genbench.loggers import CSVTable
@@ -91,7 +91,7 @@ def plain_speed(config: DictConfig, data: Digits) -> float:
 
 def main() -> None:
     """Measure in turns and print the ratio of each pair."""
-    _quieten()
+    quieten()
     config = compose_config("train", ["experiment=gan_mnist", "data=digits"])
     data = Digits(size=28, batch_size=compose_config("train", ["experiment=gan_mnist"]).data.batch_size)
     config.data.batch_size = data.batch_size

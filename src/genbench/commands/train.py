@@ -40,7 +40,7 @@ def main(config: DictConfig) -> None:
     if old_folder is not None:
         config = _reopen(old_folder, overrides)
     _check_processes(config)
-    _quieten()
+    quieten()
 
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
@@ -57,7 +57,7 @@ def main(config: DictConfig) -> None:
     )
     if trainer.is_global_zero:
         folder.create(config)
-        folder.write_manifest(seed=config.seed, overrides=overrides)
+        folder.write_manifest(seed=config.seed, **{"resumed_with" if old_folder else "overrides": overrides})
         print(f"run folder: {folder.path}", flush=True)
     trainer.fit(
         method,
@@ -140,7 +140,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
     print(f"trained {step} steps in {clock.seconds:.0f} s: {folder.path}", flush=True)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Leave out what Lightning says at each start and what does not hold here."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Our loader begins at the step that the run stands at, so a run may go on in the middle of an epoch.

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 _MARGIN = 2
-_SMALLEST_SIDE = 56
+_SMALLEST_SIDE = 64
 _GREY = 96
 
 

@@ -91,6 +91,9 @@ class Evaluator:
         self, sample: Callable[..., Tensor], device: torch.device, rank: int = 0, world_size: int = 1
     ) -> Scores:
         """Draw `count` images with a method's `sample` and score them."""
+        if device.type == "mps":
+            # Apple's GPUs have no float64, in which the statistics are kept.
+            device = torch.device("cpu")
         drawn = sample_chunks(sample, self.count, self.seed, rank=rank, world_size=world_size)
         return self._score(drawn, device, {"seed": self.seed}, shared=True)
 
@@ -114,7 +117,7 @@ class Evaluator:
         # A process that no chunk falls to has something to gather all the same.
         predictions.update(torch.empty(0, self._extractor.class_count, device=device), 0)
         for first, images in parts:
-            features, logits = self._extract(images)
+            features, logits = self._extract(images.to(device))
             statistics.update(features)
             predictions.update(logits, first)
         logits = predictions.compute()
