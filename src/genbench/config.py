@@ -66,6 +66,7 @@ class EvaluateSchema:
     count: int | None = None
     seed: int | None = None
     device: str = MISSING
+    data_root: str | None = None
 
 
 def register_schemas() -> None:

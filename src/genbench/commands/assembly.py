@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from genbench.config import check_kinds
 from genbench.data.base import ImageData
 from genbench.errors import UserError
 from genbench.methods.base import GenerativeMethod
@@ -64,6 +65,9 @@ def open_run(config: DictConfig) -> OpenRun:
     """
     folder = RunFolder.open(config.run)
     settings = folder.read_config()
+    if config.get("data_root") is not None:
+        OmegaConf.update(settings, "data.root", config.data_root, force_add=True)
+        check_kinds(settings)
     device = choose_device(config.device)
     data = build_data(settings)
     method = build_method(settings, data)

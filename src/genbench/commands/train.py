@@ -25,7 +25,7 @@ from genbench.runs import RunFolder
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
 # What may change when a run goes on; anything else would make it another run under the same name.
-_FREE_TO_CHANGE = ("steps", "trainer", "logger")
+_FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root")
 
 
 def main(config: DictConfig) -> None:
@@ -94,10 +94,10 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
         key = override.key_or_group
         if key == "run":
             continue
-        if key.split(".")[0] not in _FREE_TO_CHANGE or key in ("trainer", "logger"):
+        if not key.startswith(_FREE_TO_CHANGE):
             raise UserError(
-                f"{key} can't change when a run goes on, only steps, trainer.* and logger.* can; for other settings "
-                "begin a new run without run="
+                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root can; for other "
+                "settings begin a new run, without run="
             )
         OmegaConf.update(config, key, override.value(), force_add=True)
     check_kinds(config)
