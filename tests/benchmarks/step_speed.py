@@ -30,7 +30,7 @@ from genbench.data.base import ImageData
 from genbench.loggers import CSVTable
 from genbench.methods.averaging import AveragedNetwork
 
-WARM_UP, STEPS, ROUNDS = 20, 200, 5
+WARM_UP, STEPS, ROUNDS = 10, 60, 15
 
 
 class Stopwatch(Callback):

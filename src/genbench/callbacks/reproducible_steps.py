@@ -23,4 +23,10 @@ class ReproducibleSteps(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed by what the step is."""
-        torch.manual_seed(derive_seed("step", self.seed, trainer.global_rank, trainer.global_step))
+        seed = derive_seed("step", self.seed, trainer.global_rank, trainer.global_step)
+        # torch.manual_seed would seed every kind of device that there could be, which costs a millisecond.
+        torch.default_generator.manual_seed(seed)
+        if pl_module.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        elif pl_module.device.type == "mps":
+            torch.mps.manual_seed(seed)
