@@ -115,12 +115,11 @@ class RunFolder:
         return content
 
     def write_manifest(self, **facts: Any) -> None:
-        """Write or update what the run was made with: code, versions, machine and the given facts."""
+        """Write what a session of the run begins with: code, versions, machine and the given facts."""
         import torch
 
-        manifest = json.loads(self.manifest_file.read_text()) if self.manifest_file.is_file() else {}
         packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy")
-        manifest |= {
+        description = {
             "genbench": genbench.__version__,
             "revision": _revision(),
             "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
@@ -130,10 +129,14 @@ class RunFolder:
                 "threads": torch.get_num_threads(),
                 "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
             },
-            "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            **facts,
+            "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        write_json(manifest, self.manifest_file)
+        self.add_to_manifest(**description, **facts)
+
+    def add_to_manifest(self, **facts: Any) -> None:
+        """Add facts to the manifest, or change them there."""
+        manifest = json.loads(self.manifest_file.read_text()) if self.manifest_file.is_file() else {}
+        write_json(manifest | facts, self.manifest_file)
 
 
 def check_trusted(config: Any, where: str) -> None:

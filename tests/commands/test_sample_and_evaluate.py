@@ -44,7 +44,7 @@ def test_evaluate_scores_as_the_training_did(train: Train) -> None:
     evaluated = json.loads(file.read_text())
     assert evaluated["values"] == pytest.approx(trained["values"])
     assert evaluated["protocol"] == trained["protocol"]
-    assert evaluated["checkpoint"] == "last"
+    assert (evaluated["checkpoint"], evaluated["step"]) == ("last", 30)
 
 
 def test_a_moved_run_folder_is_as_good(train: Train, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class OpenRun(NamedTuple):
     settings: DictConfig
     data: ImageData
     method: GenerativeMethod
+    step: int
 
 
 def open_run(config: DictConfig) -> OpenRun:
@@ -71,11 +72,12 @@ def open_run(config: DictConfig) -> OpenRun:
     device = choose_device(config.device)
     data = build_data(settings)
     method = build_method(settings, data)
+    checkpoint = folder.load_checkpoint(config.checkpoint)
     try:
-        method.load_state_dict(folder.load_checkpoint(config.checkpoint)["state_dict"])
+        method.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
         raise UserError(f"{folder.checkpoint(config.checkpoint)} does not fit {folder.config_file}: {error}") from error
-    return OpenRun(folder, settings, data, method.eval().to(device))
+    return OpenRun(folder, settings, data, method.eval().to(device), int(checkpoint.get("global_step", 0)))
 
 
 def choose_device(name: str) -> torch.device:

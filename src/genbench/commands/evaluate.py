@@ -12,7 +12,7 @@ def main(config: DictConfig) -> None:
     Raises:
         UserError: the run folder or a setting does not do.
     """
-    folder, settings, data, method = open_run(config)
+    folder, settings, data, method, step = open_run(config)
     changed = {name: config[name] for name in ("count", "seed") if config[name] is not None}
     evaluator = build(settings.metrics, "metrics", **changed)
 
@@ -20,5 +20,5 @@ def main(config: DictConfig) -> None:
     evaluator.set_reference(data.store("train").images, data.name, "train")
     scores = evaluator.score_method(method.sample, method.device)
     real = evaluator.score_images(data.store("test").images)
-    publish(scores, real, folder.scores_file, checkpoint=config.checkpoint)
+    publish(scores, real, folder.scores_file, step=step, checkpoint=config.checkpoint)
     print(f"scores: {folder.scores_file}")
