@@ -13,11 +13,9 @@ class StepProgress(Callback):
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
-        self._first_step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar."""
-        self._first_step = trainer.global_step
         if trainer.is_global_zero and sys.stderr.isatty():
             columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
             self._bar = Progress(*columns, TextColumn("{task.fields[losses]}"), console=Console(stderr=True))

@@ -24,7 +24,8 @@ class ReproducibleSteps(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed by what the step is."""
         seed = derive_seed("step", self.seed, trainer.global_rank, trainer.global_step)
-        # torch.manual_seed would seed every kind of device that there could be, which costs a millisecond.
+        # torch.manual_seed would seed every kind of device that there could be, and for each that sleeps keep a stack
+        # trace: seed the one in use.
         torch.default_generator.manual_seed(seed)
         if pl_module.device.type == "cuda":
             torch.cuda.manual_seed(seed)
