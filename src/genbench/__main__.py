@@ -7,12 +7,13 @@ import argparse
 import os
 import sys
 
-from genbench.errors import SweepError, UserError
+from genbench.errors import SweepError, UserError, near
 
 VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
     "sample": "draw images from a run: sample run=FOLDER count=64 seed=3",
     "evaluate": "score a run: evaluate run=FOLDER",
+    "prepare": "decode and resize a data set once: prepare data=celeba data.root=DIR",
     "list": "print the experiments, methods and data sets",
 }
 
@@ -63,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from genbench import config
 
     if arguments.verb not in VERBS:
-        raise UserError(f"there is no verb {arguments.verb!r}{config.near(arguments.verb, VERBS)}")
+        raise UserError(f"there is no verb {arguments.verb!r}{near(arguments.verb, VERBS)}")
     if arguments.stray:
         raise UserError(f"{arguments.stray[0]!r} is neither a verb nor key=value")
     if arguments.verb == "list":

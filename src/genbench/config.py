@@ -5,8 +5,8 @@ Hydra composes `conf/`; what Hydra can't know, the settings of each `_target_`, 
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from genbench.errors import UserError
+from genbench.errors import UserError, near
 from genbench.runs import RunFolder
 from genbench.signatures import Choice, parameters_of
 
@@ -58,6 +58,14 @@ class SampleSchema:
 
 
 @dataclass
+class DataPlace:
+    """Where the data lie."""
+
+    root: str | None = None
+    prepared: str | None = None
+
+
+@dataclass
 class EvaluateSchema:
     """The keys of `evaluate.yaml`."""
 
@@ -66,7 +74,15 @@ class EvaluateSchema:
     count: int | None = None
     seed: int | None = None
     device: str = MISSING
-    data_root: str | None = None
+    data: DataPlace = field(default_factory=DataPlace)
+
+
+@dataclass
+class PrepareSchema:
+    """The keys of `prepare.yaml`."""
+
+    data: Any = MISSING
+    split: str | None = None
 
 
 def register_schemas() -> None:
@@ -75,6 +91,7 @@ def register_schemas() -> None:
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="sample_schema", node=SampleSchema)
     store.store(name="evaluate_schema", node=EvaluateSchema)
+    store.store(name="prepare_schema", node=PrepareSchema)
 
 
 def options(group: str) -> list[str]:
@@ -183,22 +200,16 @@ def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:
         if fits:
             return
     choices = [str(kind.value) for kind in kinds if isinstance(kind, Choice)]
+    others = [kind for kind in kinds if not isinstance(kind, Choice)]
+    # To Python an int is no float; to a person it is a number.
+    names = [_NAMES.get(kind, str(kind)) for kind in others if (kind, float) != (int, float) or float not in kinds]
     if choices:
-        raise UserError(f"{key} must be one of {', '.join(choices)}, not {value!r}{near(str(value), choices)}")
-    names = [_NAMES.get(kind, str(kind)) for kind in kinds if (kind, float) != (int, float) or float not in kinds]
+        wanted = " or ".join(["one of " + ", ".join(choices), *names])
+        raise UserError(f"{key} must be {wanted}, not {value!r}{near(str(value), choices)}")
     raise UserError(f"{key} must be {' or '.join(names)}, not {value!r}")
 
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list", None: "null"}
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ...?" for names like a misspelt one, or all names where none is like it."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; there is {', '.join(sorted(known))}" if known else ""
 
 
 def _explain(error: Exception, verb: str, overrides: list[str]) -> str:
@@ -210,6 +221,8 @@ def _explain(error: Exception, verb: str, overrides: list[str]) -> str:
     if found := re.search(r"Could not override '(.+?)'", text):
         key = found[1].split("@")[0]
         return f"there is no key {key!r}{_near_key(key, verb, overrides)}"
+    if found := re.search(r"You must specify '(.+?)'", text):
+        return f"{verb} needs {found[1]}=...{near('', options(found[1]))}"
     if found := re.search(r"No match in the defaults list", text):
         key = re.search(r"override '?\+?([\w/@.]+)", text)
         return f"there is no group {key[1] if key else text!r}{near(key[1] if key else '', _groups())}"

@@ -1,5 +1,8 @@
 """Errors that the person at the terminal can mend: one clear message, no traceback."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something the user asked for can't be had; the message names it and the remedy.
@@ -20,3 +23,12 @@ class DivergenceError(UserError):
     """A loss or a weight is no longer finite. The configuration was valid, so the status is 1, not 2."""
 
     exit_status = 1
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" for names like a misspelt one, or all names where none is like it."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; there is {', '.join(sorted(known))}" if known else ""

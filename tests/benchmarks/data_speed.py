@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import normalize, to_tensor
 
-from genbench.data.store import BatchLoader, ImageStore
+from genbench.data.loader import BatchLoader
+from genbench.data.store import ImageStore
 
 COUNT, BATCH = 20_000, 128
 

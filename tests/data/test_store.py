@@ -5,7 +5,8 @@ from itertools import chain, islice
 import pytest
 import torch
 
-from genbench.data.store import BatchLoader, ImageStore
+from genbench.data.loader import BatchLoader
+from genbench.data.store import ImageStore, UnpairedStore
 from genbench.errors import UserError
 
 
@@ -78,3 +79,39 @@ def test_counting_to_the_length_is_a_whole_epoch(store: ImageStore) -> None:
 def test_batch_sizes_that_do_not_do(store: ImageStore, size: int, world: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         BatchLoader(store, size, world_size=world)
+
+
+def test_mirroring_depends_on_seed_and_epoch_and_is_shared_out() -> None:
+    images = torch.arange(100, dtype=torch.uint8).view(-1, 1, 1, 1).repeat(1, 1, 1, 2)
+    images[..., 0] = 0
+    flipping = ImageStore(images, torch.arange(100))
+
+    def mirrored(**place: int) -> list[list[tuple[int, bool]]]:
+        loader = BatchLoader(flipping, 10, seed=3, flip=True, **place)
+        return [
+            [(int(name), bool(image[0, 0, 0] > -1)) for name, image in zip(batch.condition, batch.image, strict=True)]
+            for _ in range(2)
+            for batch in loader
+        ]
+
+    whole = mirrored()
+    shares = [mirrored(rank=rank, world_size=2) for rank in range(2)]
+    assert [first + second for first, second in zip(*shares, strict=True)] == whole
+    assert mirrored(start_step=13)[:7] == whole[13:]
+    flags = [dict(pair for batch in whole[epoch : epoch + 10] for pair in batch) for epoch in (0, 10)]
+    assert flags[0] != flags[1]
+    assert 30 < sum(flags[0].values()) < 70
+
+
+def test_an_unpaired_epoch_goes_on_from_any_step() -> None:
+    images = torch.arange(12, dtype=torch.uint8).view(-1, 1, 1, 1)
+    store = UnpairedStore(images, images[:5] + 100)
+
+    def epoch(start: int) -> list[torch.Tensor]:
+        loader = BatchLoader(store, 4, seed=1, start_step=start)
+        return [torch.stack(tuple(batch)) for _ in range(2) for batch in loader]
+
+    assert all(torch.equal(first, second) for first, second in zip(epoch(2), epoch(0)[2:], strict=False))
+    targets, sources = torch.cat(epoch(0)[:3], dim=1)
+    assert len(targets.unique()) == 12
+    assert sorted(sources.unique(return_counts=True)[1].tolist()) == [2, 2, 2, 3, 3]

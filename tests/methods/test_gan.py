@@ -10,7 +10,8 @@ import torch
 from lightning import Callback, Trainer
 from torch import Tensor, nn
 
-from genbench.data.store import BatchLoader, ImageStore
+from genbench.data.loader import BatchLoader
+from genbench.data.store import ImageStore
 from genbench.methods.base import HasLatents
 from genbench.methods.gan import GAN
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator

@@ -41,10 +41,9 @@ def build_data(config: DictConfig) -> ImageData:
 def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
     """Return the method, told of the data what its class asks for by name: `image_shape`, `num_classes`."""
     asked = parameters_of(config.method["_target_"]) or {}
-    facts = {"image_shape": data.image_shape, "num_classes": data.num_classes}
-    method: GenerativeMethod = build(
-        config.method, "method", **{name: fact for name, fact in facts.items() if name in asked}
-    )
+    # Only what is asked for: to count a folder's classes the folder must be there.
+    facts = {name: getattr(data, name) for name in ("image_shape", "num_classes") if name in asked}
+    method: GenerativeMethod = build(config.method, "method", **facts)
     return method.to(memory_format=torch.channels_last) if config.channels_last else method
 
 
@@ -66,9 +65,10 @@ def open_run(config: DictConfig) -> OpenRun:
     """
     folder = RunFolder.open(config.run)
     settings = folder.read_config()
-    if config.get("data_root") is not None:
-        OmegaConf.update(settings, "data.root", config.data_root, force_add=True)
-        check_kinds(settings)
+    for key, place in config.get("data", {}).items():
+        if place is not None:
+            OmegaConf.update(settings, f"data.{key}", place, force_add=True)
+    check_kinds(settings)
     device = choose_device(config.device)
     data = build_data(settings)
     method = build_method(settings, data)

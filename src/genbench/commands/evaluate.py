@@ -3,7 +3,7 @@
 from omegaconf import DictConfig
 
 from genbench.commands.assembly import build, open_run
-from genbench.commands.scoreboard import publish
+from genbench.commands.scoreboard import publish, score_real
 
 
 def main(config: DictConfig) -> None:
@@ -19,6 +19,5 @@ def main(config: DictConfig) -> None:
     data.prepare_data()
     evaluator.set_reference(data.store("train").images, data.name, "train")
     scores = evaluator.score_method(method.sample, method.device)
-    real = evaluator.score_images(data.store("test").images)
-    publish(scores, real, folder.scores_file, step=step, checkpoint=config.checkpoint)
+    publish(scores, score_real(evaluator, data), folder.scores_file, step=step, checkpoint=config.checkpoint)
     print(f"scores: {folder.scores_file}")

@@ -17,7 +17,7 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.commands.assembly import build, build_data, build_method
-from genbench.commands.scoreboard import publish
+from genbench.commands.scoreboard import publish, score_real
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
 from genbench.errors import UserError
@@ -25,7 +25,7 @@ from genbench.runs import RunFolder
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
 # What may change when a run goes on; anything else would make it another run under the same name.
-_FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root")
+_FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
 
 
 def main(config: DictConfig) -> None:
@@ -96,8 +96,8 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
             continue
         if not key.startswith(_FREE_TO_CHANGE):
             raise UserError(
-                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root can; for other "
-                "settings begin a new run, without run="
+                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root, .prepared and "
+                ".workers can; for other settings begin a new run, without run="
             )
         OmegaConf.update(config, key, override.value(), force_add=True)
     check_kinds(config)
@@ -132,7 +132,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
     folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
-        real = online[0].evaluator.score_images(data.store("test").images)
+        real = score_real(online[0].evaluator, data)
         publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last")
     pictures = sorted(folder.samples.glob("step_*.png"))
     if pictures:

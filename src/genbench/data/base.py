@@ -1,14 +1,16 @@
-"""What every data set answers: its images in memory, in a fixed order, and batches of them."""
+"""What every data set answers: the images of its splits, in a fixed order, and batches of them."""
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 from lightning import LightningDataModule
 
-from genbench.data.store import BatchLoader, ImageStore
+from genbench.data.loader import BatchLoader
+from genbench.data.shuffling import Shuffle
+from genbench.data.store import ImageStore
 from genbench.errors import UserError
 
-Split = Literal["train", "test"]
+Split = Literal["train", "val", "test"]
 
 
 class ImageData(LightningDataModule):
@@ -19,6 +21,8 @@ class ImageData(LightningDataModule):
     Args:
         batch_size: images of a batch over all processes; at least 1.
         seed: seed of the training order.
+        flip: whether half of the training images are mirrored from left to right.
+        shuffle: how the training images are shuffled, see `shuffling`.
 
     Raises:
         UserError: an argument is out of range.
@@ -33,13 +37,20 @@ class ImageData(LightningDataModule):
     name: str
     """The data set's name in scores and tables."""
 
-    def __init__(self, batch_size: int, seed: int) -> None:
+    def __init__(self, batch_size: int, seed: int, flip: bool = False, shuffle: Shuffle = "full") -> None:
         super().__init__()
         if batch_size < 1:
             raise UserError(f"data.batch_size must be at least 1, not {batch_size}")
         self.batch_size = batch_size
         self.seed = seed
+        self.flip = flip
+        self.shuffle = shuffle
         self._stores: dict[Split, ImageStore] = {}
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that there are; "train" is always among them."""
+        return ("train", "test")
 
     @abstractmethod
     def load(self, split: Split) -> ImageStore:
@@ -50,21 +61,27 @@ class ImageData(LightningDataModule):
         """
 
     def store(self, split: Split) -> ImageStore:
-        """Return a split, which is read once."""
+        """Return a split, which is read once.
+
+        Raises:
+            UserError: there is no such split, or it can't be read.
+        """
         if split not in self._stores:
+            if split not in self.splits:
+                raise UserError(f"{self.name} has no {split} split, only {', '.join(self.splits)}")
             self._stores[split] = self.load(split)
         return self._stores[split]
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches; under a trainer this process's share, from the step that it stands at."""
-        if self.trainer is None:
-            return BatchLoader(self.store("train"), self.batch_size, seed=self.seed)
+        place: dict[str, Any] = {}
+        if self.trainer is not None:
+            place = {
+                "rank": self.trainer.global_rank,
+                "world_size": self.trainer.world_size,
+                "start_step": self.trainer.global_step,
+                "device": self.trainer.strategy.root_device,
+            }
         return BatchLoader(
-            self.store("train"),
-            self.batch_size,
-            seed=self.seed,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-            start_step=self.trainer.global_step,
-            device=self.trainer.strategy.root_device,
+            self.store("train"), self.batch_size, seed=self.seed, shuffle=self.shuffle, flip=self.flip, **place
         )

@@ -1,99 +1,151 @@
-"""Images in memory as one uint8 tensor, and batches that are slices of it.
+"""The images of a split, in memory or mapped, and batches gathered from them.
 
-Slicing a tensor feeds a hundred times more images a second than fetching and collating items one by one.
+Gathering a batch from one array feeds a hundred times more images a second than fetching and collating items one by
+one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from genbench.data.batch import Batch
-from genbench.errors import UserError
+from genbench.data.shuffling import Order, Shuffle, shuffle
 from genbench.images import to_float
-from genbench.randomness import make_generator
 
 
-@dataclass(frozen=True)
-class ImageStore:
-    """All images of a split.
+class Images(Protocol):
+    """uint8 images (N, C, H, W): a tensor, or something on disk that is indexed like one."""
 
-    Attributes:
-        images: uint8, (N, C, H, W).
-        conditions: (N, ...) or None.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        """Return some of the images."""
+
+
+class Channels:
+    """Some channels of images, such as one half of pairs that are stored in one array.
+
+    Args:
+        images: all channels.
+        first: the first to show.
+        last: the first not to show.
     """
 
-    images: Tensor
-    conditions: Tensor | None = None
+    def __init__(self, images: Images, first: int, last: int) -> None:
+        self._images = images
+        self._slice = slice(first, last)
+        count, _, height, width = images.shape
+        self.shape = (count, last - first, height, width)
 
     def __len__(self) -> int:
         """Return how many images there are."""
-        return len(self.images)
+        return len(self._images)
 
-    def batch(self, index: Tensor | slice, device: torch.device | str = "cpu") -> Batch:
-        """Return the images of an index as a batch on a device; the conversion to float happens there."""
-        conditions = None if self.conditions is None else self.conditions[index].to(device, non_blocking=True)
-        return Batch(to_float(self.images[index].to(device, non_blocking=True)), conditions)
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        """Return some of the images."""
+        return self._images[index][:, self._slice]
+
+    def will_need(self, starts: Tensor, length: int) -> None:
+        """Pass on what is worth reading ahead."""
+        _read_ahead(self._images, starts, length)
 
 
-class BatchLoader:
-    """Iterate over an epoch of shuffled batches.
-
-    The order depends on (seed, epoch) alone. Each global batch is cut into equal parts, one a process, so 1, 2 or 8
-    processes together see the same batches. What is left over at the end of an epoch is dropped. A loader begun at
-    step s yields what an uninterrupted one would yield after s batches, whether s ends an epoch or not.
+class ImageStore:
+    """All images of a split.
 
     Args:
-        store: the images.
-        batch_size: images of a batch over all processes.
-        seed: seed of the order.
-        rank: this process among `world_size`.
-        world_size: processes that share each batch.
-        start_step: batches that were already used, in this and all earlier epochs.
-        device: where the batches are needed.
-
-    Raises:
-        UserError: the batch size does not suit the data or the processes.
+        images: uint8, (N, C, H, W).
+        conditions: (N, ...) or None; images (N, C, H, W), uint8, become float as the images do.
     """
 
-    def __init__(
-        self,
-        store: ImageStore,
-        batch_size: int,
-        *,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        start_step: int = 0,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        if not 0 < batch_size <= len(store):
-            raise UserError(f"data.batch_size must be from 1 to the {len(store)} training images, not {batch_size}")
-        if batch_size % world_size:
-            raise UserError(
-                f"data.batch_size={batch_size} counts the images of all processes together and must divide by their "
-                f"number, {world_size}"
-            )
-        self._store = store
-        self._batch_size = batch_size
-        self._seed = seed
-        self._rank, self._world_size = rank, world_size
-        self._next_step = start_step
-        self._device = device
+    def __init__(self, images: Images, conditions: Images | None = None) -> None:
+        self.images = images
+        self.conditions = conditions
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
-        return len(self._store) // self._batch_size
+        """Return how many images an epoch has."""
+        return len(self.images)
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Yield the rest of the epoch that the next step lies in; the iteration after it yields the next epoch."""
-        epoch, first = divmod(self._next_step, len(self))
-        order = torch.randperm(len(self._store), generator=make_generator("order", self._seed, epoch))
-        share = self._batch_size // self._world_size
-        for position in range(first, len(self)):
-            begin = position * self._batch_size + self._rank * share
-            if position == len(self) - 1:
-                # Before the last batch goes out: who counts to len(loader) never asks for what comes after it.
-                self._next_step = (epoch + 1) * len(self)
-            yield self._store.batch(order[begin : begin + share], self._device)
+    def order(self, how: Shuffle, generator: torch.Generator) -> Order:
+        """Return the order of an epoch."""
+        return shuffle(len(self), _image_bytes(self.images), how, generator)
+
+    def read_ahead(self, starts: Tensor, length: int) -> None:
+        """Have runs of images read from disk that will be asked for soon."""
+        _read_ahead(self.images, starts, length)
+
+    def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", flips: Tensor | None = None) -> Batch:
+        """Return the images of some rows of an order as a batch on a device; the conversion to float happens there.
+
+        Args:
+            rows: which images.
+            device: where the batch is to be.
+            flips: which of the images to mirror, bool (B,).
+        """
+        image = _load(self.images[rows], device, flips)
+        if self.conditions is None:
+            return Batch(image, None)
+        conditions = self.conditions[rows]
+        if conditions.ndim == 4:
+            return Batch(image, _load(conditions, device, flips))
+        return Batch(image, conditions.to(device, non_blocking=True))
+
+
+class UnpairedStore(ImageStore):
+    """Images of two domains that do not belong together: those of the source are the condition.
+
+    An epoch is as long as the larger domain; of the smaller one each image appears as often as any other, give or take
+    one. Both are shuffled by themselves.
+
+    Args:
+        images: uint8 images of the target domain, (N, C, H, W).
+        sources: uint8 images of the source domain, (M, C, H, W).
+    """
+
+    def __init__(self, images: Images, sources: Images) -> None:
+        super().__init__(images)
+        self.sources = sources
+
+    def __len__(self) -> int:
+        """Return how many images the larger domain has."""
+        return max(len(self.images), len(self.sources))
+
+    def order(self, how: Shuffle, generator: torch.Generator) -> Order:
+        """Return rows of two indices, (N, 2): of the target and of the source; always fully shuffled."""
+        columns = []
+        for images in (self.images, self.sources):
+            rounds = -(-len(self) // len(images))
+            columns.append(torch.cat([torch.randperm(len(images), generator=generator) for _ in range(rounds)]))
+        return Order(torch.stack([column[: len(self)] for column in columns], dim=1))
+
+    def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", flips: Tensor | None = None) -> Batch:
+        """Return target images with unrelated source images as their condition; `flips` is (B, 2)."""
+        if isinstance(rows, slice):
+            raise TypeError("the rows of an unpaired store are pairs of indices")
+        target_flips, source_flips = (None, None) if flips is None else flips.unbind(1)
+        return Batch(
+            _load(self.images[rows[:, 0]], device, target_flips), _load(self.sources[rows[:, 1]], device, source_flips)
+        )
+
+
+def _load(images: Tensor, device: torch.device | str, flips: Tensor | None) -> Tensor:
+    images = images.to(device, non_blocking=True)
+    if flips is not None:
+        images = torch.where(flips.to(device, non_blocking=True).view(-1, 1, 1, 1), images.flip(-1), images)
+    return to_float(images)
+
+
+def _image_bytes(images: Images) -> int:
+    _, channels, height, width = images.shape
+    return channels * height * width
+
+
+def _read_ahead(images: Images, starts: Tensor, length: int) -> None:
+    if hasattr(images, "will_need"):
+        images.will_need(starts, length)

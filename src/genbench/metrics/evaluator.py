@@ -1,8 +1,8 @@
 """Score a set of images against a reference by what a feature extractor sees, with the protocol beside the numbers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,20 @@ from genbench.sampling import sample_chunks
 
 _BATCH = 256
 _SPLITS = 10
+
+
+class Images(Protocol):
+    """uint8 images (N, C, H, W): a tensor, or something on disk that is sliced like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def __getitem__(self, index: slice) -> Tensor:
+        """Return consecutive images."""
 
 
 class Predictions(Metric):
@@ -74,7 +88,7 @@ class Evaluator:
         self._reference: tuple[Tensor, Tensor] | None = None
         self._reference_protocol: dict[str, Any] = {}
 
-    def set_reference(self, images: Tensor, name: str, split: str) -> None:
+    def set_reference(self, images: Images, name: str, split: str) -> None:
         """Compare with these images from now on: uint8 (N, 1, H, W), all of a split, the same in every process."""
         if images.shape[1] != 1:
             raise UserError(
@@ -82,7 +96,7 @@ class Evaluator:
             )
         # Nothing is to be summed over processes here.
         statistics = GaussianStatistics(self._extractor.feature_dim, sync_on_compute=False)
-        for batch in images.split(_BATCH):
+        for _, batch in _batches(images):
             statistics.update(self._extract(batch).features)
         self._reference = statistics.compute()
         self._reference_protocol = {"reference": name, "reference_split": split, "reference_count": len(images)}
@@ -97,10 +111,9 @@ class Evaluator:
         drawn = sample_chunks(sample, self.count, self.seed, rank=rank, world_size=world_size)
         return self._score(drawn, device, {"seed": self.seed}, shared=True)
 
-    def score_images(self, images: Tensor) -> Scores:
+    def score_images(self, images: Images) -> Scores:
         """Score given images, uint8 (N, 1, H, W), in this process alone."""
-        parts = ((first, images[first : first + _BATCH]) for first in range(0, len(images), _BATCH))
-        return self._score(parts, images.device, {}, shared=False)
+        return self._score(_batches(images), torch.device("cpu"), {}, shared=False)
 
     @torch.no_grad()
     def _extract(self, images: Tensor) -> Features:
@@ -141,3 +154,7 @@ class Evaluator:
             **protocol,
         }
         return Scores(values, protocol)
+
+
+def _batches(images: Images) -> Iterator[tuple[int, Tensor]]:
+    return ((first, images[first : first + _BATCH]) for first in range(0, len(images), _BATCH))

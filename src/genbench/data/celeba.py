@@ -1,0 +1,188 @@
+"""CelebA, aligned (Liu et al. 2015, https://arxiv.org/abs/1411.7766): 202,599 faces of 178 x 218 with 40 attributes.
+
+Example:
+    python -m genbench prepare data=celeba data.root=~/celeba data.crop=178 data.size=64
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from genbench.data.base import Split
+from genbench.data.preparation import Crop, Filter, Preparation
+from genbench.data.prepare import OnError
+from genbench.data.prepared import MissingDataError, PreparedData, Records
+from genbench.data.shuffling import Shuffle
+from genbench.data.sources import FolderSource, ZipSource
+from genbench.data.store import ImageStore
+from genbench.errors import UserError, near
+
+_FILES = {
+    "img_align_celeba.zip": (1_443_490_838, "00d2c5bc6d35e252742224ab0c1e8fcb"),
+    "list_attr_celeba.txt": (26_721_026, "75e246fa4810816ffd6ee81facbd244c"),
+    "list_eval_partition.txt": (2_836_386, "d32c9cbf5e040fd4025c592c306e6668"),
+}
+_SPLITS = {"train": 0, "val": 1, "test": 2}
+
+
+class CelebA(PreparedData):
+    """The official splits, with 40 attributes of 0 or 1, or some of them, as the condition (B, K), float32.
+
+    `root`, or `root/celeba`, holds `img_align_celeba.zip`, which is read in place, or the extracted folder
+    `img_align_celeba`, and beside it `list_attr_celeba.txt` and `list_eval_partition.txt`.
+
+    Args:
+        attributes: names of the attributes to keep, in this order; all 40 if None.
+        root: folder of the files.
+        prepared: folder of the prepared stores.
+        size: side in pixels.
+        crop: side of the centred square to cut: 178, 140 and 108 are in use; or see `Preparation`.
+        filter: Pillow's filter.
+        workers: processes that decode; as many as there are cores if None.
+        on_error: "stop" or "skip".
+        batch_size: images of a batch over all processes.
+        seed: seed of the training order.
+        flip: whether half of the training images are mirrored.
+        shuffle: how the training images are shuffled.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    name = "celeba"
+    named_by_its_source = True
+
+    def __init__(
+        self,
+        attributes: Sequence[str] | None = None,
+        root: str = "data",
+        prepared: str = "data/prepared",
+        size: int = 64,
+        crop: Crop = 178,
+        filter: Filter = "bilinear",
+        workers: int | None = None,
+        on_error: OnError = "stop",
+        batch_size: int = 128,
+        seed: int = 0,
+        flip: bool = False,
+        shuffle: Shuffle = "full",
+    ) -> None:
+        super().__init__(
+            root=root,
+            prepared=prepared,
+            preparation=Preparation(size, crop, filter),
+            workers=workers,
+            on_error=on_error,
+            batch_size=batch_size,
+            seed=seed,
+            flip=flip,
+            shuffle=shuffle,
+        )
+        if attributes is not None and not attributes:
+            raise UserError("data.attributes names no attribute: leave it null for all 40")
+        self.attributes = attributes
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The official ones."""
+        return ("train", "val", "test")
+
+    def load(self, split: Split) -> ImageStore:
+        """Return the images of a split with the attributes that are asked for."""
+        images, attributes = self.open(split)
+        assert attributes is not None
+        names = images.manifest["attributes"]
+        if self.attributes is not None:
+            for name in self.attributes:
+                if name not in names:
+                    raise UserError(f"data.attributes: CelebA has no {name!r}{near(name, names)}")
+            attributes = attributes[:, [names.index(name) for name in self.attributes]]
+        return ImageStore(images, attributes.float())
+
+    def records(self, part: str) -> Records:
+        """Find the images of an official split, each with its row of attributes.
+
+        Raises:
+            MissingDataError: a file is not there.
+            UserError: the images and the annotations do not name the same files.
+        """
+        splits = _read_partition(self._annotation("list_eval_partition.txt"))
+        names, attributes = _read_attributes(self._annotation("list_attr_celeba.txt"))
+        source, prefix = self._images()
+        images = {Path(key).name for key in source.list_keys()}
+        _compare(images, set(splits), source.path, "list_eval_partition.txt")
+        _compare(images, set(attributes), source.path, "list_attr_celeba.txt")
+        chosen = sorted(name for name, split in splits.items() if split == _SPLITS[part])
+        rows = np.array([attributes[name] for name in chosen], dtype=np.uint8).reshape(-1, len(names))
+        return Records(source.only([prefix + name for name in chosen]), rows, {"attributes": names})
+
+    def _annotation(self, name: str) -> Path:
+        for folder in (self.root, self.root / "celeba"):
+            if (folder / name).is_file():
+                return folder / name
+        raise MissingDataError(self._what_to_fetch(name))
+
+    def _images(self) -> tuple[FolderSource | ZipSource, str]:
+        """Return all images and what stands before each name."""
+        for folder in (self.root, self.root / "celeba"):
+            for inner in (folder / "img_align_celeba" / "img_align_celeba", folder / "img_align_celeba"):
+                names = sorted(path.name for path in inner.glob("*.jpg")) if inner.is_dir() else []
+                if names:
+                    return FolderSource(inner, names), ""
+            path = folder / "img_align_celeba.zip"
+            if path.is_file():
+                source = ZipSource(path)
+                members = [key for key in source.list_keys() if key.endswith(".jpg") and "__MACOSX" not in key]
+                if not members:
+                    raise UserError(f"{path} holds no .jpg: fetch it again")
+                prefix = members[0][: len(members[0]) - len(Path(members[0]).name)]
+                return source.only(members), prefix
+        raise MissingDataError(self._what_to_fetch("img_align_celeba.zip"))
+
+    def _what_to_fetch(self, missing: str) -> str:
+        files = "; ".join(f"{name} ({size:,} bytes, MD5 {md5})" for name, (size, md5) in _FILES.items())
+        return (
+            f"{missing} is not under data.root={self.root}: CelebA's licence asks each user to fetch it from its "
+            f"authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html); put there {files}"
+        )
+
+
+def _read_partition(path: Path) -> dict[str, int]:
+    """Return the split of each image, 0, 1 or 2: each line has a name and a number."""
+    splits = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        fields = line.split()
+        if len(fields) != 2 or fields[1] not in ("0", "1", "2"):
+            raise UserError(f"{path}, line {number}: {line[:60]!r} is no image with its split, 0, 1 or 2")
+        splits[fields[0]] = int(fields[1])
+    return splits
+
+
+def _read_attributes(path: Path) -> tuple[list[str], dict[str, list[int]]]:
+    """Return the attributes' names and each image's row of 0 and 1: a count, the names, then rows of -1 and 1."""
+    lines = path.read_text().splitlines()
+    if len(lines) < 2 or not lines[0].strip().isdigit():
+        raise UserError(f"{path} does not begin with a count and the attributes' names: fetch it again")
+    names, rows = lines[1].split(), {}
+    for number, line in enumerate(lines[2:], 3):
+        name, *values = line.split() or [""]
+        if len(values) != len(names) or not set(values) <= {"-1", "1"}:
+            raise UserError(f"{path}, line {number}: {line[:60]!r} is no image with {len(names)} attributes of -1 or 1")
+        rows[name] = [int(value == "1") for value in values]
+    if len(rows) != int(lines[0]):
+        raise UserError(f"{path} says that it has {int(lines[0]):,} rows and has {len(rows):,}: fetch it again")
+    return names, rows
+
+
+def _compare(images: set[str], rows: set[str], where: Path, annotation: str) -> None:
+    if without_row := sorted(images - rows):
+        raise UserError(
+            f"{annotation} has no row for {without_row[0]}, one of {len(without_row):,} images of {where} without: "
+            "fetch both again"
+        )
+    if without_image := sorted(rows - images):
+        raise UserError(
+            f"{annotation} names {without_image[0]}, one of {len(without_image):,} that {where} lacks: the copy of the "
+            "images is not complete"
+        )

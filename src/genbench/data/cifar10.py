@@ -1,0 +1,155 @@
+"""CIFAR-10 as it is distributed (Krizhevsky 2009): 50,000 training and 10,000 test images of 32 x 32 in ten classes.
+
+Example:
+    python -m genbench experiment=gan_cifar10 data.root=~/data
+"""
+
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from genbench.data.base import ImageData, Split
+from genbench.data.resize import resize
+from genbench.data.store import ImageStore
+from genbench.errors import UserError
+
+_FOLDER = "cifar-10-batches-py"
+_ARCHIVE = "cifar-10-python.tar.gz"
+_BYTES, _MD5 = 170_498_071, "c58f30108f718f92721af3b95e74349a"
+_BATCHES: dict[Split, list[str]] = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
+_SIDE = 32
+
+
+class CIFAR10(ImageData):
+    """Small photographs with their classes, read whole into memory (184 MB).
+
+    The Python version is looked for in `root`: the folder `cifar-10-batches-py`, or `cifar-10-python.tar.gz`, which is
+    read in place.
+
+    Args:
+        root: folder of the data.
+        size: side in pixels; other than 32 by antialiased bilinear interpolation.
+        download: whether torchvision may fetch the archive into `root`.
+        batch_size: images of a batch over all processes.
+        seed: seed of the training order.
+        flip: whether half of the training images are mirrored.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    name = "cifar10"
+    num_classes = 10
+
+    def __init__(
+        self,
+        root: str = "data",
+        size: int = _SIDE,
+        download: bool = True,
+        batch_size: int = 128,
+        seed: int = 0,
+        flip: bool = False,
+    ) -> None:
+        super().__init__(batch_size, seed, flip)
+        if size < 8:
+            raise UserError(f"data.size must be at least 8 pixels, not {size}")
+        self.image_shape = (3, size, size)
+        self.root = Path(root).expanduser()
+        self.download = download
+
+    def prepare_data(self) -> None:
+        """Fetch the archive if it is missing and may be fetched."""
+        if (self.root / _FOLDER).is_dir() or (self.root / _ARCHIVE).is_file():
+            return
+        where = f"put {_ARCHIVE} ({_BYTES:,} bytes, MD5 {_MD5}) there, or unpacked as {_FOLDER}"
+        if not self.download:
+            raise UserError(f"CIFAR-10 is not under data.root={self.root}: {where}, or set data.download=true")
+        from torchvision.datasets.cifar import CIFAR10 as TORCHVISION
+        from torchvision.datasets.utils import download_url
+
+        try:
+            download_url(TORCHVISION.url, str(self.root), _ARCHIVE, _MD5)
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+            ) from error
+
+    def load(self, split: Split) -> ImageStore:
+        """Return the images of a split, uint8 (N, 3, size, size), with their classes (N,)."""
+        files = self._read_files(_BATCHES[split])
+        batches = [_parse(content, f"{self.root}: {name}") for name, content in files.items()]
+        images = torch.from_numpy(np.concatenate([images for images, _ in batches]))
+        classes = torch.from_numpy(np.concatenate([classes for _, classes in batches]))
+        return ImageStore(resize(images, self.image_shape[1], "bilinear"), classes)
+
+    def _read_files(self, names: list[str]) -> dict[str, bytes]:
+        folder, archive = self.root / _FOLDER, self.root / _ARCHIVE
+        try:
+            if folder.is_dir():
+                return {name: (folder / name).read_bytes() for name in names}
+            with tarfile.open(archive) as tar:
+                found = {}
+                for member in tar:
+                    name = Path(member.name).name
+                    if name in names and (file := tar.extractfile(member)) is not None:
+                        found[name] = file.read()
+        except (OSError, EOFError, tarfile.TarError) as error:
+            where = folder if folder.is_dir() else archive
+            raise UserError(f"{where} can't be read ({error}): it is damaged or incomplete, fetch it again") from error
+        if missing := [name for name in names if name not in found]:
+            raise UserError(f"{archive} lacks {', '.join(missing)}: it is damaged or incomplete, fetch it again")
+        return {name: found[name] for name in names}
+
+
+def _parse(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, 3, 32, 32) and classes (n,) of a batch."""
+    try:
+        batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
+        pixels, labels = _array(batch[b"data"]), np.asarray(batch[b"labels"], dtype=np.int64)
+        images = pixels.reshape(-1, 3, _SIDE, _SIDE)
+        if len(images) != len(labels) or not ((labels >= 0) & (labels <= 9)).all():
+            raise ValueError(f"{len(images)} images with {len(labels)} labels, which must be from 0 to 9")
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{where} is not a CIFAR-10 batch: {error}") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise UserError(f"{where} is not a CIFAR-10 batch, or is damaged ({error!r}): fetch it again") from error
+    return images, labels
+
+
+class _Plain:
+    """What stands in for NumPy's objects while a batch is read: it keeps what it is given and does nothing."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Read a pickle of arrays without running any code that it names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return stand-ins for what an array is made of, and nothing else."""
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
+            return _Plain
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return _Plain
+        if (module, name) == ("_codecs", "encode"):
+            # Python 3 writes the bytes of protocol 2 as text in Latin-1.
+            return lambda text, encoding: text.encode(encoding)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 batch needs; it was not run")
+
+
+def _array(plain: _Plain) -> np.ndarray:
+    """Return the uint8 array that a pickle describes."""
+    _, shape, dtype, fortran, content = plain.state
+    if dtype.arguments[0] not in ("u1", b"u1") or fortran:
+        raise ValueError("its pixels are no uint8 array in C order")
+    return np.frombuffer(bytearray(content), dtype=np.uint8).reshape(shape)

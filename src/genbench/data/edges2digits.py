@@ -1,0 +1,83 @@
+"""Edge maps and the digits that they were made of: a small real image-to-image task with pairs.
+
+Example:
+    python -m genbench list
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from genbench.data.base import ImageData, Split
+from genbench.data.digits import Digits
+from genbench.data.mnist import MNIST
+from genbench.data.store import ImageStore
+from genbench.errors import UserError
+
+_THRESHOLD = 96
+"""Least difference of grey levels within 3 x 3 pixels that counts as an edge."""
+
+
+class Edges2Digits(ImageData):
+    """Digits with their edge map, white on black, as the condition (B, 1, size, size).
+
+    Args:
+        source: whose digits: "mnist" or "digits" (scikit-learn's, which need no files).
+        root: folder of MNIST.
+        download: whether MNIST may be fetched.
+        size: side in pixels.
+        batch_size: images of a batch over all processes.
+        seed: seed of the training order.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        source: Literal["mnist", "digits"] = "mnist",
+        root: str = "data",
+        download: bool = True,
+        size: int = 32,
+        batch_size: int = 64,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, seed)
+        self._digits = digit_data(source, root, size, download)
+        self.name = f"edges2{source}"
+        self.image_shape = self._digits.image_shape
+
+    def prepare_data(self) -> None:
+        """Fetch MNIST if that is the source and it is missing."""
+        self._digits.prepare_data()
+
+    def load(self, split: Split) -> ImageStore:
+        """Return the digits of a split with their edge maps, both uint8 (N, 1, size, size)."""
+        images = self._digits.store(split).images[:]
+        return ImageStore(images, edge_maps(images))
+
+
+def edge_maps(images: Tensor) -> Tensor:
+    """Return where images (N, 1, H, W), uint8, change steeply: 255 on edges, 0 elsewhere.
+
+    The measure is the morphological gradient: the brightest less the darkest of the 3 x 3 pixels around each.
+    """
+    levels = images.float()
+    brightest, darkest = max_pool2d(levels, 3, 1, 1), -max_pool2d(-levels, 3, 1, 1)
+    return torch.where(brightest - darkest >= _THRESHOLD, 255, 0).to(torch.uint8)
+
+
+def digit_data(source: str, root: str, size: int, download: bool) -> ImageData:
+    """Return MNIST or scikit-learn's digits.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+    if source == "mnist":
+        return MNIST(str(Path(root)), size, download)
+    if source == "digits":
+        return Digits(size)
+    raise UserError(f"there are the digits of mnist and of digits, not of {source!r}")

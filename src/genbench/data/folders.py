@@ -1,0 +1,24 @@
+"""Which files of a folder are images."""
+
+import os
+from pathlib import Path
+
+IMAGE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+def list_images(folder: Path) -> tuple[list[str], int]:
+    """Return the paths of all images under a folder, sorted, and how many other files there are.
+
+    Links are followed; hidden files and folders, such as macOS leaves, count as neither.
+    """
+    images, others = [], 0
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        for name in files:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in IMAGE_ENDINGS:
+                images.append(Path(place, name).relative_to(folder).as_posix())
+            else:
+                others += 1
+    return sorted(images), others

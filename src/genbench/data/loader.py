@@ -1,0 +1,89 @@
+"""Batches of an epoch: shuffled, shared out over processes, taken up at any step."""
+
+from collections.abc import Iterator
+
+import torch
+
+from genbench.data.batch import Batch
+from genbench.data.shuffling import Shuffle
+from genbench.data.store import ImageStore
+from genbench.errors import UserError
+from genbench.randomness import make_generator
+
+
+class BatchLoader:
+    """Iterate over an epoch of shuffled batches.
+
+    The order, and which images are mirrored, depend on (seed, epoch) alone. Each global batch is cut into equal parts,
+    one a process, so 1, 2 or 8 processes together see the same batches. What is left over at the end of an epoch is
+    dropped. A loader begun at step s yields what an uninterrupted one would yield after s batches, whether s ends an
+    epoch or not.
+
+    Args:
+        store: the images.
+        batch_size: images of a batch over all processes.
+        seed: seed of the order.
+        shuffle: how to shuffle, see `shuffling`.
+        flip: whether half of the images are mirrored from left to right.
+        rank: this process among `world_size`.
+        world_size: processes that share each batch.
+        start_step: batches that were already used, in this and all earlier epochs.
+        device: where the batches are needed.
+
+    Raises:
+        UserError: the batch size does not suit the data or the processes.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: Shuffle = "full",
+        flip: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+        start_step: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if not 0 < batch_size <= len(store):
+            raise UserError(f"data.batch_size must be from 1 to the {len(store)} training images, not {batch_size}")
+        if batch_size % world_size:
+            raise UserError(
+                f"data.batch_size={batch_size} counts the images of all processes together and must divide by their "
+                f"number, {world_size}"
+            )
+        self._store = store
+        self._batch_size = batch_size
+        self._seed = seed
+        self._shuffle = shuffle
+        self._flip = flip
+        self._rank, self._world_size = rank, world_size
+        self._next_step = start_step
+        self._device = device
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        return len(self._store) // self._batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the rest of the epoch that the next step lies in; the iteration after it yields the next epoch."""
+        epoch, first = divmod(self._next_step, len(self))
+        order = self._store.order(self._shuffle, make_generator("order", self._seed, epoch))
+        flips = None
+        if self._flip:
+            flips = torch.rand(order.rows.shape, generator=make_generator("flip", self._seed, epoch)) < 0.5
+        share = self._batch_size // self._world_size
+        # What was read ahead before `first` is long gone.
+        ahead = [window for window in order.windows if window[0] >= first * self._batch_size]
+        for position in range(first, len(self)):
+            begin = position * self._batch_size + self._rank * share
+            # While the batches of a window are used, the kernel reads the next.
+            while ahead and ahead[0][0] <= begin + order.window_images:
+                self._store.read_ahead(ahead.pop(0)[1], order.block)
+            if position == len(self) - 1:
+                # Before the last batch goes out: who counts to len(loader) never asks for what comes after it.
+                self._next_step = (epoch + 1) * len(self)
+            rows = slice(begin, begin + share)
+            yield self._store.batch(order.rows[rows], self._device, None if flips is None else flips[rows])

@@ -1,0 +1,121 @@
+"""From a file's bytes to pixels: decode, crop, resize. Everything by Pillow, so the result is Pillow's to the bit.
+
+The literature prepares the same images in different ways and calls each the same name; `docs/data.md` says which paper
+cuts how. So the recipe is a value that goes into the store's manifest and into its key.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from genbench.errors import UserError
+
+Filter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
+Crop = int | Literal["crop_then_resize", "resize_then_crop", "stretch"]
+
+_FILTERS = {
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_CROPS = ("crop_then_resize", "resize_then_crop", "stretch")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How an image becomes `size` x `size` pixels.
+
+    Attributes:
+        size: side in pixels.
+        crop: "crop_then_resize" cuts the largest centred square and resizes it; "resize_then_crop" resizes the short
+            side to `size` and cuts the centre; a number cuts a centred square of that side and resizes it;
+            "stretch" resizes the whole image, whatever its shape.
+        filter: Pillow's filter; all of these widen with the reduction, which is what others call antialiasing.
+        channels: 3 for RGB, 1 for grey.
+
+    Raises:
+        UserError: a value is out of range.
+    """
+
+    size: int
+    crop: Crop = "crop_then_resize"
+    filter: Filter = "bilinear"
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.size < 8:
+            raise UserError(f"data.size must be at least 8 pixels, not {self.size}")
+        if self.filter not in _FILTERS:
+            raise UserError(f"data.filter must be one of {', '.join(_FILTERS)}, not {self.filter!r}")
+        if self.crop not in _CROPS and not (type(self.crop) is int and self.crop > 0):
+            raise UserError(f"data.crop must be {', '.join(_CROPS)} or a positive number of pixels, not {self.crop!r}")
+        if self.channels not in (1, 3):
+            raise UserError(f"data.channels must be 1 (grey) or 3 (RGB), not {self.channels}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a prepared image."""
+        return self.size, self.size, self.channels
+
+    def describe(self) -> dict[str, Any]:
+        """Return what makes the pixels what they are, for manifests and keys."""
+        return {"size": self.size, "crop": self.crop, "filter": self.filter, "channels": self.channels}
+
+    def __call__(self, content: bytes) -> np.ndarray:
+        """Return the pixels, uint8 (size, size, channels), of an encoded image.
+
+        Raises:
+            ValueError, OSError: the bytes are no image that can be read in full.
+        """
+        return self.fit(decode(content, self.channels))
+
+    def fit(self, image: Image.Image) -> np.ndarray:
+        """Return the pixels of a decoded image.
+
+        Raises:
+            ValueError: the image is smaller than the crop.
+        """
+        if self.crop == "resize_then_crop":
+            short = min(image.size)
+            # The long side is rounded down, as torchvision's Resize does it.
+            width, height = (self.size if side == short else int(self.size * side / short) for side in image.size)
+            image = _crop_centre(self._resize(image, (width, height)), self.size)
+        elif self.crop == "stretch":
+            image = self._resize(image, (self.size, self.size))
+        else:
+            side = min(image.size) if self.crop == "crop_then_resize" else int(self.crop)
+            image = self._resize(_crop_centre(image, side), (self.size, self.size))
+        return np.asarray(image).reshape(self.shape)
+
+    def _resize(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
+        return image if image.size == size else image.resize(size, _FILTERS[self.filter])
+
+
+def decode(content: bytes, channels: int) -> Image.Image:
+    """Return an encoded image as RGB or grey, read to its end; transparency is dropped, EXIF rotation is not applied.
+
+    Raises:
+        ValueError, OSError: the bytes are no image that can be read in full.
+    """
+    if not content:
+        raise ValueError("it is empty")
+    with Image.open(io.BytesIO(content)) as image:
+        if image.mode.startswith(("I", "F")):
+            # Pillow would clip these to white.
+            raise ValueError(f"its pixels are of Pillow's mode {image.mode}: only 8 bits a channel are read")
+        return image.convert("RGB" if channels == 3 else "L")
+
+
+def _crop_centre(image: Image.Image, side: int) -> Image.Image:
+    width, height = image.size
+    if min(width, height) < side:
+        raise ValueError(f"it has {width} x {height} pixels, less than the crop of {side}")
+    # Half a pixel goes to the even side, as in torchvision's CenterCrop.
+    left, top = round((width - side) / 2), round((height - side) / 2)
+    return image.crop((left, top, left + side, top + side))

@@ -1,0 +1,81 @@
+"""How preparing gets on: a bar on a terminal, a line each ten per cent elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich import progress
+from rich.console import Console
+
+
+class Progress:
+    """Show images done, images a second and the time left.
+
+    Args:
+        name: what is prepared.
+        total: how many images there are.
+        done: how many of them were prepared earlier.
+    """
+
+    def __init__(self, name: str, total: int, done: int) -> None:
+        self._name, self._total = name, total
+        self._done = self._resumed_at = done
+        self._begin = time.perf_counter()
+        self._bar: progress.Progress | None = None
+
+    def __enter__(self) -> "Progress":
+        """Show the bar."""
+        if sys.stderr.isatty():
+            columns = (
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TextColumn("{task.fields[speed]:,.0f} images/s"),
+                progress.TimeElapsedColumn(),
+                "left",
+                progress.TimeRemainingColumn(),
+            )
+            self._bar = progress.Progress(*columns, console=Console(stderr=True))
+            self._bar.add_task(self._name, total=self._total, completed=self._done, speed=0.0)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, count: int) -> None:
+        """Count images."""
+        before, self._done = self._done, self._done + count
+        seconds = time.perf_counter() - self._begin
+        speed = (self._done - self._resumed_at) / seconds
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._done, speed=speed)
+        elif before * 10 // self._total != self._done * 10 // self._total:
+            left = human_time((self._total - self._done) / speed)
+            print(
+                f"{self._name}: {self._done:,} of {self._total:,}, {speed:,.0f} images/s, {left} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def human_bytes(count: int) -> str:
+    """Return a number of bytes as people read it: 34.7 GiB."""
+    size, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.1f} {unit}" if unit != "B" else f"{count} B"
+
+
+def human_time(seconds: float) -> str:
+    """Return a time as people read it: 1 h 34 min, 12 min, 40 s."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

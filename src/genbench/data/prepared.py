@@ -1,0 +1,211 @@
+"""What data sets have in common that are decoded, cropped and resized once, and read from shards ever after."""
+
+import hashlib
+import json
+import os
+from abc import abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+from torch import Tensor
+
+from genbench.data.base import ImageData, Split
+from genbench.data.decoding import CHUNK, Pixels
+from genbench.data.preparation import Preparation
+from genbench.data.prepare import OnError, Plan, prepare, say
+from genbench.data.shards import MANIFEST, Shards, read_conditions, read_manifest
+from genbench.data.shuffling import Shuffle
+from genbench.data.sources import Origin
+from genbench.data.store import ImageStore
+from genbench.errors import UserError
+
+
+class MissingDataError(UserError):
+    """The files of a data set are not there. What was prepared of them may do instead."""
+
+
+class Records(NamedTuple):
+    """The encoded images of a split.
+
+    Attributes:
+        origin: where they are.
+        conditions: their rows, (N, ...), or None.
+        facts: what else belongs into the manifest, such as the names of the classes.
+    """
+
+    origin: Origin
+    conditions: np.ndarray | None = None
+    facts: dict[str, Any] = {}
+
+
+class PreparedData(ImageData):
+    """A data set that is prepared once; its own file says where its `records` are.
+
+    A store lies under a key of its source, split and preparation, so other settings make another store beside it.
+    Where the source is gone, a store that was made of it with the same settings does.
+
+    Args:
+        root: folder of the data as distributed.
+        prepared: folder of the prepared stores.
+        preparation: what makes pixels of an image.
+        workers: processes that decode; as many as there are cores if None.
+        on_error: whether a record that can't be read ends the preparation or is left out and listed.
+        batch_size: images of a batch over all processes.
+        seed: seed of the training order.
+        flip: whether half of the training images are mirrored from left to right.
+        shuffle: how the training images are shuffled, see `shuffling`.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    named_by_its_source = False
+    """Whether the name alone says which images these are, as "celeba" does and "image_folder" does not."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        prepared: str,
+        preparation: Preparation,
+        workers: int | None,
+        on_error: OnError,
+        batch_size: int,
+        seed: int,
+        flip: bool,
+        shuffle: Shuffle,
+    ) -> None:
+        super().__init__(batch_size, seed, flip, shuffle)
+        if workers is not None and workers < 1:
+            raise UserError(f"data.workers must be at least 1, not {workers}")
+        self.image_shape = (preparation.channels, preparation.size, preparation.size)
+        self.root = Path(root).expanduser()
+        self.prepared = Path(prepared).expanduser()
+        self.preparation = preparation
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self.on_error = on_error
+        self._folders: dict[str, Path] = {}
+
+    @abstractmethod
+    def records(self, part: str) -> Records:
+        """Find the encoded images of a part of the data, which is a split unless `parts` says otherwise.
+
+        Raises:
+            MissingDataError: they are not there; the message says what to put where.
+            UserError: they are not what they should be.
+        """
+
+    def parts(self, split: Split) -> tuple[str, ...]:
+        """The stores that a split consists of."""
+        return (split,)
+
+    @cached_property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits whose files, or at least stores, are there; "train", whose absence is an error, always."""
+        return ("train", *(split for split in get_args(Split) if split != "train" and self._has(split)))
+
+    @property
+    def pixels(self) -> Pixels:
+        """What makes the stored pixels of a record."""
+        return self.preparation
+
+    def prepare_data(self) -> None:
+        """Prepare what training and its scores read."""
+        for split in self.splits:
+            if split != "val":
+                self.prepare(split)
+
+    def prepare(self, split: Split) -> list[Path]:
+        """Prepare a split if it is not prepared yet, and return the folders of its stores.
+
+        Raises:
+            UserError: the data are missing or damaged, or the disk is too small.
+        """
+        return [self._prepare(part) for part in self.parts(split)]
+
+    def load(self, split: Split) -> ImageStore:
+        """Return the images of a split with their conditions."""
+        (part,) = self.parts(split)
+        images, conditions = self.open(part)
+        return ImageStore(images, conditions)
+
+    def open(self, part: str) -> tuple[Shards, Tensor | None]:
+        """Return the images and conditions of a part, which is prepared if it was not.
+
+        Raises:
+            UserError: the store is damaged, or lacks records that `on_error` does not allow to be left out.
+        """
+        folder = self._prepare(part)
+        images = Shards(folder)
+        skipped = images.manifest["skipped"]
+        if skipped and self.on_error == "stop":
+            raise UserError(
+                f"{folder} was prepared without {len(skipped)} records that can't be read, the first "
+                f"{skipped[0]['key']}: set data.on_error=skip to use it all the same"
+            )
+        return images, read_conditions(folder, len(images)) if images.manifest["has_conditions"] else None
+
+    def manifest(self, part: str) -> dict[str, Any]:
+        """Return the manifest of a part that is prepared."""
+        return read_manifest(self._prepare(part))
+
+    def _prepare(self, part: str) -> Path:
+        if part not in self._folders:
+            try:
+                records = self.records(part)
+            except MissingDataError as missing:
+                self._folders[part] = self._find(part, missing)
+            else:
+                self._folders[part] = self._make(part, records)
+        return self._folders[part]
+
+    def _has(self, split: Split) -> bool:
+        try:
+            return all(self.records(part) for part in self.parts(split))
+        except MissingDataError:
+            return all(self._stores_of(part) for part in self.parts(split))
+
+    def _make(self, part: str, records: Records) -> Path:
+        source = records.origin.fingerprint()
+        if records.conditions is not None:
+            source["conditions_sha256"] = hashlib.sha256(np.ascontiguousarray(records.conditions).tobytes()).hexdigest()
+        request = {**self._identity(part), "source": source}
+        key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:12]
+        store = self.prepared / f"{self.name}-{part}-{self.preparation.size}-{key}"
+        facts = {"has_conditions": records.conditions is not None, **records.facts}
+        count = source.get("records", CHUNK * self.workers)
+        # More processes than chunks would start for nothing.
+        workers = min(self.workers, -(-count // CHUNK)) or 1
+        prepare(
+            Plan(records.origin, self.pixels, store, {**request, **facts}, records.conditions, workers, self.on_error)
+        )
+        return store
+
+    def _find(self, part: str, missing: MissingDataError) -> Path:
+        """Return the one prepared store of these settings where the source is gone."""
+        found = self._stores_of(part)
+        if len(found) == 1:
+            say(f"{self.name} is not under data.root={self.root}; what was prepared of it is: {found[0]}")
+            return found[0]
+        if found:
+            raise UserError(
+                f"data.root={self.root} holds no {self.name}, and {self.prepared} holds {len(found)} stores that were "
+                f"prepared with these settings: give the right data.root, or delete all but one of "
+                f"{', '.join(path.name for path in found)}"
+            )
+        raise missing
+
+    def _stores_of(self, part: str) -> list[Path]:
+        wanted, found = self._identity(part), []
+        for path in sorted(self.prepared.glob(f"{self.name}-{part}-{self.preparation.size}-*/{MANIFEST}")):
+            manifest = read_manifest(path.parent)
+            same = all(manifest.get(key) == wanted[key] for key in wanted)
+            here = self.named_by_its_source or Path(manifest["path"]).is_relative_to(self.root.absolute())
+            if same and here and path.parent.suffix != ".partial":
+                found.append(path.parent)
+        return found
+
+    def _identity(self, part: str) -> dict[str, Any]:
+        return {"name": self.name, "split": part, "preparation": self.preparation.describe()}
