@@ -30,3 +30,13 @@ def non_saturating_generator_loss(fake_logits: Tensor) -> Tensor:
     Its gradient with respect to a logit is D(G(z)) - 1, which is strongest where the discriminator is sure.
     """
     return softplus(-fake_logits).mean()
+
+
+def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """E[f(G(z))] - E[f(x)]: the negative of what estimates the distance (Arjovsky et al. 2017, equation 2)."""
+    return fake_scores.mean() - real_scores.mean()
+
+
+def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
+    """-E[f(G(z))] (Arjovsky et al. 2017, theorem 3)."""
+    return -fake_scores.mean()

@@ -4,6 +4,7 @@ import io
 import pickle
 import tarfile
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -78,10 +79,15 @@ def zip_folder(folder: Path) -> Path:
     return target
 
 
-def make_celeba(root: Path, count: int = 20, zipped: bool = True) -> Path:
+def face(index: int) -> bytes:
+    """Return a JPEG of CelebA's size."""
+    return encode(crop(index, 178, 218))
+
+
+def make_celeba(root: Path, count: int = 20, zipped: bool = True, images: Callable[[int], bytes] = face) -> Path:
     """Write CelebA's images, three quarters of them training images, with attributes and partition."""
     root.mkdir(parents=True, exist_ok=True)
-    files = {f"{index + 1:06d}.jpg": encode(crop(index, 178, 218)) for index in range(count)}
+    files = {f"{index + 1:06d}.jpg": images(index) for index in range(count)}
     if zipped:
         with zipfile.ZipFile(root / "img_align_celeba.zip", "w") as archive:
             for name, content in files.items():

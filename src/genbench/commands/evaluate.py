@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from genbench.commands.assembly import build, open_run
 from genbench.commands.scoreboard import publish, score_real
+from genbench.errors import UserError
 
 
 def main(config: DictConfig) -> None:
@@ -14,6 +15,8 @@ def main(config: DictConfig) -> None:
     """
     folder, settings, data, method, step = open_run(config)
     changed = {name: config[name] for name in ("count", "seed") if config[name] is not None}
+    if settings.metrics is None:
+        raise UserError(f"{folder.path} was trained with metrics=none: there is no score that suits its images")
     evaluator = build(settings.metrics, "metrics", **changed)
 
     data.prepare_data()

@@ -115,7 +115,12 @@ def _check_processes(config: DictConfig) -> None:
 
 def _build_callbacks(config: DictConfig) -> list[Callback]:
     """Build the callbacks in the order of their names in the configuration, which matters: see `Checkpoints`."""
-    return [build(node, f"callbacks.{name}") for name, node in config.callbacks.items() if node is not None]
+    return [
+        build(node, f"callbacks.{name}")
+        for name, node in config.callbacks.items()
+        # With metrics=none there is nothing to score with.
+        if node is not None and not (config.metrics is None and "evaluator" in node)
+    ]
 
 
 def _build_loggers(config: DictConfig, folder: RunFolder) -> list[Any]:

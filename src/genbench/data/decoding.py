@@ -6,13 +6,15 @@ however it ends.
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -108,7 +110,8 @@ class Decoder:
         waiting: deque[Future[Decoded]] = deque()
         try:
             for chunk in chunks:
-                waiting.append(self._pool.submit(_decode, chunk))
+                with _without_main():
+                    waiting.append(self._pool.submit(_decode, chunk))
                 if len(waiting) > 2 * self._workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -118,6 +121,17 @@ class Decoder:
                 "a process that decodes died, most likely for want of memory: set data.workers to fewer; what is "
                 "prepared so far is kept"
             ) from error
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the processes that a task starts from running this one's script, which may have no guard against it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 _job: tuple[Source, Pixels] | None = None

@@ -114,7 +114,8 @@ class Shards:
             gathered = torch.empty(len(rows), self.image_bytes, dtype=torch.uint8)
             for shard in touched:
                 chosen = (shard_of == shard).nonzero().squeeze(1)
-                gathered[chosen] = self._shards[shard].index_select(0, rows[chosen] - shard * self._capacity)
+                part = self._shards[shard].index_select(0, rows[chosen] - shard * self._capacity)
+                gathered.index_copy_(0, chosen, part)
         self._release(len(rows))
         return gathered
 

@@ -93,6 +93,9 @@ class AdversarialMethod(GenerativeMethod):
             self.log_figures(self._figures)
         return {name: value for name, value in self._figures.items() if name.startswith("loss/")}
 
+    def constrain_discriminator(self) -> None:
+        """Bring the discriminator back, after its step, to where it must stay; by default it may go anywhere."""
+
     def generator_moves(self, step: int) -> bool:
         """Whether the generator moves in the step of this index."""
         return (step + 1) % self.discriminator_steps == 0
@@ -117,6 +120,8 @@ class AdversarialMethod(GenerativeMethod):
                 gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
                 figures[f"gradient/{player}"] = torch.nn.utils.get_total_norm(gradients)
             optimizer.step()
+            if player == "discriminator":
+                self.constrain_discriminator()
         self._figures |= {f"loss/{player}": loss, **figures}
         self._figures = {name: value.detach() for name, value in self._figures.items()}
 

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genbench.losses import cross_entropy_discriminator_loss, minimax_generator_loss, non_saturating_generator_loss
-from genbench.methods.adversarial import AdversarialMethod, Turn
-from genbench.randomness import Noise
+from genbench.methods.adversarial import Turn
+from genbench.methods.latent_gan import LatentGAN
 
 Objective = Literal["minimax", "non_saturating"]
 
 _GENERATOR_LOSSES = {"minimax": minimax_generator_loss, "non_saturating": non_saturating_generator_loss}
 
 
-class GAN(AdversarialMethod):
+class GAN(LatentGAN):
     """The first GAN; with the `dcgan` network and its settings, DCGAN (Radford et al. 2016).
 
     Args:
@@ -55,26 +55,25 @@ class GAN(AdversarialMethod):
         discriminator_steps: int = 1,
         ema_decay: float = 0.999,
     ) -> None:
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}")
         if objective not in _GENERATOR_LOSSES:
             raise ValueError(f"objective must be one of {', '.join(_GENERATOR_LOSSES)}, not {objective!r}")
         super().__init__(
-            generator(latent_dim=latent_dim, image_shape=image_shape),
-            discriminator(image_shape=image_shape),
+            generator,
+            discriminator,
+            image_shape,
+            latent_dim=latent_dim,
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
             discriminator_steps=discriminator_steps,
             ema_decay=ema_decay,
         )
-        self.latent_dim = latent_dim
         self._adversarial_loss = _GENERATOR_LOSSES[objective]
 
     def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
         """-E[log D(x)] - E[log(1 - D(G(z)))]."""
         x, _ = batch
         with torch.no_grad():
-            x_fake = self.generator(self._draw_latents(len(x)))
+            x_fake = self.generator(self.draw_latents(len(x)))
         real_logits, fake_logits = self.discriminator(x), self.discriminator(x_fake)
         loss = cross_entropy_discriminator_loss(real_logits, fake_logits)
         return loss, {
@@ -85,19 +84,5 @@ class GAN(AdversarialMethod):
     def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
         """E[log(1 - D(G(z)))] or -E[log D(G(z))], on fresh latents."""
         x, _ = batch
-        fake_logits = self.discriminator(self.generator(self._draw_latents(len(x))))
+        fake_logits = self.discriminator(self.generator(self.draw_latents(len(x))))
         return self._adversarial_loss(fake_logits), {"adversary/d_fake_generator": fake_logits.sigmoid().mean()}
-
-    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return `count` images from the averaged generator; an unconditional method has no use for a condition."""
-        if condition is not None:
-            raise ValueError("this GAN is unconditional: it can't be asked for a condition")
-        return self.decode(noise.normal(count, self.latent_dim).to(self.device))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the averaged generator's images of latents `z`, (B, latent_dim)."""
-        images: Tensor = self.average(z)
-        return images
-
-    def _draw_latents(self, count: int) -> Tensor:
-        return torch.randn(count, self.latent_dim, device=self.device)

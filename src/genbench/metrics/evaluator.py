@@ -92,7 +92,8 @@ class Evaluator:
         """Compare with these images from now on: uint8 (N, 1, H, W), all of a split, the same in every process."""
         if images.shape[1] != 1:
             raise UserError(
-                f"the digit classifier scores grey images, and those of {name} have {images.shape[1]} channels"
+                f"the digit classifier scores grey images, and those of {name} have {images.shape[1]} channels: "
+                "set metrics=none"
             )
         # Nothing is to be summed over processes here.
         statistics = GaussianStatistics(self._extractor.feature_dim, sync_on_compute=False)

@@ -1,0 +1,120 @@
+"""The Wasserstein GAN with weight clipping (Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875).
+
+The critic f, held to a bounded slope by clipping its weights, estimates the Wasserstein-1 distance up to a factor; the
+generator follows its gradient:
+
+    min_G max_f  E[f(x)] - E[f(G(z))]
+
+Example:
+    python -m genbench experiment=wgan_lsun data.root=~/lsun
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genbench.losses import wasserstein_critic_loss, wasserstein_generator_loss
+from genbench.methods.adversarial import Turn
+from genbench.methods.latent_gan import LatentGAN
+
+
+class WGAN(LatentGAN):
+    """Algorithm 1 of the paper, with the schedule of the authors' code, which trains the critic longer at times.
+
+    The critic steps `critic_steps` times to one step of the generator, and `long_critic_steps` times for the first
+    `long_first` generator steps and for every `long_every`-th.
+
+    Args:
+        generator: builds the generator from `latent_dim` and `image_shape`.
+        discriminator: builds the critic from `image_shape`; it returns f(x), (B,).
+        image_shape: (C, H, W) of the data.
+        generator_optimizer: maps parameters to an optimizer.
+        discriminator_optimizer: maps parameters to an optimizer.
+        latent_dim: length of z.
+        clip: c; every parameter of the critic stays in [-c, c].
+        critic_steps: n_critic.
+        long_critic_steps: critic steps of the long rounds.
+        long_first: how many rounds are long at first.
+        long_every: which rounds are long later on.
+        ema_decay: weight of the past in the generator's average.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        discriminator: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        *,
+        generator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        latent_dim: int = 100,
+        clip: float = 0.01,
+        critic_steps: int = 5,
+        long_critic_steps: int = 100,
+        long_first: int = 25,
+        long_every: int = 500,
+        ema_decay: float = 0.999,
+    ) -> None:
+        if clip <= 0:
+            raise ValueError(f"clip must be positive, not {clip}")
+        if long_critic_steps < critic_steps:
+            raise ValueError(f"long_critic_steps must be at least critic_steps={critic_steps}, not {long_critic_steps}")
+        if long_first < 0 or long_every < 1 or long_first > long_every:
+            raise ValueError(
+                f"long_first={long_first} must be from 0 to long_every={long_every}, which must be positive"
+            )
+        super().__init__(
+            generator,
+            discriminator,
+            image_shape,
+            latent_dim=latent_dim,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            discriminator_steps=critic_steps,
+            ema_decay=ema_decay,
+        )
+        self.clip = clip
+        self.long_critic_steps = long_critic_steps
+        self.long_first = long_first
+        self.long_every = long_every
+
+    def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+        """E[f(G(z))] - E[f(x)], whose negative is the estimate of the distance."""
+        x, _ = batch
+        with torch.no_grad():
+            x_fake = self.generator(self.draw_latents(len(x)))
+        # Two passes, as in the authors' code: BatchNorm sees real and generated images apart.
+        loss = wasserstein_critic_loss(self.discriminator(x), self.discriminator(x_fake))
+        return loss, {"adversary/wasserstein": -loss}
+
+    def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+        """-E[f(G(z))], on fresh latents."""
+        x, _ = batch
+        return wasserstein_generator_loss(self.discriminator(self.generator(self.draw_latents(len(x))))), {}
+
+    @torch.no_grad()
+    def constrain_discriminator(self) -> None:
+        """Clip every parameter of the critic to [-c, c]."""
+        for parameter in self.discriminator.parameters():
+            parameter.clamp_(-self.clip, self.clip)
+
+    def generator_moves(self, step: int) -> bool:
+        """Whether the step of this index ends a round: a function of the index alone, so nothing is to be resumed."""
+        step += 1
+        if step <= self.long_first * self.long_critic_steps:
+            return step % self.long_critic_steps == 0
+        # Then come periods of `long_every` rounds of which the first is long; the first period lacks `long_first`.
+        step -= self.long_first * self.long_critic_steps
+        short_rounds = self.long_every - (self.long_first or self.long_every)
+        if step <= short_rounds * self.discriminator_steps:
+            return step % self.discriminator_steps == 0
+        period = self.long_critic_steps + (self.long_every - 1) * self.discriminator_steps
+        step = (step - short_rounds * self.discriminator_steps - 1) % period + 1
+        if step <= self.long_critic_steps:
+            return step == self.long_critic_steps
+        return (step - self.long_critic_steps) % self.discriminator_steps == 0
