@@ -77,6 +77,7 @@ def _run(arguments: argparse.Namespace) -> None:
         config.check(arguments.verb, arguments.overrides, multirun=False, complete=False)
         print(OmegaConf.to_yaml(config.compose_config(arguments.verb, arguments.overrides)), end="")
         return None
+    arguments.overrides = config.for_its_own_data(arguments.verb, arguments.overrides)
     config.check(arguments.verb, arguments.overrides, arguments.multirun)
     return _run_hydra(arguments)
 

@@ -99,6 +99,13 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
+    """Let `train run=FOLDER data.root=DIR` pass: the run's data set is not the default one, and may have other keys."""
+    if verb != "train" or not any(override.startswith("run=") for override in overrides):
+        return overrides
+    return [f"++{override}" if override.startswith("data.") else override for override in overrides]
+
+
 def check(verb: str, overrides: list[str], multirun: bool, complete: bool = True) -> None:
     """Compose what was asked for and check it, each value of a sweep in its turn; `complete` asks for all values.
 
@@ -169,6 +176,9 @@ def check_kinds(config: Any, path: str = "") -> None:
 
 def _check_one(verb: str, overrides: list[str], complete: bool) -> None:
     config = compose_config(verb, overrides)
+    if verb == "train" and config.run is not None:
+        # What the run's own data set knows is checked when its configuration is read.
+        config.data = None
     try:
         check_kinds(config)
     except OmegaConfBaseException as error:
