@@ -1,7 +1,7 @@
 """CIFAR-10 as it is distributed (Krizhevsky 2009): 50,000 training and 10,000 test images of 32 x 32 in ten classes.
 
 Example:
-    python -m genbench experiment=gan_cifar10 data.root=~/data
+    python -m genbench data=cifar10 data.root=~/data metrics=none
 """
 
 import io

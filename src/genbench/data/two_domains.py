@@ -1,7 +1,8 @@
 """Two domains of digits without pairs: a small real task for translation between domains.
 
 Example:
-    python -m genbench list
+    >>> next(iter(TwoDomains("digits_tilted").train_dataloader())).condition.shape
+    torch.Size([64, 1, 32, 32])
 """
 
 from typing import Literal
