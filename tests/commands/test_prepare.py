@@ -140,7 +140,11 @@ def test_other_data_sets_train_as_well(here: Path, data: str) -> None:
     settings = [*settings, f"data={data}", f"data.root={root}", "steps=3", f"name={data}"]
     assert main(settings) == 0
     (run,) = (here / "outputs" / data).iterdir()
-    assert json.loads((run / "manifest.json").read_text())["images"] == 24
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert (manifest["images"], manifest["data"]["name"]) == (24, data)
+    if data == "celeba":
+        assert manifest["data"]["preparation"]["crop"] == 178
+        assert set(manifest["data"]["stores"]) == {"train", "test"}
 
 
 def test_pairs_are_prepared_for_methods_to_come(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

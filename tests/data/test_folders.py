@@ -92,6 +92,15 @@ def test_a_picture_that_was_replaced_is_prepared_anew(tmp_path: Path) -> None:
     assert [bool((before[row] == after[row]).all()) for row in range(3)] == [True, False, True]
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    make_folder(tmp_path / "images" / "a", 2)
+    make_folder(tmp_path / "elsewhere", 3, first=10)
+    (tmp_path / "images" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "images" / "a" / "back").symlink_to(tmp_path / "images")
+    data = folder(tmp_path / "images", test_every=0)
+    assert data.store("train").conditions[:].tolist() == [0, 0, 1, 1, 1]
+
+
 def test_grey_images(tmp_path: Path) -> None:
     data = folder(make_folder(tmp_path / "images", 3), channels=1)
     assert data.image_shape == (1, 16, 16)

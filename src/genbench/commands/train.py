@@ -134,7 +134,9 @@ def _build_loggers(config: DictConfig, folder: RunFolder) -> list[Any]:
 def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
     step = trainer.global_step
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
-    folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
+    folder.add_to_manifest(
+        steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1), data=data.describe()
+    )
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
         real = score_real(online[0].evaluator, data)

@@ -60,6 +60,10 @@ class ImageData(LightningDataModule):
             UserError: a file is missing or is not what it should be; the message names it and the remedy.
         """
 
+    def describe(self) -> dict[str, Any]:
+        """Return what the images are, for the run's manifest."""
+        return {"name": self.name, "image_shape": list(self.image_shape)}
+
     def store(self, split: Split) -> ImageStore:
         """Return a split, which is read once.
 

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from genbench.data.sources import READ_ERRORS, Source
+from genbench.data.sources import Source
 from genbench.errors import UserError
 
 CHUNK = 256
@@ -64,7 +64,9 @@ def decode_records(source: Source, pixels: Pixels, keys: list[str]) -> Decoded:
         try:
             images[count] = pixels(source.read(key))
             count += 1
-        except READ_ERRORS as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # damaged files make decoders raise all kinds
             broken.append((key, str(error) or type(error).__name__))
     return Decoded(images[:count], keys, broken)
 

@@ -11,9 +11,15 @@ def list_images(folder: Path) -> tuple[list[str], int]:
 
     Links are followed; hidden files and folders, such as macOS leaves, count as neither.
     """
-    images, others = [], 0
+    images, others, visited = [], 0, set()
     for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        # A link may lead back to where it lies.
+        visited.add(os.path.realpath(place))
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and name != "__MACOSX" and os.path.realpath(Path(place, name)) not in visited
+        ]
         for name in files:
             if name.startswith("."):
                 continue

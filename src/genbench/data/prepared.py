@@ -84,7 +84,7 @@ class PreparedData(ImageData):
         self.root = Path(root).expanduser()
         self.prepared = Path(prepared).expanduser()
         self.preparation = preparation
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or _cores()
         self.on_error = on_error
         self._folders: dict[str, Path] = {}
 
@@ -146,6 +146,11 @@ class PreparedData(ImageData):
                 f"{skipped[0]['key']}: set data.on_error=skip to use it all the same"
             )
         return images, read_conditions(folder, len(images)) if images.manifest["has_conditions"] else None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the images are, with the stores that were read."""
+        stores = {part: folder.name for part, folder in self._folders.items()}
+        return {"name": self.name, "preparation": self.preparation.describe(), "stores": stores}
 
     def manifest(self, part: str) -> dict[str, Any]:
         """Return the manifest of a part that is prepared."""
@@ -209,3 +214,8 @@ class PreparedData(ImageData):
 
     def _identity(self, part: str) -> dict[str, Any]:
         return {"name": self.name, "split": part, "preparation": self.preparation.describe()}
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -75,7 +75,7 @@ class Shards:
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
         """Return images, uint8 (B, C, H, W), in the order of the index; in memory they lie channels last."""
-        rows = torch.arange(len(self))[index] if isinstance(index, slice) else index
+        rows = torch.arange(*index.indices(len(self))) if isinstance(index, slice) else index
         _, channels, height, width = self.shape
         return self._gather(rows).view(-1, height, width, channels).permute(0, 3, 1, 2)
 

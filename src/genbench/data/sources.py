@@ -17,9 +17,6 @@ import lmdb
 
 from genbench.errors import UserError
 
-READ_ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, zipfile.BadZipFile, zlib.error)
-"""What reading or decoding one damaged record can raise."""
-
 
 class Origin(ABC):
     """What a user has: a folder or a file with encoded images.
@@ -57,7 +54,7 @@ class Source(Origin):
         """Return a record's bytes.
 
         Raises:
-            one of `READ_ERRORS`: it can't be read.
+            Exception: it can't be read.
         """
 
     def unpack(self, folder: Path) -> "Source":
