@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from genbench.errors import UserError
 from genbench.images import to_uint8
 from genbench.randomness import CHUNK, Noise, chunks
+
+_TOLERANCE = 0.01
+"""Less than a level and a half of uint8: rounding may lead so far out of [-1, 1], a wrong range leads farther."""
 
 
 def sample_chunks(
@@ -29,6 +33,9 @@ def sample_chunks(
         conditions: what each image shall show, (count, ...), or None.
         rank: this process among `world_size`.
         world_size: processes that share the set.
+
+    Raises:
+        UserError: the images are not finite, not in [-1, 1] or not of the shape that was asked for.
     """
     for chunk, size in chunks(count, rank, world_size):
         first = chunk * CHUNK
@@ -37,7 +44,21 @@ def sample_chunks(
             rows = torch.arange(first, first + CHUNK, device=conditions.device).clamp_max(count - 1)
             condition = conditions[rows]
         images = sample(CHUNK, condition, noise=Noise(seed, chunk))
+        _check(images, first)
         yield first, to_uint8(images[:size])
+
+
+def _check(images: Tensor, first: int) -> None:
+    """Refuse what rounding and clipping to uint8 would hide."""
+    if images.ndim != 4 or len(images) != CHUNK:
+        raise UserError(f"the method returned images of shape {tuple(images.shape)} where {CHUNK} (C, H, W) were asked")
+    if not images.isfinite().all():
+        bad = int((~images.isfinite().flatten(1).all(1)).nonzero()[0])
+        raise UserError(f"image {first + bad} of the method is not finite: the weights have diverged")
+    if images.abs().max() > 1 + _TOLERANCE:
+        raise UserError(
+            f"the method returned pixels from {images.min():.3g} to {images.max():.3g}, which must lie in [-1, 1]"
+        )
 
 
 def sample_images(sample: Callable[..., Tensor], count: int, seed: int, conditions: Tensor | None = None) -> Tensor:

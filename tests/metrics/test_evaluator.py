@@ -9,7 +9,9 @@ import torch.multiprocessing
 from safetensors import safe_open
 from torch import Tensor
 
+from genbench.data.base import Split
 from genbench.data.digits import Digits
+from genbench.data.store import ImageStore
 from genbench.errors import UserError
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.extractors import DIGITS_WEIGHTS, load_digit_classifier
@@ -22,6 +24,14 @@ def blurred_digits(count: int, condition: None = None, *, noise: Noise) -> Tenso
     return torch.nn.functional.interpolate(z, (28, 28), mode="bilinear").tanh()
 
 
+class Colours(Digits):
+    """Digits in colour."""
+
+    def load(self, split: Split) -> ImageStore:
+        store = super().load(split)
+        return ImageStore(store.images[:].expand(-1, 3, -1, -1), store.conditions)
+
+
 @pytest.fixture(scope="module")
 def digits() -> Digits:
     return Digits()
@@ -30,7 +40,7 @@ def digits() -> Digits:
 @pytest.fixture
 def evaluator(digits: Digits) -> Evaluator:
     evaluator = Evaluator(count=3 * CHUNK + 8)
-    evaluator.set_reference(digits.store("train").images, "digits", "train")
+    evaluator.set_reference(digits)
     return evaluator
 
 
@@ -50,7 +60,7 @@ def test_the_classifier_takes_grey_images_of_any_size() -> None:
     for side in (8, 28, 64):
         features, logits = classifier(torch.zeros(2, 1, side, side, dtype=torch.uint8))
         assert (features.shape, logits.shape) == ((2, 64), (2, 10))
-    with pytest.raises(ValueError, match="grey"):
+    with pytest.raises(UserError, match="grey"):
         classifier(torch.zeros(2, 3, 28, 28, dtype=torch.uint8))
 
 
@@ -98,7 +108,7 @@ def score_in_process(rank: int, world_size: int, port: int, results: dict[int, d
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=world_size)
     evaluator = Evaluator(count=3 * CHUNK + 8)
-    evaluator.set_reference(Digits().store("train").images, "digits", "train")
+    evaluator.set_reference(Digits(), rank=rank, world_size=world_size)
     results[rank] = evaluator.score_method(blurred_digits, torch.device("cpu"), rank, world_size).values
     torch.distributed.destroy_process_group()
 
@@ -118,4 +128,4 @@ def test_settings_that_do_not_do() -> None:
     with pytest.raises(UserError, match="seed"):
         Evaluator(count=10, seed=-1)
     with pytest.raises(UserError, match="grey"):
-        Evaluator(count=10).set_reference(torch.zeros(20, 3, 8, 8, dtype=torch.uint8), "cifar10", "train")
+        Evaluator(count=10).set_reference(Colours())

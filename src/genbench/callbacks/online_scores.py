@@ -32,7 +32,9 @@ class OnlineScores(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the reference once."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        self.evaluator.set_reference(data.store("train").images, data.name, "train")
+        self.evaluator.set_reference(
+            data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
+        )
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""

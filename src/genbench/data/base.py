@@ -1,5 +1,6 @@
 """What every data set answers: the images of its splits, in a fixed order, and batches of them."""
 
+import hashlib
 from abc import abstractmethod
 from typing import Any, Literal
 
@@ -63,6 +64,11 @@ class ImageData(LightningDataModule):
     def describe(self) -> dict[str, Any]:
         """Return what the images are, for the run's manifest."""
         return {"name": self.name, "image_shape": list(self.image_shape)}
+
+    def identity(self, split: Split) -> dict[str, Any]:
+        """Return what tells the images of a split from all others; what is small is told by its pixels."""
+        pixels = self.store(split).images[:].contiguous().numpy()
+        return {"image_shape": list(self.image_shape), "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()[:16]}
 
     def store(self, split: Split) -> ImageStore:
         """Return a split, which is read once.

@@ -152,6 +152,10 @@ class PreparedData(ImageData):
         stores = {part: folder.name for part, folder in self._folders.items()}
         return {"name": self.name, "preparation": self.preparation.describe(), "stores": stores}
 
+    def identity(self, split: Split) -> dict[str, Any]:
+        """Return the preparation and the stores, whose names are keys of their content."""
+        return {"preparation": self.preparation.describe(), "stores": [folder.name for folder in self.prepare(split)]}
+
     def manifest(self, part: str) -> dict[str, Any]:
         """Return the manifest of a part that is prepared."""
         return read_manifest(self._prepare(part))

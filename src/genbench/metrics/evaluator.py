@@ -1,22 +1,23 @@
 """Score a set of images against a reference by what a feature extractor sees, with the protocol beside the numbers."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
-from genbench.errors import UserError
-from genbench.metrics.extractors import Features, hash_weights, load_digit_classifier
-from genbench.metrics.frechet import GaussianStatistics, frechet_distance
-from genbench.metrics.predictions import class_shares, distance_from_uniform, inception_score
+from genbench.errors import UserError, near
+from genbench.metrics.extractors import Extractor, load_extractor
+from genbench.metrics.features import FeatureSet, extract
+from genbench.metrics.reference import load_or_make
+from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
 from genbench.sampling import sample_chunks
 
-_BATCH = 256
-_SPLITS = 10
+_BATCH = 64
+COMPARABLE_COUNT = 10_000
+"""Of fewer images an FID is too biased to stand beside published ones."""
 
 
 class Images(Protocol):
@@ -33,26 +34,30 @@ class Images(Protocol):
         """Return consecutive images."""
 
 
-class Predictions(Metric):
-    """Logits with the index of their image, gathered over processes and put back into the order of the set."""
+class ReferenceStore(Protocol):
+    """All images of a split."""
 
-    full_state_update = False
-    logits: list[Tensor]
-    indices: list[Tensor]
+    @property
+    def images(self) -> Images:
+        """The images."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.add_state("logits", [], dist_reduce_fx="cat")
-        self.add_state("indices", [], dist_reduce_fx="cat")
 
-    def update(self, logits: Tensor, first_index: int) -> None:
-        """Add the logits (B, K) of consecutive images."""
-        self.logits.append(logits)
-        self.indices.append(torch.arange(first_index, first_index + len(logits), device=logits.device))
+class ReferenceData(Protocol):
+    """A data set whose splits images are compared with."""
 
-    def compute(self) -> Tensor:
-        """Return the logits of all images (N, K) in the order of the set."""
-        return dim_zero_cat(self.logits)[dim_zero_cat(self.indices).argsort()]
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+
+    def identity(self, split: Any) -> dict[str, Any]:
+        """Return what tells the images of a split from all others, without reading large ones."""
+
+    def store(self, split: Any) -> ReferenceStore:
+        """Return a split."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Scores:
 
 
 class Evaluator:
-    """Score images by the digit classifier: `fid_digits`, `is_digits` and the coverage of the ten classes.
+    """Draw or take images, and score them against a reference.
 
     Processes that share a set call the same methods with their own parts of it, and all get the same scores. It lives
     outside the methods, so that no extractor enters a checkpoint.
@@ -72,90 +77,186 @@ class Evaluator:
     Args:
         count: images that are drawn for a score.
         seed: seed of the drawn images.
+        extractor: "inception", "digits", or "auto": digits for grey images, else Inception.
+        weights: file of Inception's weights; see `inception`.
+        scores: which ones, by the names of `scores.SCORES`; all that suit the extractor if None.
+        kid_subsets: pairs of subsets of KID.
+        kid_subset_size: images of a subset.
+        neighbours: k of precision, recall, density and coverage.
+        resamples: bootstrap resamples of FID's deviation; 0 for none.
+        cache: folder that keeps reference sets in feature space; None for none.
 
     Raises:
-        UserError: an argument is out of range.
+        UserError: an argument is out of range, or the extractor can't be had.
     """
 
-    def __init__(self, count: int, seed: int = 0) -> None:
-        if count < _SPLITS:
-            raise UserError(f"metrics.count must be at least {_SPLITS} images, not {count}")
-        if seed < 0:
-            raise UserError(f"metrics.seed must be at least 0, not {seed}")
+    def __init__(
+        self,
+        count: int,
+        seed: int = 0,
+        extractor: Literal["auto", "digits", "inception"] = "digits",
+        weights: str | None = None,
+        scores: Sequence[str] | None = ("fid", "is", "modes"),
+        kid_subsets: int = 100,
+        kid_subset_size: int = 1000,
+        neighbours: int = 3,
+        resamples: int = 0,
+        cache: str | None = None,
+    ) -> None:
+        if count < IS_SPLITS:
+            raise UserError(f"metrics.count must be at least {IS_SPLITS} images, not {count}")
+        for name, value, least in (
+            ("seed", seed, 0),
+            ("kid_subsets", kid_subsets, 1),
+            ("kid_subset_size", kid_subset_size, 2),
+            ("neighbours", neighbours, 1),
+            ("resamples", resamples, 0),
+        ):
+            if value < least:
+                raise UserError(f"metrics.{name} must be at least {least}, not {value}")
+        for score in scores or ():
+            if score not in SCORES:
+                raise UserError(f"metrics.scores: there is no score {score!r}{near(score, SCORES)}")
         self.count = count
         self.seed = seed
-        self._extractor = load_digit_classifier()
-        self._reference: tuple[Tensor, Tensor] | None = None
+        self.scores = None if scores is None else tuple(scores)
+        self.cache = None if cache is None else Path(cache).expanduser()
+        self._extractor_name, self._weights = extractor, weights
+        # So that missing weights are said before any image is drawn.
+        self._extractor = None if extractor == "auto" else load_extractor(extractor, weights)
+        self._settings = {
+            "kid_subsets": kid_subsets,
+            "kid_subset_size": kid_subset_size,
+            "neighbours": neighbours,
+            "resamples": resamples,
+        }
+        self._reference: FeatureSet | None = None
         self._reference_protocol: dict[str, Any] = {}
 
-    def set_reference(self, images: Images, name: str, split: str) -> None:
-        """Compare with these images from now on: uint8 (N, 1, H, W), all of a split, the same in every process."""
-        if images.shape[1] != 1:
+    def set_reference(
+        self,
+        data: ReferenceData,
+        split: str = "train",
+        *,
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        """Compare with all images of a split from now on; processes that share the work all call it.
+
+        Args:
+            data: the data set; its images are asked for only if the cache doesn't know them.
+            split: of the data set.
+            device: where they are looked at.
+            rank: this process among `world_size`.
+            world_size: processes that share the work.
+
+        Raises:
+            UserError: the extractor can't judge them, or they all look the same to it.
+        """
+        if self._extractor is None:
+            self._extractor = load_extractor("digits" if data.image_shape[0] == 1 else "inception", self._weights)
+        extractor = self._extractor.to(torch.device(device))
+        facts = {
+            "reference": data.name,
+            "reference_split": split,
+            "reference_identity": data.identity(split),
+            "extractor": extractor.name,
+            "extractor_sha256": extractor.weights_sha256,
+            "resize": extractor.resize,
+        }
+
+        def make() -> FeatureSet:
+            opened = data.store(split).images
+            parts = _batches(opened, rank, world_size)
+            return extract(extractor, parts, len(opened), torch.device(device), shared=world_size > 1)
+
+        if self.cache is None:
+            self._reference = make()
+        else:
+            self._reference = load_or_make(self.cache, facts, make, writes=rank == 0)
+        if not self._reference.covariance.diagonal().max() > 0:
             raise UserError(
-                f"the digit classifier scores grey images, and those of {name} have {images.shape[1]} channels: "
-                "set metrics=none"
+                f"all images of {data.name} {split} have the same features: there is nothing to compare with"
             )
-        # Nothing is to be summed over processes here.
-        statistics = GaussianStatistics(self._extractor.feature_dim, sync_on_compute=False)
-        for _, batch in _batches(images):
-            statistics.update(self._extract(batch).features)
-        self._reference = statistics.compute()
-        self._reference_protocol = {"reference": name, "reference_split": split, "reference_count": len(images)}
+        self._reference_protocol = {**facts, "reference_count": self._reference.count}
 
     def score_method(
-        self, sample: Callable[..., Tensor], device: torch.device, rank: int = 0, world_size: int = 1
+        self,
+        sample: Callable[..., Tensor],
+        device: torch.device,
+        rank: int = 0,
+        world_size: int = 1,
+        conditions: Tensor | None = None,
     ) -> Scores:
-        """Draw `count` images with a method's `sample` and score them."""
-        if device.type == "mps":
-            # Apple's GPUs have no float64, in which the statistics are kept.
-            device = torch.device("cpu")
-        drawn = sample_chunks(sample, self.count, self.seed, rank=rank, world_size=world_size)
-        return self._score(drawn, device, {"seed": self.seed}, shared=True)
+        """Draw `count` images with a method's `sample`, of these conditions (count, ...) if any, and score them.
 
-    def score_images(self, images: Images) -> Scores:
-        """Score given images, uint8 (N, 1, H, W), in this process alone."""
-        return self._score(_batches(images), torch.device("cpu"), {}, shared=False)
+        Raises:
+            UserError: they are not finite, not in [-1, 1] or of another shape than the reference's.
+        """
+        return self.score(self.draw(sample, device, rank, world_size, conditions), {"seed": self.seed})
 
-    @torch.no_grad()
-    def _extract(self, images: Tensor) -> Features:
-        features: Features = self._extractor.to(images.device)(images)
-        return features
+    def draw(
+        self,
+        sample: Callable[..., Tensor],
+        device: torch.device,
+        rank: int = 0,
+        world_size: int = 1,
+        conditions: Tensor | None = None,
+    ) -> FeatureSet:
+        """Draw `count` images with a method's `sample` and return them in feature space."""
+        drawn = sample_chunks(sample, self.count, self.seed, conditions=conditions, rank=rank, world_size=world_size)
+        return extract(self._on(device), drawn, self.count, device, shared=world_size > 1)
 
-    def _score(
-        self, parts: Iterable[tuple[int, Tensor]], device: torch.device, protocol: dict[str, Any], *, shared: bool
-    ) -> Scores:
-        if self._reference is None:
+    def score_images(self, images: Images, device: torch.device | str = "cpu") -> Scores:
+        """Score given images, uint8 (N, C, H, W), in this process alone."""
+        device = torch.device(device)
+        return self.score(extract(self._on(device), _batches(images), len(images), device, shared=False), {})
+
+    def score(self, generated: FeatureSet, protocol: dict[str, Any]) -> Scores:
+        """Score a set in feature space.
+
+        Args:
+            generated: by this evaluator's own extractor.
+            protocol: what else belongs to it, such as the seed.
+
+        Raises:
+            UserError: a score takes more images than there are.
+        """
+        if self._reference is None or self._extractor is None:
             raise RuntimeError("set_reference comes before any score")
-        statistics = GaussianStatistics(self._extractor.feature_dim, sync_on_compute=shared).to(device)
-        predictions = Predictions(sync_on_compute=shared).to(device)
-        # A process that no chunk falls to has something to gather all the same.
-        predictions.update(torch.empty(0, self._extractor.class_count, device=device), 0)
-        for first, images in parts:
-            features, logits = self._extract(images.to(device))
-            statistics.update(features)
-            predictions.update(logits, first)
-        logits = predictions.compute()
-        shares = class_shares(logits)
-        mean_is, std_is = inception_score(logits, _SPLITS)
-        values = {
-            "fid_digits": frechet_distance(*statistics.compute(), *self._reference),
-            "is_digits": mean_is,
-            "is_digits_std": std_is,
-            "classes_digits": float((shares > 0).sum()),
-            "smallest_class_digits": float(shares.min()),
-            "distance_from_uniform_digits": distance_from_uniform(shares),
-        }
+        comparison = Comparison(generated, self._reference, **self._settings)
+        values: dict[str, float] = {}
+        # Inception knows a thousand classes, which are not the modes of any data set here.
+        every = [name for name in SCORES if name != "modes" or self._extractor.class_count == 10]
+        for name in self.scores or every:
+            try:
+                values |= SCORES[name](comparison)
+            except ValueError as error:
+                raise UserError(f"metrics.scores={name}: {error}") from error
         protocol = {
-            "count": len(logits),
+            "count": generated.count,
             **self._reference_protocol,
-            "extractor": "digit classifier",
-            "extractor_sha256": hash_weights(),
-            "resize": self._extractor.resize_filter,
-            "is_splits": _SPLITS,
+            "is_splits": IS_SPLITS,
+            **self._settings,
             **protocol,
         }
-        return Scores(values, protocol)
+        return Scores({f"{name}{self._extractor.suffix}": value for name, value in values.items()}, protocol)
+
+    @property
+    def reference(self) -> FeatureSet:
+        """The reference in feature space."""
+        if self._reference is None:
+            raise RuntimeError("set_reference comes before any score")
+        return self._reference
+
+    def _on(self, device: torch.device) -> Extractor:
+        if self._extractor is None:
+            raise RuntimeError("set_reference comes before any score")
+        return self._extractor.to(device)
 
 
-def _batches(images: Images) -> Iterator[tuple[int, Tensor]]:
-    return ((first, images[first : first + _BATCH]) for first in range(0, len(images), _BATCH))
+def _batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:
+    """Yield the batches of a set that fall to a process."""
+    for first in range(rank * _BATCH, len(images), world_size * _BATCH):
+        yield first, images[first : first + _BATCH]

@@ -1,15 +1,18 @@
 """Networks in whose features images are compared."""
 
 import hashlib
+from abc import abstractmethod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from genbench.errors import UserError
 from genbench.images import to_float
 
+ExtractorName = Literal["digits", "inception"]
 DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
 
 
@@ -25,17 +28,47 @@ class Features(NamedTuple):
     logits: Tensor
 
 
-class DigitClassifier(nn.Module):
+class Extractor(nn.Module):
+    """A frozen network that says what images show.
+
+    Attributes:
+        name: what it is called in protocols.
+        suffix: what is appended to the names of its scores; Inception's have none.
+        feature_dim: D, length of a feature vector.
+        class_count: K, number of classes.
+        resize: how images are brought to its size.
+        weights_sha256: the first 16 hexadecimal digits of the hash of its weights' file.
+    """
+
+    name: str
+    suffix: str
+    feature_dim: int
+    class_count: int
+    resize: str
+    weights_sha256: str
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Features:
+        """Return features and logits of uint8 images (B, C, H, W).
+
+        Raises:
+            UserError: it can't judge images of so many channels.
+        """
+
+
+class DigitClassifier(Extractor):
     """A small convolutional classifier of grey digits of any size, trained on MNIST and on scikit-learn's digits.
 
     `experiments/digit_classifier` made its weights and says how accurate it is. Its features are the 64 inputs of
     the last layer.
     """
 
+    name = "digit classifier"
+    suffix = "_digits"
     feature_dim = 64
     class_count = 10
     input_size = 28
-    resize_filter = "bilinear, antialiased, to 28 pixels"
+    resize = "bilinear, antialiased, to 28 pixels"
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,10 +87,13 @@ class DigitClassifier(nn.Module):
         """Return features and logits of uint8 images (B, 1, H, W).
 
         Raises:
-            ValueError: the images are not grey.
+            UserError: the images are not grey.
         """
-        if images.ndim != 4 or images.shape[1] != 1:
-            raise ValueError(f"the digit classifier takes grey images (B, 1, H, W), not {tuple(images.shape)}")
+        if images.shape[1] != 1:
+            raise UserError(
+                f"the digit classifier scores grey images, not {images.shape[1]} channels: set metrics=inception, or "
+                "metrics=none"
+            )
         pixels = to_float(images)
         if pixels.shape[-2:] != (self.input_size, self.input_size):
             pixels = interpolate(pixels, (self.input_size, self.input_size), mode="bilinear", antialias=True)
@@ -69,9 +105,37 @@ def load_digit_classifier(weights: Path = DIGITS_WEIGHTS) -> DigitClassifier:
     """Return the classifier that the package carries, frozen and in evaluation mode."""
     classifier = DigitClassifier()
     classifier.load_state_dict(load_file(weights))
+    classifier.weights_sha256 = hash_weights(weights)
     return classifier.requires_grad_(False).eval()
 
 
-def hash_weights(weights: Path = DIGITS_WEIGHTS) -> str:
+def load_extractor(name: ExtractorName, weights: str | None = None) -> Extractor:
+    """Return an extractor by its name.
+
+    Args:
+        name: "digits" or "inception".
+        weights: file of Inception's weights; see `inception`.
+
+    Raises:
+        UserError: there is no such extractor, or its weights can't be had.
+    """
+    if name == "digits":
+        if weights is not None:
+            raise UserError("metrics.weights is for metrics.extractor=inception: the digit classifier has its own")
+        return load_digit_classifier()
+    if name == "inception":
+        from genbench.metrics.inception import Inception  # torch-fidelity takes a second to import
+
+        return Inception(weights)
+    raise UserError(f"metrics.extractor must be digits or inception, not {name!r}")
+
+
+def offer_digits() -> str:
+    """Return what to say to those who can do without Inception."""
+    return "; for grey digits metrics=digits needs no file"
+
+
+def hash_weights(weights: Path) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a file of weights: a score names it."""
-    return hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -10,8 +10,8 @@ from torchmetrics import Metric
 def frechet_distance(mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covariance_2: Tensor) -> float:
     """Return |mean_1 - mean_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2)), the squared 2-Wasserstein distance of Gaussians.
 
-    The trace of the root is taken from the symmetric C_1^(1/2) C_2 C_1^(1/2), whose eigenvalues are those of C_1 C_2
-    and are clipped at zero: no imaginary parts, also where a covariance is singular.
+    With C_1 = F F^T the eigenvalues of C_1 C_2 are those of the symmetric F^T C_2 F: real, and clipped at zero where
+    rounding made them negative. F is a Cholesky factor, or the symmetric root where C_1 is singular.
 
     Args:
         mean_1: (D,) of any precision; the arithmetic is in float64.
@@ -25,11 +25,46 @@ def frechet_distance(mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covar
     mean_1, covariance_1, mean_2, covariance_2 = (
         tensor.double().cpu() for tensor in (mean_1, covariance_1, mean_2, covariance_2)
     )
-    values, vectors = torch.linalg.eigh(covariance_1)
-    root_1 = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    root_trace = torch.linalg.eigvalsh(root_1 @ covariance_2 @ root_1).clamp_min(0).sqrt().sum()
-    distance = (mean_1 - mean_2).square().sum() + covariance_1.trace() + covariance_2.trace() - 2 * root_trace
-    return max(0.0, float(distance))
+    factor, failed = torch.linalg.cholesky_ex(covariance_1)
+    # A covariance of rank less than D may pass with pivots that are rounding errors.
+    pivots = factor.diagonal().square()
+    if failed or pivots.min() < len(pivots) * torch.finfo(torch.float64).eps * pivots.max():
+        values, vectors = torch.linalg.eigh(covariance_1)
+        factor = vectors * values.clamp_min(0).sqrt()
+    root_trace = torch.linalg.eigvalsh(factor.T @ covariance_2 @ factor).clamp_min(0).sqrt().sum()
+    return _distance(mean_1, covariance_1.trace(), mean_2, covariance_2.trace(), root_trace)
+
+
+def frechet_distance_of_features(features_1: Tensor, features_2: Tensor) -> float:
+    """Return the Frechet distance of features (N, D) and (M, D) by the cheaper way.
+
+    With fewer features than dimensions the trace of the root is that of an N x M matrix: with centred X and Y it is the
+    sum of the singular values of X Y^T, divided by sqrt((N - 1) (M - 1)).
+    """
+    features_1, features_2 = features_1.double().cpu(), features_2.double().cpu()
+    if min(len(features_1), len(features_2)) >= features_1.shape[1]:
+        return frechet_distance(*_moments(features_1), *_moments(features_2))
+    mean_1, mean_2 = features_1.mean(0), features_2.mean(0)
+    rows_1 = (features_1 - mean_1) / (len(features_1) - 1) ** 0.5
+    rows_2 = (features_2 - mean_2) / (len(features_2) - 1) ** 0.5
+    if len(rows_1) > len(rows_2):
+        rows_1, rows_2 = rows_2, rows_1
+    dimensions = rows_1.shape[1]
+    if len(rows_2) > dimensions:
+        # The larger set by its covariance: X C_2 X^T is N x N.
+        gram = rows_1 @ (rows_2.T @ rows_2) @ rows_1.T
+        root_trace = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().sum()
+    else:
+        root_trace = torch.linalg.svdvals(rows_1 @ rows_2.T).sum()
+    return _distance(mean_1, rows_1.square().sum(), mean_2, rows_2.square().sum(), root_trace)
+
+
+def _distance(mean_1: Tensor, trace_1: Tensor, mean_2: Tensor, trace_2: Tensor, root_trace: Tensor) -> float:
+    return max(0.0, float((mean_1 - mean_2).square().sum() + trace_1 + trace_2 - 2 * root_trace))
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
+    return features.mean(0), features.T.cov()
 
 
 class GaussianStatistics(Metric):

@@ -1,0 +1,106 @@
+"""What an extractor says of a set of images: gathered over processes, in the order of the set, in one pass."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from genbench.errors import UserError
+from genbench.metrics.extractors import Extractor
+from genbench.metrics.frechet import GaussianStatistics
+
+MOST_FEATURES = 50_000
+"""Of larger sets every n-th feature vector is kept; mean and covariance are those of all."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A set of images in feature space, on the CPU.
+
+    Attributes:
+        mean: of the features, float64 (D,).
+        covariance: of the features, float64 (D, D).
+        features: of the images that were kept, float32 (N, D), in the order of the set.
+        logits: of the same images, float32 (N, K).
+        count: images behind mean and covariance.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    features: Tensor
+    logits: Tensor
+    count: int
+
+
+class Rows(Metric):
+    """Rows of features and logits with the index of their image, gathered over processes and put in order.
+
+    Args:
+        every: of all images every how many-th is kept.
+    """
+
+    full_state_update = False
+    features: list[Tensor]
+    logits: list[Tensor]
+    indices: list[Tensor]
+
+    def __init__(self, every: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.every = every
+        for name in ("features", "logits", "indices"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+
+    def update(self, features: Tensor, logits: Tensor, first_index: int) -> None:
+        """Add the features (B, D) and logits (B, K) of consecutive images."""
+        indices = torch.arange(first_index, first_index + len(features), device=features.device)
+        kept = indices % self.every == 0
+        self.features.append(features[kept])
+        self.logits.append(logits[kept])
+        self.indices.append(indices[kept])
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """Return features (N, D) and logits (N, K) of the kept images of all processes."""
+        order = dim_zero_cat(self.indices).argsort()
+        return dim_zero_cat(self.features)[order], dim_zero_cat(self.logits)[order]
+
+
+@torch.no_grad()
+def extract(
+    extractor: Extractor, parts: Iterable[tuple[int, Tensor]], total: int, device: torch.device, *, shared: bool
+) -> FeatureSet:
+    """Return what an extractor says of a set of images; each is looked at once, whatever is computed of it.
+
+    Args:
+        extractor: on `device`.
+        parts: the first index and the uint8 images (B, C, H, W) of the parts that fall to this process.
+        total: images of the whole set.
+        device: where the extractor is.
+        shared: whether all processes call this with their own parts of one set.
+
+    Raises:
+        UserError: the extractor can't judge the images, or its features are not finite.
+    """
+    # Apple's GPUs have no float64, in which the statistics are kept.
+    keeper = torch.device("cpu") if device.type == "mps" else device
+    statistics = GaussianStatistics(extractor.feature_dim, sync_on_compute=shared).to(keeper)
+    rows = Rows(max(1, -(-total // MOST_FEATURES)), sync_on_compute=shared).to(keeper)
+    # A process that no part falls to has something to gather all the same.
+    rows.update(
+        torch.empty(0, extractor.feature_dim, device=keeper), torch.empty(0, extractor.class_count, device=keeper), 0
+    )
+    for first, images in parts:
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise UserError(f"scores take uint8 images (B, C, H, W), not {images.dtype} {tuple(images.shape)}")
+        features, logits = (output.to(keeper) for output in extractor(images.to(device)))
+        if not features.isfinite().all():
+            bad = int((~features.isfinite().all(1)).nonzero()[0])
+            raise UserError(f"the features of image {first + bad} are not finite: the extractor's weights are damaged")
+        statistics.update(features)
+        rows.update(features, logits, first)
+    mean, covariance = (moment.cpu() for moment in statistics.compute())
+    features, logits = (tensor.float().cpu() for tensor in rows.compute())
+    return FeatureSet(mean, covariance, features, logits, total)

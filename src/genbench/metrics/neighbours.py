@@ -1,0 +1,101 @@
+"""Scores by nearest neighbours in feature space: are the samples real-looking, do they cover the data, are they copies?
+
+All need the same distances, which are computed once, in blocks, so that 50,000 against 50,000 images fit in memory.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class NeighbourScores:
+    """What the neighbourhoods say; each but `density` from 0 to 1.
+
+    Attributes:
+        precision: share of samples within the k-th neighbour's distance of some real image (Kynkaanniemi et al. 2019,
+            https://arxiv.org/abs/1904.06991).
+        recall: share of real images within the k-th neighbour's distance of some sample.
+        density: how many real neighbourhoods a sample lies in, on average, over k; may exceed 1 (Naeem et al. 2020,
+            https://arxiv.org/abs/2002.09797).
+        coverage: share of real images with a sample in their neighbourhood.
+        nearest: distance of each sample to its nearest real image, (N,).
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    nearest: Tensor
+
+
+def neighbour_scores(generated: Tensor, reference: Tensor, k: int = 3) -> NeighbourScores:
+    """Return precision, recall, density, coverage and nearest distances of features (N, D) and (M, D).
+
+    Distances are in float32, squared, from matrix products of centred features; blocks of them are all that is held.
+
+    Args:
+        generated: features of samples.
+        reference: features of real images.
+        k: which neighbour's distance makes a neighbourhood; a point is not its own neighbour.
+
+    Raises:
+        ValueError: a set has no k neighbours.
+    """
+    if min(len(generated), len(reference)) <= k:
+        raise ValueError(
+            f"neighbourhoods of {k} take more than {k} images, and there are {len(generated)} and {len(reference)}"
+        )
+    centre = reference.double().mean(0)
+    x, y = ((features.double() - centre).float() for features in (generated, reference))
+    radius_x, radius_y = _radii(x, k), _radii(y, k)
+    x_norms, y_norms = x.square().sum(1), y.square().sum(1)
+    in_real = torch.zeros(len(x), dtype=torch.long)
+    nearest = torch.empty(len(x))
+    recalled = torch.zeros(len(y), dtype=torch.bool)
+    covered = torch.zeros(len(y), dtype=torch.bool)
+    for begin in range(0, len(x), _BLOCK):
+        rows = slice(begin, begin + _BLOCK)
+        squares = _squares(x[rows], x_norms[rows], y, y_norms)
+        inside = squares <= radius_y
+        in_real[rows] = inside.sum(1)
+        covered |= inside.any(0)
+        recalled |= (squares <= radius_x[rows, None]).any(0)
+        nearest[rows] = squares.amin(1).sqrt()
+    return NeighbourScores(
+        precision=float((in_real > 0).double().mean()),
+        recall=float(recalled.double().mean()),
+        density=float(in_real.double().mean()) / k,
+        coverage=float(covered.double().mean()),
+        nearest=nearest,
+    )
+
+
+def nearest_distances(queries: Tensor, reference: Tensor) -> Tensor:
+    """Return the distance of each query (N, D) to its nearest neighbour among (M, D), as (N,)."""
+    centre = reference.double().mean(0)
+    x, y = ((features.double() - centre).float() for features in (queries, reference))
+    x_norms, y_norms = x.square().sum(1), y.square().sum(1)
+    blocks = range(0, len(x), _BLOCK)
+    parts = [slice(begin, begin + _BLOCK) for begin in blocks]
+    return torch.cat([_squares(x[part], x_norms[part], y, y_norms).amin(1).sqrt() for part in parts])
+
+
+def _radii(points: Tensor, k: int) -> Tensor:
+    """Return the squared distance of each point to its k-th neighbour."""
+    norms = points.square().sum(1)
+    radii = torch.empty(len(points))
+    for begin in range(0, len(points), _BLOCK):
+        rows = slice(begin, begin + _BLOCK)
+        squares = _squares(points[rows], norms[rows], points, norms)
+        # Its distance to itself comes first.
+        radii[rows] = squares.topk(k + 1, dim=1, largest=False, sorted=True).values[:, k]
+    return radii
+
+
+def _squares(x: Tensor, x_norms: Tensor, y: Tensor, y_norms: Tensor) -> Tensor:
+    """Return squared distances (N, M)."""
+    return torch.addmm(y_norms, x, y.T, alpha=-2).add_(x_norms.unsqueeze(1)).clamp_min_(0)

@@ -1,0 +1,42 @@
+"""Reference sets in feature space, kept under a key of all that they depend on."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from genbench.metrics.features import FeatureSet
+
+_NAMES = ("mean", "covariance", "features", "logits")
+
+
+def load_or_make(folder: Path, facts: dict[str, Any], make: Callable[[], FeatureSet], *, writes: bool) -> FeatureSet:
+    """Return the reference set of these facts, from its file if there is one.
+
+    Args:
+        folder: where the files are.
+        facts: what the set depends on: images, preparation, extractor, weights.
+        make: computes it.
+        writes: whether this process keeps what was computed.
+    """
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    path = folder / f"{facts['reference']}-{facts['reference_split']}-{key}.safetensors"
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in _NAMES}
+            return FeatureSet(**tensors, count=int(file.metadata()["count"]))
+    except (OSError, SafetensorError, KeyError, ValueError):
+        # Not there yet, or written by something else.
+        made = make()
+    if writes:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        tensors = {name: getattr(made, name).contiguous() for name in _NAMES}
+        save_file(tensors, part, {"count": str(made.count), "facts": json.dumps(facts)})
+        part.replace(path)
+    return made

@@ -1,0 +1,173 @@
+"""Each score by its name: what it needs and the figures that it gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbench.metrics.extrapolation import frechet_at_infinity
+from genbench.metrics.features import FeatureSet
+from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
+from genbench.metrics.kernel import discrepancy_test, kernel_distance
+from genbench.metrics.neighbours import neighbour_scores
+from genbench.metrics.predictions import class_shares, distance_from_uniform, inception_score
+from genbench.metrics.two_sample import classifier_test, means_test, variances_test
+
+ScoreName = Literal["fid", "is", "kid", "neighbours", "fid_infinity", "modes", "moments", "mmd", "c2st"]
+
+IS_SPLITS = 10
+_TESTED = 1000
+"""Images of each set that the two-sample tests look at; their time grows with the square."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sets and how to compare them.
+
+    Attributes:
+        generated: the set that is scored.
+        reference: the real set.
+        kid_subsets: pairs of subsets of KID.
+        kid_subset_size: images of a subset.
+        neighbours: k of precision, recall, density and coverage.
+        resamples: bootstrap resamples of FID's deviation; 0 for none.
+    """
+
+    generated: FeatureSet
+    reference: FeatureSet
+    kid_subsets: int
+    kid_subset_size: int
+    neighbours: int
+    resamples: int
+
+
+def fid(sets: Comparison) -> dict[str, float]:
+    """The Frechet distance, and its standard deviation over resamples of the generated set."""
+    generated, reference = sets.generated, sets.reference
+    values = {"fid": distance_between(generated, reference)}
+    if sets.resamples:
+        values["fid_std"] = float(torch.tensor(resampled_distances(generated, reference, sets.resamples)).std())
+    return values
+
+
+def distance_between(generated: FeatureSet, reference: FeatureSet) -> float:
+    """Return the Frechet distance by the way that is cheaper."""
+    few = min(len(generated.features), len(reference.features)) < len(generated.mean)
+    whole = all(len(part.features) == part.count for part in (generated, reference))
+    if few and whole:
+        return frechet_distance_of_features(generated.features, reference.features)
+    return frechet_distance(generated.mean, generated.covariance, reference.mean, reference.covariance)
+
+
+def resampled_distances(generated: FeatureSet, reference: FeatureSet, resamples: int, seed: int = 0) -> list[float]:
+    """Return Frechet distances of sets drawn with replacement from the generated one; which, depends on the seed."""
+    distances = []
+    for rows in bootstrap_rows(len(generated.features), resamples, seed):
+        drawn = generated.features[rows].double()
+        distances.append(frechet_distance(reference.mean, reference.covariance, drawn.mean(0), drawn.T.cov()))
+    return distances
+
+
+def bootstrap_rows(count: int, resamples: int, seed: int) -> list[Tensor]:
+    """Return the indices of each resample."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(count, (count,), generator=generator) for _ in range(resamples)]
+
+
+def inception(sets: Comparison) -> dict[str, float]:
+    """The Inception Score of the generated set, shuffled as torch-fidelity does it: it may be sorted by class."""
+    order = torch.from_numpy(np.random.RandomState(2020).permutation(len(sets.generated.logits)))
+    mean, deviation = inception_score(sets.generated.logits[order], IS_SPLITS)
+    return {"is": mean, "is_std": deviation}
+
+
+def kid(sets: Comparison) -> dict[str, float]:
+    """The kernel distance."""
+    mean, deviation = kernel_distance(
+        sets.generated.features, sets.reference.features, sets.kid_subsets, sets.kid_subset_size
+    )
+    return {"kid": mean, "kid_std": deviation}
+
+
+def neighbours(sets: Comparison) -> dict[str, float]:
+    """Precision, recall, density, coverage, with binomial deviations, and the distance to the nearest real image."""
+    found = neighbour_scores(sets.generated.features, sets.reference.features, sets.neighbours)
+    values: dict[str, float] = {}
+    for name, share, count in (
+        ("precision", found.precision, len(sets.generated.features)),
+        ("recall", found.recall, len(sets.reference.features)),
+        ("coverage", found.coverage, len(sets.reference.features)),
+    ):
+        values |= {name: share, f"{name}_std": (share * (1 - share) / count) ** 0.5}
+    return {
+        **values,
+        "density": found.density,
+        "nearest_real": float(found.nearest.median()),
+        "nearest_real_percentile": float(found.nearest.quantile(0.01)),
+    }
+
+
+def fid_infinity(sets: Comparison) -> dict[str, float]:
+    """The Frechet distance extrapolated to infinitely many samples."""
+    reference = sets.reference
+    return {"fid_infinity": frechet_at_infinity(sets.generated.features, reference.mean, reference.covariance)}
+
+
+def modes(sets: Comparison) -> dict[str, float]:
+    """How many classes were drawn, and how evenly."""
+    shares = class_shares(sets.generated.logits)
+    return {
+        "classes": float((shares > 0).sum()),
+        "smallest_class": float(shares.min()),
+        "distance_from_uniform": distance_from_uniform(shares),
+    }
+
+
+def moments(sets: Comparison) -> dict[str, float]:
+    """Tests of equal means and of equal variances."""
+    x, y = _tested(sets)
+    mean, variance = means_test(x, y), variances_test(x, y)
+    return {
+        "means_t": mean.statistic,
+        "means_p": mean.p_value,
+        "variances_t": variance.statistic,
+        "variances_p": variance.p_value,
+    }
+
+
+def mmd(sets: Comparison) -> dict[str, float]:
+    """The maximum mean discrepancy with its permutation test."""
+    value, p_value = discrepancy_test(*_tested(sets))
+    return {"mmd": value, "mmd_p": p_value}
+
+
+def c2st(sets: Comparison) -> dict[str, float]:
+    """The classifier two-sample test."""
+    result = classifier_test(*_tested(sets))
+    return {"c2st": result.statistic, "c2st_p": result.p_value}
+
+
+SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
+    "fid": fid,
+    "is": inception,
+    "kid": kid,
+    "neighbours": neighbours,
+    "fid_infinity": fid_infinity,
+    "modes": modes,
+    "moments": moments,
+    "mmd": mmd,
+    "c2st": c2st,
+}
+
+
+def _tested(sets: Comparison) -> tuple[Tensor, Tensor]:
+    """Return as many features of both sets, spread over each."""
+    count = min(_TESTED, len(sets.generated.features), len(sets.reference.features))
+    x, y = (
+        part.features[torch.linspace(0, len(part.features) - 1, count).long()]
+        for part in (sets.generated, sets.reference)
+    )
+    return x, y

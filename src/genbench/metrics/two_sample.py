@@ -1,0 +1,75 @@
+"""The questions that come before any FID: do two sets have the same means and variances, can a classifier tell them?
+
+With `kernel.discrepancy_test`, these are the two-sample tests with which lectures on GANs begin.
+"""
+
+from typing import NamedTuple
+
+import torch
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+
+class TestResult(NamedTuple):
+    """A statistic and the probability of one at least as extreme if both sets were drawn alike."""
+
+    statistic: float
+    p_value: float
+
+
+def means_test(x: Tensor, y: Tensor) -> TestResult:
+    """Compare means by Welch's t in each dimension; the statistic is the largest |t|, its p-value is Bonferroni's.
+
+    Dimensions in which both sets are constant and equal say nothing and are left out.
+
+    Args:
+        x: (N, D).
+        y: (M, D).
+    """
+    t, p = stats.ttest_ind(x.double().numpy(), y.double().numpy(), equal_var=False)
+    return _strongest(t, p, x, y)
+
+
+def variances_test(x: Tensor, y: Tensor) -> TestResult:
+    """Compare variances by Brown and Forsythe's test in each dimension, as `means_test` does means."""
+    deviations = [(z - z.median(0).values).abs() for z in (x.double(), y.double())]
+    t, p = stats.ttest_ind(deviations[0].numpy(), deviations[1].numpy())
+    return _strongest(t, p, x, y)
+
+
+def _strongest(t: object, p: object, x: Tensor, y: Tensor) -> TestResult:
+    t, p = torch.as_tensor(t), torch.as_tensor(p)
+    varies = torch.cat([x, y]).std(0) > 0
+    if not varies.any():
+        return TestResult(0.0, 1.0)
+    # Each set constant at a value of its own: as different as can be.
+    t, p = t[varies].nan_to_num(nan=float("inf")).abs(), p[varies].nan_to_num(nan=0.0)
+    return TestResult(float(t.max()), min(1.0, float(p.min()) * len(p)))
+
+
+def classifier_test(x: Tensor, y: Tensor, folds: int = 5) -> TestResult:
+    """Train a linear classifier to tell two sets of equal size apart (Lopez-Paz and Oquab 2017).
+
+    Its accuracy on held-out images is 0.5 for sets that are alike; the p-value is of a binomial with that
+    (https://arxiv.org/abs/1610.06545).
+
+    Args:
+        x: (N, D).
+        y: (N, D).
+        folds: each image is judged by a classifier that was trained on the other folds.
+
+    Raises:
+        ValueError: the sets differ in size.
+    """
+    if len(x) != len(y):
+        raise ValueError(f"the classifier test takes sets of equal size, not {len(x)} and {len(y)}")
+    features = torch.cat([x, y]).double().numpy()
+    labels = [0] * len(x) + [1] * len(y)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    correct = int((cross_val_predict(classifier, features, labels, cv=folds) == labels).sum())
+    p_value = float(stats.binomtest(correct, len(labels), 0.5, alternative="greater").pvalue)
+    return TestResult(correct / len(labels), p_value)

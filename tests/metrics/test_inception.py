@@ -1,0 +1,166 @@
+"""Inception and the scores by it beside torch-fidelity, on the same images and the same random weights."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch_fidelity
+from PIL import Image
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+from genbench.data.base import ImageData, Split
+from genbench.data.store import ImageStore
+from genbench.errors import UserError
+from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.inception import Inception, resize_like_tensorflow
+from tests.data.distributed import crop
+from tests.metrics.inception_weights import write_random_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_weights(tmp_path_factory.mktemp("weights") / "inception.pth")
+
+
+def images(count: int, side: int, channels: int, first: int = 0) -> torch.Tensor:
+    """Return crops of photographs, the second set somewhat darker than the first."""
+    mode = {1: "L", 3: "RGB"}[channels]
+    pixels = [np.asarray(crop(first + index, side, side).convert(mode)) for index in range(count)]
+    stacked = torch.from_numpy(np.stack(pixels)).view(count, side, side, channels).permute(0, 3, 1, 2)
+    return stacked if first == 0 else (stacked * 0.8).byte()
+
+
+class Photographs(ImageData):
+    """A data set of given images."""
+
+    name = "photographs"
+
+    def __init__(self, pixels: torch.Tensor) -> None:
+        super().__init__(8, 0)
+        self.image_shape = tuple(pixels.shape[1:])  # type: ignore[assignment]
+        self.pixels = pixels
+
+    def load(self, split: Split) -> ImageStore:
+        return ImageStore(self.pixels)
+
+
+class Listed(torch.utils.data.Dataset[torch.Tensor]):
+    """What torch-fidelity reads: uint8 images of three channels."""
+
+    def __init__(self, pixels: torch.Tensor) -> None:
+        self.pixels = pixels.expand(-1, 3, -1, -1).contiguous()
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.pixels[index]
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 299, 300])
+def test_the_resize_is_tensorflows(side: int) -> None:
+    pixels = images(2, side, 3)
+    expected = interpolate_bilinear_2d_like_tensorflow1x(pixels.float(), size=(299, 299), align_corners=False)
+    torch.testing.assert_close(resize_like_tensorflow(pixels, 299), expected, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(32, 3), (64, 1)])
+def test_features_and_logits_are_torch_fidelitys(weights: Path, side: int, channels: int) -> None:
+    pixels = images(4, side, channels)
+    theirs = FeatureExtractorInceptionV3("theirs", ["2048", "logits_unbiased"], str(weights))
+    expected = theirs(pixels.expand(-1, 3, -1, -1))
+    for ours, value in zip(Inception(str(weights))(pixels), expected, strict=True):
+        assert float((ours - value).abs().max() / value.abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize(("side", "channels"), [(32, 3), (64, 1), (256, 3)])
+def test_scores_are_torch_fidelitys(weights: Path, side: int, channels: int) -> None:
+    generated, real = images(30, side, channels, first=1000), images(36, side, channels)
+    evaluator = Evaluator(
+        count=30,
+        extractor="inception",
+        weights=str(weights),
+        scores=["fid", "is", "kid", "neighbours"],
+        kid_subsets=5,
+        kid_subset_size=20,
+    )
+    evaluator.set_reference(Photographs(real))
+    ours = evaluator.score_images(generated).values
+    theirs = torch_fidelity.calculate_metrics(
+        input1=Listed(generated),
+        input2=Listed(real),
+        feature_extractor="inception-v3-compat",
+        feature_extractor_weights_path=str(weights),
+        cuda=False,
+        save_cpu_ram=True,
+        isc=True,
+        fid=True,
+        kid=True,
+        prc=True,
+        kid_subsets=5,
+        kid_subset_size=20,
+        verbose=False,
+        cache=False,
+    )
+    for name, key in [
+        ("fid", "frechet_inception_distance"),
+        ("is", "inception_score_mean"),
+        ("is_std", "inception_score_std"),
+        ("kid", "kernel_inception_distance_mean"),
+        ("kid_std", "kernel_inception_distance_std"),
+        ("precision", "precision"),
+        ("recall", "recall"),
+    ]:
+        assert ours[name] == pytest.approx(theirs[key], rel=1e-4), name
+
+
+def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "sprung",)
+
+    torch.save({"weight": Trap()}, tmp_path / "trap.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Trap()))
+    for name in ("trap.pth", "plain.pth"):
+        with pytest.raises(UserError, match=rf"{name} can't be read as weights"):
+            Inception(str(tmp_path / name))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_other_weights_and_none_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth holds no weights of FID's Inception"):
+        Inception(str(tmp_path / "other.pth"))
+    with pytest.raises(UserError, match=r"metrics\.weights=nowhere"):
+        Inception("nowhere")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(UserError, match=r"6726825d.*metrics=digits needs no file"):
+        Inception()
+    write_random_weights(tmp_path / "hub" / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth")
+    assert len(Inception().weights_sha256) == 16
+
+
+def test_a_picture_is_what_torch_fidelity_reads_from_disk(weights: Path, tmp_path: Path) -> None:
+    """Grey PNGs become three channels there as here."""
+    pixels = images(12, 32, 1)
+    for index, image in enumerate(pixels):
+        Image.fromarray(image[0].numpy()).save(tmp_path / f"{index:03d}.png")
+    theirs = torch_fidelity.calculate_metrics(
+        input1=str(tmp_path),
+        feature_extractor_weights_path=str(weights),
+        cuda=False,
+        save_cpu_ram=True,
+        isc=True,
+        verbose=False,
+    )
+    evaluator = Evaluator(count=12, extractor="inception", weights=str(weights), scores=["is"])
+    evaluator.set_reference(Photographs(pixels))
+    assert evaluator.score_images(pixels).values["is"] == pytest.approx(theirs["inception_score_mean"], rel=1e-4)
