@@ -6,7 +6,7 @@ Hydra composes `conf/`; what Hydra can't know, the settings of each `_target_`, 
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +58,19 @@ class SampleSchema:
 
 
 @dataclass
-class DataPlace:
-    """Where the data lie."""
-
-    root: str | None = None
-    prepared: str | None = None
-
-
-@dataclass
 class EvaluateSchema:
     """The keys of `evaluate.yaml`."""
 
-    run: str = MISSING
+    run: str | None = None
+    images: str | None = None
+    against: str | None = None
     checkpoint: str = MISSING
     count: int | None = None
     seed: int | None = None
     device: str = MISSING
-    data: DataPlace = field(default_factory=DataPlace)
+    out: str | None = None
+    data: Any = None
+    metrics: Any = None
 
 
 @dataclass
@@ -100,10 +96,12 @@ def options(group: str) -> list[str]:
 
 
 def for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
-    """Let `train run=FOLDER data.root=DIR` pass: the run's data set is not the default one, and may have other keys."""
-    if verb != "train" or not any(override.startswith("run=") for override in overrides):
+    """Let `train run=FOLDER data.root=DIR` pass: the run's own data set and metrics may have other keys than ours."""
+    if verb not in ("train", "evaluate") or not any(override.startswith("run=") for override in overrides):
         return overrides
-    return [f"++{override}" if override.startswith("data.") else override for override in overrides]
+    groups = {override.partition("=")[0] for override in overrides}
+    its_own = tuple(f"{group}." for group in ("data", "metrics") if group not in groups)
+    return [f"++{override}" if override.startswith(its_own) else override for override in overrides]
 
 
 def check(verb: str, overrides: list[str], multirun: bool, complete: bool = True) -> None:
@@ -186,8 +184,9 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> None:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing and complete:
         raise UserError(f"{verb} needs {', '.join(f'{key}=...' for key in missing)}")
-    if config.get("run"):
-        RunFolder.open(config.run)
+    for key in ("run", "against"):
+        if config.get(key):
+            RunFolder.open(config[key])
     for key, least in (("steps", 1), ("count", 1), ("seed", 0)):
         value = config.get(key)
         if value is not None and value < least:

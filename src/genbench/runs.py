@@ -85,7 +85,7 @@ class RunFolder:
         return OmegaConf.create(content)
 
     def checkpoint(self, name: str = "last") -> Path:
-        """Return the file of a checkpoint, "last" or "best".
+        """Return the file of a checkpoint: "last", "best" or a kept one, "step_0001000".
 
         Raises:
             UserError: it does not exist.
@@ -95,6 +95,17 @@ class RunFolder:
             there = ", ".join(sorted(file.stem for file in self.checkpoints.glob("*.ckpt"))) or "none"
             raise UserError(f"{self.path} has no checkpoint {name!r}; it has: {there}")
         return path
+
+    def kept_checkpoints(self) -> list[str]:
+        """Return the names of the checkpoints that were kept along the way, in the order of their steps.
+
+        Raises:
+            UserError: there are none.
+        """
+        names = sorted(file.stem for file in self.checkpoints.glob("step_*.ckpt"))
+        if not names:
+            raise UserError(f"{self.path} kept no checkpoints along the way: train with callbacks.checkpoints.keep=N")
+        return names
 
     def load_checkpoint(self, name: str = "last") -> dict[str, Any]:
         """Return a checkpoint, the method's weights under "state_dict"; nothing but tensors is unpickled.

@@ -22,16 +22,19 @@ class Checkpoints(Callback):
 
     Args:
         every: steps between two writings of `last.ckpt`.
-        monitor: the score in `trainer.callback_metrics` whose smallest value is best.
+        monitor: the score in `trainer.callback_metrics` whose smallest value is best; by whatever extractor.
+        keep: steps between two checkpoints `step_*.ckpt` that are kept for a curve after the fact; None for none.
 
     Raises:
-        UserError: `every` is not positive.
+        UserError: `every` or `keep` is not positive.
     """
 
-    def __init__(self, every: int, monitor: str) -> None:
-        if every < 1:
-            raise UserError(f"callbacks.checkpoints.every must be at least 1, not {every}")
+    def __init__(self, every: int, monitor: str, keep: int | None = None) -> None:
+        for name, steps in (("every", every), ("keep", keep)):
+            if steps is not None and steps < 1:
+                raise UserError(f"callbacks.checkpoints.{name} must be at least 1, not {steps}")
         self.every = every
+        self.keep = keep
         self.monitor = monitor
         self.best_score: float | None = None
         self._latest: Any = None
@@ -41,13 +44,16 @@ class Checkpoints(Callback):
     ) -> None:
         """Save what is due."""
         step, folder = trainer.global_step, Path(trainer.default_root_dir) / "checkpoints"
-        score = trainer.callback_metrics.get(self.monitor)
+        scores = trainer.callback_metrics
+        score = next((scores[name] for name in (self.monitor, f"{self.monitor}_digits") if name in scores), None)
         # The entry stays between two scores; a new score is a new object.
         if score is not None and score is not self._latest:
             self._latest = score
             if self.best_score is None or float(score) < self.best_score:
                 self.best_score = float(score)
                 trainer.save_checkpoint(folder / "best.ckpt")
+        if self.keep is not None and step % self.keep == 0:
+            trainer.save_checkpoint(folder / f"step_{step:07d}.ckpt")
         if step % self.every == 0 or step == trainer.max_steps:
             trainer.save_checkpoint(folder / "last.ckpt")
 

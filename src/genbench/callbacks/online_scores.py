@@ -3,8 +3,10 @@
 from typing import Any
 
 from lightning import Callback, Trainer
+from torch import Tensor
 
 from genbench.errors import UserError
+from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator, Scores
 
 
@@ -28,6 +30,7 @@ class OnlineScores(Callback):
         self.evaluator = evaluator
         self.every = every
         self.latest: Scores | None = None
+        self._conditions: Tensor | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the reference once."""
@@ -35,6 +38,8 @@ class OnlineScores(Callback):
         self.evaluator.set_reference(
             data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
         )
+        if pl_module.is_conditional:
+            self._conditions = plan_conditions(data.store("train").conditions[:], self.evaluator.count)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""
@@ -42,7 +47,7 @@ class OnlineScores(Callback):
         if step % self.every and step != trainer.max_steps:
             return
         scores = self.evaluator.score_method(
-            pl_module.sample, pl_module.device, trainer.global_rank, trainer.world_size
+            pl_module.sample, pl_module.device, trainer.global_rank, trainer.world_size, self._conditions
         )
         self.latest = scores
         values = {f"score/{name}": value for name, value in scores.values.items()}

@@ -50,6 +50,6 @@ def _describe(trainer: Trainer) -> str:
     shown = {
         name.split("/", 1)[1]: float(value)
         for name, value in trainer.callback_metrics.items()
-        if name.startswith("loss/") or name == "score/fid_digits"
+        if name.startswith("loss/") or name in ("score/fid", "score/fid_digits")
     }
     return "  ".join(f"{name} {value:.3f}" for name, value in shown.items())

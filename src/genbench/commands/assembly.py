@@ -47,6 +47,9 @@ def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
     return method.to(memory_format=torch.channels_last) if config.channels_last else method
 
 
+_PLACES = ("root", "prepared", "workers", "download")
+
+
 class OpenRun(NamedTuple):
     """A run folder brought back to life."""
 
@@ -65,9 +68,12 @@ def open_run(config: DictConfig) -> OpenRun:
     """
     folder = RunFolder.open(config.run)
     settings = folder.read_config()
-    for key, place in config.get("data", {}).items():
-        if place is not None:
-            OmegaConf.update(settings, f"data.{key}", place, force_add=True)
+    for key, place in (config.get("data") or {}).items():
+        if key == "seed":
+            continue
+        if key not in _PLACES:
+            raise UserError(f"data.{key} can't change for a run: only {', '.join(_PLACES)} can")
+        OmegaConf.update(settings, f"data.{key}", place, force_add=True)
     check_kinds(settings)
     device = choose_device(config.device)
     data = build_data(settings)

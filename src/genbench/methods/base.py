@@ -17,6 +17,9 @@ class GenerativeMethod(LightningModule, ABC):
     checkpoints and stopping count batches.
     """
 
+    is_conditional = False
+    """Whether `sample` must be told what each image shall show."""
+
     @abstractmethod
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images (count, C, H, W) in [-1, 1] from the averaged weights.

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+import genbench
 from genbench.errors import UserError, near
 from genbench.metrics.extractors import Extractor, load_extractor
 from genbench.metrics.features import FeatureSet, extract
@@ -16,6 +17,7 @@ from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
 from genbench.sampling import sample_chunks
 
 _BATCH = 64
+_MODES = 10
 COMPARABLE_COUNT = 10_000
 """Of fewer images an FID is too biased to stand beside published ones."""
 
@@ -40,6 +42,10 @@ class ReferenceStore(Protocol):
     @property
     def images(self) -> Images:
         """The images."""
+
+    @property
+    def conditions(self) -> Any:
+        """Their conditions, or None."""
 
 
 class ReferenceData(Protocol):
@@ -83,7 +89,7 @@ class Evaluator:
         kid_subsets: pairs of subsets of KID.
         kid_subset_size: images of a subset.
         neighbours: k of precision, recall, density and coverage.
-        resamples: bootstrap resamples of FID's deviation; 0 for none.
+        halves: random halves of the set for FID's standard error; 0 for none.
         cache: folder that keeps reference sets in feature space; None for none.
 
     Raises:
@@ -100,7 +106,7 @@ class Evaluator:
         kid_subsets: int = 100,
         kid_subset_size: int = 1000,
         neighbours: int = 3,
-        resamples: int = 0,
+        halves: int = 0,
         cache: str | None = None,
     ) -> None:
         if count < IS_SPLITS:
@@ -110,7 +116,7 @@ class Evaluator:
             ("kid_subsets", kid_subsets, 1),
             ("kid_subset_size", kid_subset_size, 2),
             ("neighbours", neighbours, 1),
-            ("resamples", resamples, 0),
+            ("halves", halves, 0),
         ):
             if value < least:
                 raise UserError(f"metrics.{name} must be at least {least}, not {value}")
@@ -128,7 +134,7 @@ class Evaluator:
             "kid_subsets": kid_subsets,
             "kid_subset_size": kid_subset_size,
             "neighbours": neighbours,
-            "resamples": resamples,
+            "halves": halves,
         }
         self._reference: FeatureSet | None = None
         self._reference_protocol: dict[str, Any] = {}
@@ -157,6 +163,10 @@ class Evaluator:
         if self._extractor is None:
             self._extractor = load_extractor("digits" if data.image_shape[0] == 1 else "inception", self._weights)
         extractor = self._extractor.to(torch.device(device))
+        if "modes" in (self.scores or ()) and extractor.class_count != _MODES:
+            raise UserError(
+                f"metrics.scores=modes counts the {_MODES} digits, which {extractor.name} doesn't know: leave it out"
+            )
         facts = {
             "reference": data.name,
             "reference_split": split,
@@ -169,7 +179,8 @@ class Evaluator:
         def make() -> FeatureSet:
             opened = data.store(split).images
             parts = _batches(opened, rank, world_size)
-            return extract(extractor, parts, len(opened), torch.device(device), shared=world_size > 1)
+            labels = labels_of(data.store(split).conditions)
+            return extract(extractor, parts, len(opened), torch.device(device), shared=world_size > 1, labels=labels)
 
         if self.cache is None:
             self._reference = make()
@@ -206,19 +217,22 @@ class Evaluator:
     ) -> FeatureSet:
         """Draw `count` images with a method's `sample` and return them in feature space."""
         drawn = sample_chunks(sample, self.count, self.seed, conditions=conditions, rank=rank, world_size=world_size)
-        return extract(self._on(device), drawn, self.count, device, shared=world_size > 1)
+        labels = labels_of(conditions)
+        return extract(self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels)
 
-    def score_images(self, images: Images, device: torch.device | str = "cpu") -> Scores:
-        """Score given images, uint8 (N, C, H, W), in this process alone."""
+    def score_images(self, images: Images, device: torch.device | str = "cpu", *, strict: bool = True) -> Scores:
+        """Score given images, uint8 (N, C, H, W), in this process alone; see `score`."""
         device = torch.device(device)
-        return self.score(extract(self._on(device), _batches(images), len(images), device, shared=False), {})
+        given = extract(self._on(device), _batches(images), len(images), device, shared=False)
+        return self.score(given, {}, strict=strict)
 
-    def score(self, generated: FeatureSet, protocol: dict[str, Any]) -> Scores:
+    def score(self, generated: FeatureSet, protocol: dict[str, Any], *, strict: bool = True) -> Scores:
         """Score a set in feature space.
 
         Args:
             generated: by this evaluator's own extractor.
             protocol: what else belongs to it, such as the seed.
+            strict: whether a score that takes more images than there are is an error, or is left out.
 
         Raises:
             UserError: a score takes more images than there are.
@@ -227,21 +241,31 @@ class Evaluator:
             raise RuntimeError("set_reference comes before any score")
         comparison = Comparison(generated, self._reference, **self._settings)
         values: dict[str, float] = {}
-        # Inception knows a thousand classes, which are not the modes of any data set here.
-        every = [name for name in SCORES if name != "modes" or self._extractor.class_count == 10]
-        for name in self.scores or every:
+        for name in self.scores or self._all_that_suit(comparison):
             try:
                 values |= SCORES[name](comparison)
             except ValueError as error:
-                raise UserError(f"metrics.scores={name}: {error}") from error
+                if strict:
+                    raise UserError(f"metrics.scores={name}: {error}") from error
         protocol = {
             "count": generated.count,
             **self._reference_protocol,
             "is_splits": IS_SPLITS,
             **self._settings,
+            "versions": {"genbench": genbench.__version__, "torch": torch.__version__},
             **protocol,
         }
-        return Scores({f"{name}{self._extractor.suffix}": value for name, value in values.items()}, protocol)
+        return Scores({_with_suffix(name, self._extractor.suffix): value for name, value in values.items()}, protocol)
+
+    def _all_that_suit(self, sets: Comparison) -> list[str]:
+        assert self._extractor is not None
+        unsuited = set()
+        if self._extractor.class_count != _MODES:
+            # Inception knows a thousand classes, which are not the modes of any data set here.
+            unsuited.add("modes")
+        if sets.generated.labels is None or sets.reference.labels is None:
+            unsuited.add("by_class")
+        return [name for name in SCORES if name not in unsuited]
 
     @property
     def reference(self) -> FeatureSet:
@@ -260,3 +284,15 @@ def _batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tup
     """Yield the batches of a set that fall to a process."""
     for first in range(rank * _BATCH, len(images), world_size * _BATCH):
         yield first, images[first : first + _BATCH]
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    """Return a score's name with its extractor's suffix; that it is a deviation is said last."""
+    base = name.removesuffix("_std")
+    return base + suffix + name[len(base) :]
+
+
+def labels_of(conditions: Any) -> Tensor | None:
+    """Return conditions that are class labels (N,), or None for any others."""
+    is_labels = isinstance(conditions, Tensor) and conditions.ndim == 1 and not conditions.is_floating_point()
+    return conditions if is_labels else None

@@ -27,6 +27,7 @@ class FeatureSet:
         features: of the images that were kept, float32 (N, D), in the order of the set.
         logits: of the same images, float32 (N, K).
         count: images behind mean and covariance.
+        labels: classes of the kept images (N,), where they have any.
     """
 
     mean: Tensor
@@ -34,6 +35,7 @@ class FeatureSet:
     features: Tensor
     logits: Tensor
     count: int
+    labels: Tensor | None = None
 
 
 class Rows(Metric):
@@ -68,9 +70,20 @@ class Rows(Metric):
         return dim_zero_cat(self.features)[order], dim_zero_cat(self.logits)[order]
 
 
+def kept_every(total: int) -> int:
+    """Return of every how many images of a set one feature vector is kept."""
+    return max(1, -(-total // MOST_FEATURES))
+
+
 @torch.no_grad()
 def extract(
-    extractor: Extractor, parts: Iterable[tuple[int, Tensor]], total: int, device: torch.device, *, shared: bool
+    extractor: Extractor,
+    parts: Iterable[tuple[int, Tensor]],
+    total: int,
+    device: torch.device,
+    *,
+    shared: bool,
+    labels: Tensor | None = None,
 ) -> FeatureSet:
     """Return what an extractor says of a set of images; each is looked at once, whatever is computed of it.
 
@@ -80,6 +93,7 @@ def extract(
         total: images of the whole set.
         device: where the extractor is.
         shared: whether all processes call this with their own parts of one set.
+        labels: classes of all images (total,), if they have any.
 
     Raises:
         UserError: the extractor can't judge the images, or its features are not finite.
@@ -87,7 +101,7 @@ def extract(
     # Apple's GPUs have no float64, in which the statistics are kept.
     keeper = torch.device("cpu") if device.type == "mps" else device
     statistics = GaussianStatistics(extractor.feature_dim, sync_on_compute=shared).to(keeper)
-    rows = Rows(max(1, -(-total // MOST_FEATURES)), sync_on_compute=shared).to(keeper)
+    rows = Rows(kept_every(total), sync_on_compute=shared).to(keeper)
     # A process that no part falls to has something to gather all the same.
     rows.update(
         torch.empty(0, extractor.feature_dim, device=keeper), torch.empty(0, extractor.class_count, device=keeper), 0
@@ -103,4 +117,5 @@ def extract(
         rows.update(features, logits, first)
     mean, covariance = (moment.cpu() for moment in statistics.compute())
     features, logits = (tensor.float().cpu() for tensor in rows.compute())
-    return FeatureSet(mean, covariance, features, logits, total)
+    kept = None if labels is None else labels.cpu()[:: kept_every(total)]
+    return FeatureSet(mean, covariance, features, logits, total, kept)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from genbench.metrics.features import FeatureSet
 
-_NAMES = ("mean", "covariance", "features", "logits")
+_NAMES = ("mean", "covariance", "features", "logits", "labels")
 
 
 def load_or_make(folder: Path, facts: dict[str, Any], make: Callable[[], FeatureSet], *, writes: bool) -> FeatureSet:
@@ -28,15 +28,15 @@ def load_or_make(folder: Path, facts: dict[str, Any], make: Callable[[], Feature
     path = folder / f"{facts['reference']}-{facts['reference_split']}-{key}.safetensors"
     try:
         with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in _NAMES}
+            tensors = {name: file.get_tensor(name) for name in _NAMES if name in file.keys()}  # noqa: SIM118
             return FeatureSet(**tensors, count=int(file.metadata()["count"]))
-    except (OSError, SafetensorError, KeyError, ValueError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         # Not there yet, or written by something else.
         made = make()
     if writes:
         folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
-        tensors = {name: getattr(made, name).contiguous() for name in _NAMES}
+        tensors = {name: getattr(made, name).contiguous() for name in _NAMES if getattr(made, name) is not None}
         save_file(tensors, part, {"count": str(made.count), "facts": json.dumps(facts)})
         part.replace(path)
     return made

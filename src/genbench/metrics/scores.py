@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from genbench.metrics.by_class import classification_accuracy_score, frechet_by_class
+from genbench.metrics.difference import random_halves
 from genbench.metrics.extrapolation import frechet_at_infinity
 from genbench.metrics.features import FeatureSet
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
@@ -15,8 +16,6 @@ from genbench.metrics.kernel import discrepancy_test, kernel_distance
 from genbench.metrics.neighbours import neighbour_scores
 from genbench.metrics.predictions import class_shares, distance_from_uniform, inception_score
 from genbench.metrics.two_sample import classifier_test, means_test, variances_test
-
-ScoreName = Literal["fid", "is", "kid", "neighbours", "fid_infinity", "modes", "moments", "mmd", "c2st"]
 
 IS_SPLITS = 10
 _TESTED = 1000
@@ -33,7 +32,7 @@ class Comparison:
         kid_subsets: pairs of subsets of KID.
         kid_subset_size: images of a subset.
         neighbours: k of precision, recall, density and coverage.
-        resamples: bootstrap resamples of FID's deviation; 0 for none.
+        halves: random halves for FID's standard error; 0 for none.
     """
 
     generated: FeatureSet
@@ -41,15 +40,16 @@ class Comparison:
     kid_subsets: int
     kid_subset_size: int
     neighbours: int
-    resamples: int
+    halves: int
 
 
 def fid(sets: Comparison) -> dict[str, float]:
-    """The Frechet distance, and its standard deviation over resamples of the generated set."""
+    """The Frechet distance, and its standard error by random halves of the generated set."""
     generated, reference = sets.generated, sets.reference
     values = {"fid": distance_between(generated, reference)}
-    if sets.resamples:
-        values["fid_std"] = float(torch.tensor(resampled_distances(generated, reference, sets.resamples)).std())
+    if sets.halves:
+        distances = [distance_between(half, reference) for half in random_halves(generated, sets.halves)]
+        values["fid_std"] = float(torch.tensor(distances).std())
     return values
 
 
@@ -60,21 +60,6 @@ def distance_between(generated: FeatureSet, reference: FeatureSet) -> float:
     if few and whole:
         return frechet_distance_of_features(generated.features, reference.features)
     return frechet_distance(generated.mean, generated.covariance, reference.mean, reference.covariance)
-
-
-def resampled_distances(generated: FeatureSet, reference: FeatureSet, resamples: int, seed: int = 0) -> list[float]:
-    """Return Frechet distances of sets drawn with replacement from the generated one; which, depends on the seed."""
-    distances = []
-    for rows in bootstrap_rows(len(generated.features), resamples, seed):
-        drawn = generated.features[rows].double()
-        distances.append(frechet_distance(reference.mean, reference.covariance, drawn.mean(0), drawn.T.cov()))
-    return distances
-
-
-def bootstrap_rows(count: int, resamples: int, seed: int) -> list[Tensor]:
-    """Return the indices of each resample."""
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(count, (count,), generator=generator) for _ in range(resamples)]
 
 
 def inception(sets: Comparison) -> dict[str, float]:
@@ -150,6 +135,20 @@ def c2st(sets: Comparison) -> dict[str, float]:
     return {"c2st": result.statistic, "c2st_p": result.p_value}
 
 
+def by_class(sets: Comparison) -> dict[str, float]:
+    """The mean and the worst Frechet distance of a class, and the classification accuracy score."""
+    generated, reference = sets.generated, sets.reference
+    if generated.labels is None or reference.labels is None:
+        raise ValueError("there are no classes, which takes a conditional method and a reference with classes")
+    labelled = generated.features, generated.labels, reference.features, reference.labels
+    distances = frechet_by_class(*labelled)
+    return {
+        "fid_class_mean": sum(distances.values()) / len(distances),
+        "fid_class_worst": max(distances.values()),
+        "cas_linear": classification_accuracy_score(*labelled),
+    }
+
+
 SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
     "fid": fid,
     "is": inception,
@@ -160,6 +159,7 @@ SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
     "moments": moments,
     "mmd": mmd,
     "c2st": c2st,
+    "by_class": by_class,
 }
 
 

@@ -1,0 +1,120 @@
+"""Somebody's samples, as files: a folder or zip of pictures, or an array in `.npz` or `.npy`."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbench.data.folders import IMAGE_ENDINGS, list_images
+from genbench.data.preparation import decode
+from genbench.data.sources import FolderSource, Source, ZipSource
+from genbench.errors import UserError
+
+
+class Pictures:
+    """Picture files of one size as uint8 images (N, C, H, W), which are decoded when they are asked for.
+
+    Args:
+        source: where they are.
+        channels: 3 for RGB, 1 for grey.
+
+    Raises:
+        UserError: the first can't be read.
+    """
+
+    def __init__(self, source: Source, channels: int) -> None:
+        self._source = source
+        self._channels = channels
+        self._keys = list(source.list_keys())
+        self._size = self._read(self._keys[0]).shape[:2]
+        self.shape = (len(self._keys), channels, *self._size)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._keys)
+
+    def __getitem__(self, index: slice) -> Tensor:
+        """Return consecutive images.
+
+        Raises:
+            UserError: one can't be read or is of another size; the message names it.
+        """
+        images = []
+        for key in self._keys[index]:
+            pixels = self._read(key)
+            if pixels.shape[:2] != self._size:
+                raise UserError(
+                    f"{key} of {self._source.path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, and "
+                    f"{self._keys[0]} has {self._size[1]} x {self._size[0]}: samples are all of one size"
+                )
+            images.append(pixels)
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+    def _read(self, key: str) -> np.ndarray:
+        try:
+            pixels = np.asarray(decode(self._source.read(key), self._channels))
+        except Exception as error:  # damaged files make decoders raise all kinds
+            raise UserError(f"{key} of {self._source.path} can't be read: {error}") from error
+        return pixels.reshape(*pixels.shape[:2], self._channels)
+
+
+def open_samples(path: Path, channels: int) -> "Tensor | Pictures":
+    """Return the samples of a folder, `.zip`, `.npz` or `.npy` as uint8 images (N, C, H, W).
+
+    Args:
+        path: where they are.
+        channels: of the reference they are to be compared with.
+
+    Raises:
+        UserError: there are none, or they are not images of so many channels.
+    """
+    if path.is_dir():
+        names, _ = list_images(path)
+        return _pictures(path, names, lambda: FolderSource(path, names), channels)
+    if not path.is_file():
+        raise UserError(f"images={path} is neither a folder nor a file")
+    if path.suffix in (".npz", ".npy"):
+        return _array(path, channels)
+    if path.suffix == ".zip":
+        source = ZipSource(path)
+        names = sorted(
+            name for name in source.list_keys() if Path(name).suffix.lower() in IMAGE_ENDINGS and "__MACOSX" not in name
+        )
+        return _pictures(path, names, lambda: source.only(names), channels)
+    raise UserError(f"images={path}: samples are a folder or zip of pictures, an .npz or an .npy")
+
+
+def _pictures(path: Path, names: list[str], make: Callable[[], Source], channels: int) -> Pictures:
+    if not names:
+        raise UserError(f"images={path} holds no picture ({', '.join(sorted(IMAGE_ENDINGS))})")
+    return Pictures(make(), channels)
+
+
+def _array(path: Path, channels: int) -> Tensor:
+    try:
+        content = np.load(path, allow_pickle=False)
+        name = "the array"
+        if not isinstance(content, np.ndarray):
+            # guided-diffusion's files have labels behind the images.
+            name = content.files[0]
+            content = content[name]
+    except (OSError, ValueError, EOFError, IndexError, zipfile.BadZipFile) as error:
+        raise UserError(f"images={path} can't be read: {error}") from error
+    if content.dtype != np.uint8:
+        finite = np.isfinite(content).all() if np.issubdtype(content.dtype, np.floating) else True
+        found = f"from {content.min()} to {content.max()}" if finite and content.size else "with NaN or infinite values"
+        raise UserError(f"{name} of {path} is {content.dtype} {found}: samples are uint8 from 0 to 255")
+    if content.ndim == 3:
+        content = content[..., None]
+    if content.ndim != 4 or not len(content):
+        raise UserError(f"{name} of {path} has the shape {content.shape}: samples are (N, H, W, C) or (N, C, H, W)")
+    if content.shape[-1] not in (1, 3) and content.shape[1] in (1, 3):
+        content = content.transpose(0, 2, 3, 1)
+    if content.shape[-1] != channels:
+        raise UserError(
+            f"{name} of {path} has the shape {content.shape}, and the reference's images have {channels} channels"
+        )
+    return torch.from_numpy(np.ascontiguousarray(content)).permute(0, 3, 1, 2)

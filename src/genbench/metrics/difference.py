@@ -1,0 +1,33 @@
+"""The difference of two sets' scores, with an interval: same reference, same count, same noise.
+
+Each score is computed of many random halves of both sets, the same halves of each, and the spread of the differences
+gives their standard error (the delete-half jackknife, Shao and Wu 1989): what both halves lack alike cancels. Unlike a
+bootstrap it draws no image twice, which would make it its own nearest neighbour.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from genbench.metrics.features import FeatureSet
+
+
+def random_halves(features: FeatureSet, halves: int, seed: int = 0) -> list[FeatureSet]:
+    """Return random halves of a set; of two sets of one size, the same images by their position."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(halves):
+        rows = torch.randperm(len(features.features), generator=generator)[: len(features.features) // 2]
+        chosen = features.features[rows].double()
+        found.append(
+            replace(
+                features,
+                mean=chosen.mean(0),
+                covariance=chosen.T.cov(),
+                features=features.features[rows],
+                logits=features.logits[rows],
+                labels=None if features.labels is None else features.labels[rows],
+                count=len(rows),
+            )
+        )
+    return found
