@@ -25,6 +25,7 @@ lint: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks.step_speed
 	$(BIN)/python -m tests.benchmarks.data_speed
+	$(BIN)/python -m tests.benchmarks.score_speed
 
 # The environment is made anew when the lock file changes; the project itself is installed each time, in a second.
 setup: $(READY)

@@ -1,6 +1,10 @@
 """The verbs that start from a run folder, also from one that somebody else made."""
 
+import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +114,79 @@ def test_an_untrusted_run_folder_is_refused(train: Train, capsys: pytest.Capture
     file.write_text("!!python/object/apply:os.system [true]")
     assert main(["evaluate", f"run={folder}"]) == 2
     assert "can't be read" in capsys.readouterr().err
+
+
+def test_evaluate_everything_that_suits(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = train("steps=3", "callbacks.checkpoints.keep=1")
+    full = ["metrics=full", "metrics.count=200", "metrics.kid_subset_size=50", "metrics.kid_subsets=5", "device=cpu"]
+    assert main(["evaluate", f"run={run}", *full]) == 0
+    written = json.loads((run / "scores.json").read_text())
+    for name in ("fid", "is", "kid", "precision", "density", "fid_infinity", "classes", "means_p", "mmd_p", "c2st"):
+        assert f"{name}_digits" in written["values"], name
+    assert written["values"]["fid_digits_std"] > 0
+    assert written["protocol"]["extractor"] == "digit classifier"
+    assert len(list((tmp_path / "data" / "references").glob("digits-train-*.safetensors"))) == 1
+
+    assert main(["evaluate", f"run={run}", "checkpoint=all", "device=cpu"]) == 0
+    rows = list(csv.DictReader((run / "scores_by_step.csv").open()))
+    assert [row["step"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["fid_digits"]) == pytest.approx(score_of(run), rel=1e-6)
+
+
+def score_of(run: Path) -> float:
+    assert main(["evaluate", f"run={run}", "device=cpu"]) == 0
+    value: float = json.loads((run / "scores.json").read_text())["values"]["fid_digits"]
+    return value
+
+
+def test_two_runs_are_compared_on_the_same_noise(train: Train) -> None:
+    first, second = train("steps=2", name="first"), train("steps=4", "seed=1", name="second")
+    assert main(["evaluate", f"run={first}", f"against={second}", "device=cpu"]) == 0
+    found = json.loads((first / "comparison.json").read_text())["scores"]["fid_digits"]
+    assert found["first"] == pytest.approx(score_of(first), rel=1e-6)
+    assert found["second"] == pytest.approx(score_of(second), rel=1e-6)
+    assert found["difference"] == pytest.approx(found["first"] - found["second"])
+    assert found["interval"][0] < found["difference"] < found["interval"][1]
+    assert main(["evaluate", f"run={first}", f"against={first}", "device=cpu"]) == 0
+    same = json.loads((first / "comparison.json").read_text())["scores"]["fid_digits"]
+    assert (same["difference"], same["interval"]) == (0, [0, 0])
+
+
+def test_somebodys_samples_are_scored(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train("steps=2", "metrics.count=64")
+    assert main(["sample", f"run={run}", "count=64", f"out={tmp_path / 'theirs'}", "device=cpu"]) == 0
+    images = tmp_path / "theirs" / "images"
+    settings = ["data=digits", "data.size=8", "metrics=digits", "device=cpu"]
+    assert main(["evaluate", f"images={images}", *settings]) == 0
+    written = json.loads((tmp_path / "theirs" / "images.scores.json").read_text())
+    assert written["values"]["fid_digits"] == pytest.approx(score_of(run), rel=1e-5)
+    assert written["protocol"]["reference"] == "digits"
+    capsys.readouterr()
+    for words, message in [
+        ([], "evaluate needs either run=FOLDER, or images=PATH"),
+        ([f"run={run}", f"images={images}"], "evaluate needs either"),
+        ([f"images={images}"], "needs the data set to compare with"),
+        ([f"images={tmp_path / 'none'}", *settings], "neither a folder nor a file"),
+        ([f"run={run}", "metrics.scores=[fidd]"], "there is no score 'fidd'; did you mean fid"),
+        ([f"run={run}", "metrics.extractor=vgg"], "metrics.extractor must be one of auto, digits, inception"),
+        ([f"run={run}", "data.size=16"], "data.size can't change for a run"),
+        ([f"run={run}", "checkpoint=all"], "train with callbacks.checkpoints.keep=N"),
+    ]:
+        assert main(["evaluate", *words]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_two_processes_evaluate_together(train: Train, free_port: int) -> None:
+    run = train("steps=2")
+    alone = score_of(run)
+    (run / "scores.json").unlink()
+    command = [sys.executable, "-m", "genbench", "evaluate", f"run={run}", "device=cpu"]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port), "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    together = json.loads((run / "scores.json").read_text())["values"]["fid_digits"]
+    assert together == pytest.approx(alone, rel=1e-6)

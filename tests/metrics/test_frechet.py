@@ -6,7 +6,7 @@ import scipy.linalg
 import torch
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from genbench.metrics.frechet import GaussianStatistics, frechet_distance
+from genbench.metrics.frechet import GaussianStatistics, frechet_distance, frechet_distance_of_features
 
 
 def statistics_of(*parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,3 +64,20 @@ def test_statistics_stream_to_what_numpy_says_of_the_whole() -> None:
 def test_one_image_has_no_covariance() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         statistics_of(features(1, 4, 0))
+
+
+@pytest.mark.parametrize(("count", "other"), [(20, 30), (20, 500), (500, 20), (300, 400), (64, 65), (63, 64)])
+def test_features_and_moments_give_one_distance(count: int, other: int) -> None:
+    one, two = features(count, 64, 0), features(other, 64, 1)
+    expected = frechet_distance(*statistics_of(one), *statistics_of(two))
+    assert frechet_distance_of_features(one, two) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_covariance_of_small_rank_is_no_trouble() -> None:
+    """All variance along one line: the distance is that of two normal distributions on it."""
+    direction = torch.zeros(32).index_fill_(0, torch.tensor([5]), 1.0)
+    one, two = (scale * torch.randn(1000, 1, dtype=torch.float64) * direction for scale in (1.0, 3.0))
+    s1, s2 = one.std(0).sum(), two.std(0).sum()
+    expected = float((one.mean(0) - two.mean(0)).square().sum() + (s1 - s2) ** 2)
+    assert frechet_distance(*statistics_of(one), *statistics_of(two)) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance_of_features(one, two) == pytest.approx(expected, rel=1e-6)
