@@ -83,8 +83,8 @@ class Evaluator:
     Args:
         count: images that are drawn for a score.
         seed: seed of the drawn images.
-        extractor: "inception", "digits", or "auto": digits for grey images, else Inception.
-        weights: file of Inception's weights; see `inception`.
+        extractor: "inception", "digits", "clip", "dinov2", or "auto": digits for grey images, else Inception.
+        weights: file of the weights; see `inception` and `vision`.
         scores: which ones, by the names of `scores.SCORES`; all that suit the extractor if None.
         kid_subsets: pairs of subsets of KID.
         kid_subset_size: images of a subset.
@@ -100,7 +100,7 @@ class Evaluator:
         self,
         count: int,
         seed: int = 0,
-        extractor: Literal["auto", "digits", "inception"] = "digits",
+        extractor: Literal["auto", "digits", "inception", "clip", "dinov2"] = "digits",
         weights: str | None = None,
         scores: Sequence[str] | None = ("fid", "is", "modes"),
         kid_subsets: int = 100,
@@ -263,6 +263,8 @@ class Evaluator:
         if self._extractor.class_count != _MODES:
             # Inception knows a thousand classes, which are not the modes of any data set here.
             unsuited.add("modes")
+        if self._extractor.class_count == 0:
+            unsuited.add("is")
         if sets.generated.labels is None or sets.reference.labels is None:
             unsuited.add("by_class")
         return [name for name in SCORES if name not in unsuited]

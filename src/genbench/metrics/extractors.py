@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from genbench.errors import UserError
 from genbench.images import to_float
 
-ExtractorName = Literal["digits", "inception"]
+ExtractorName = Literal["digits", "inception", "clip", "dinov2"]
 DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
 
 
@@ -113,8 +113,8 @@ def load_extractor(name: ExtractorName, weights: str | None = None) -> Extractor
     """Return an extractor by its name.
 
     Args:
-        name: "digits" or "inception".
-        weights: file of Inception's weights; see `inception`.
+        name: "digits", "inception", "clip" or "dinov2".
+        weights: file of the weights; see `inception` and `vision`.
 
     Raises:
         UserError: there is no such extractor, or its weights can't be had.
@@ -127,7 +127,11 @@ def load_extractor(name: ExtractorName, weights: str | None = None) -> Extractor
         from genbench.metrics.inception import Inception  # torch-fidelity takes a second to import
 
         return Inception(weights)
-    raise UserError(f"metrics.extractor must be digits or inception, not {name!r}")
+    if name in ("clip", "dinov2"):
+        from genbench.metrics.vision import Vision  # as above
+
+        return Vision(name, weights)
+    raise UserError(f"metrics.extractor must be digits, inception, clip or dinov2, not {name!r}")
 
 
 def offer_digits() -> str:

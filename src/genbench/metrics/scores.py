@@ -64,6 +64,8 @@ def distance_between(generated: FeatureSet, reference: FeatureSet) -> float:
 
 def inception(sets: Comparison) -> dict[str, float]:
     """The Inception Score of the generated set, shuffled as torch-fidelity does it: it may be sorted by class."""
+    if sets.generated.logits.shape[1] == 0:
+        raise ValueError("this extractor knows no classes")
     order = torch.from_numpy(np.random.RandomState(2020).permutation(len(sets.generated.logits)))
     mean, deviation = inception_score(sets.generated.logits[order], IS_SPLITS)
     return {"is": mean, "is_std": deviation}

@@ -1,0 +1,77 @@
+"""CLIP's encoder from a file in its own format, here with a small random network, and what is said without files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch_fidelity.feature_extractor_clip import FeatureExtractorCLIP, VisionTransformer
+
+from genbench.data.digits import Digits
+from genbench.errors import UserError
+from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractors import load_extractor
+
+
+class SmallCLIP(nn.Module):
+    """What torch-fidelity reads of a CLIP: a vision transformer, and a projection of text that gives the width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.visual = VisionTransformer(input_resolution=32, patch_size=8, width=64, layers=2, heads=1, output_dim=24)
+        self.text_projection = nn.Parameter(torch.zeros(5, 24))
+
+
+class Carrier(nn.Module):
+    """Parameters by name in a TorchScript archive, as OpenAI distributes CLIP."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        for name, child in module.named_children():
+            setattr(self, name, Carrier(child))
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(self, name, parameter)
+
+    def forward(self) -> int:
+        return 0
+
+
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("clip") / "clip.pt"
+    torch.jit.script(Carrier(SmallCLIP())).save(str(path))
+    return path
+
+
+def test_clips_features_are_torch_fidelitys(clip_file: Path) -> None:
+    images = torch.randint(0, 256, (4, 3, 20, 20), dtype=torch.uint8)
+    (expected,) = FeatureExtractorCLIP("clip-vit-b-32", ["clip"], str(clip_file))(images)
+    ours = load_extractor("clip", str(clip_file))
+    features, logits = ours(images)
+    assert torch.equal(features, expected)
+    assert (ours.feature_dim, logits.shape) == (24, (4, 0))
+
+
+def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path) -> None:
+    data = Digits(size=16)
+    evaluator = Evaluator(count=10, extractor="clip", weights=str(clip_file), scores=None, kid_subset_size=50)
+    evaluator.set_reference(data)
+    values = evaluator.score_images(data.store("test").images).values
+    assert values["fid_clip"] >= 0
+    assert all("_clip" in name for name in values)
+    assert not any(name.startswith(("is_", "classes")) for name in values)
+    evaluator = Evaluator(count=10, extractor="clip", weights=str(clip_file), scores=["is"])
+    evaluator.set_reference(data)
+    with pytest.raises(UserError, match=r"metrics\.scores=is: this extractor knows no classes"):
+        evaluator.score_images(data.store("test").images)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name, file in [("clip", "clip-vit-b-32-40d365"), ("dinov2", "dinov2_vitb14_pretrain.pth")]:
+        with pytest.raises(UserError, match=f"{file}.* is not there: .* fetch none"):
+            load_extractor(name)  # type: ignore[arg-type]
+    (tmp_path / "bad.pt").write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"bad\.pt can't be read as weights"):
+        load_extractor("clip", str(tmp_path / "bad.pt"))
