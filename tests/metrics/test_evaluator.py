@@ -107,18 +107,21 @@ def test_no_score_by_the_digit_classifier_is_called_plain_fid(evaluator: Evaluat
 def score_in_process(rank: int, world_size: int, port: int, results: dict[int, dict[str, float]]) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=world_size)
-    evaluator = Evaluator(count=3 * CHUNK + 8)
+    evaluator = Evaluator(count=3 * CHUNK + 8, scores=None, kid_subset_size=50)
     evaluator.set_reference(Digits(), rank=rank, world_size=world_size)
     results[rank] = evaluator.score_method(blurred_digits, torch.device("cpu"), rank, world_size).values
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_get_the_score_of_one(evaluator: Evaluator, free_port: int) -> None:
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_processes_get_the_scores_of_one(digits: Digits, free_port: int, count: int) -> None:
+    evaluator = Evaluator(count=3 * CHUNK + 8, scores=None, kid_subset_size=50)
+    evaluator.set_reference(digits)
     alone = evaluator.score_method(blurred_digits, torch.device("cpu")).values
     with torch.multiprocessing.Manager() as manager:
         results = manager.dict()
-        torch.multiprocessing.spawn(score_in_process, (2, free_port, results), nprocs=2)
-        for rank in range(2):
+        torch.multiprocessing.spawn(score_in_process, (count, free_port, results), nprocs=count)
+        for rank in range(count):
             assert results[rank] == pytest.approx(alone, rel=1e-6)
 
 

@@ -15,7 +15,7 @@ from genbench.data.base import ImageData
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.metrics.conditions import plan_conditions
-from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.evaluator import Evaluator, refuse_one_picture
 from genbench.metrics.features import FeatureSet
 from genbench.runs import RunFolder
 
@@ -131,7 +131,9 @@ def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[Fea
         conditions = plan_conditions(run.data.store("train").conditions[:], evaluator.count)  # type: ignore[index]
         protocol["conditions"] = "in the training images' proportions"
     device = run.method.device
-    return evaluator.draw(run.method.sample, device, processes.rank, processes.count, conditions), protocol
+    drawn = evaluator.draw(run.method.sample, device, processes.rank, processes.count, conditions)
+    refuse_one_picture(drawn, str(run.folder.path))
+    return drawn, protocol
 
 
 def _changed(config: DictConfig, **values: str) -> DictConfig:

@@ -186,10 +186,7 @@ class Evaluator:
             self._reference = make()
         else:
             self._reference = load_or_make(self.cache, facts, make, writes=rank == 0)
-        if not self._reference.covariance.diagonal().max() > 0:
-            raise UserError(
-                f"all images of {data.name} {split} have the same features: there is nothing to compare with"
-            )
+        refuse_one_picture(self._reference, f"{data.name} {split}")
         self._reference_protocol = {**facts, "reference_count": self._reference.count}
 
     def score_method(
@@ -292,6 +289,16 @@ def _with_suffix(name: str, suffix: str) -> str:
     """Return a score's name with its extractor's suffix; that it is a deviation is said last."""
     base = name.removesuffix("_std")
     return base + suffix + name[len(base) :]
+
+
+def refuse_one_picture(images: FeatureSet, what: str) -> None:
+    """Refuse a set whose features have no variance.
+
+    Raises:
+        UserError: all images look alike to the extractor.
+    """
+    if not images.covariance.diagonal().max() > 0:
+        raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
 
 
 def labels_of(conditions: Any) -> Tensor | None:
