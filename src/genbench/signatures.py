@@ -29,7 +29,10 @@ class Choice:
 
 
 def parameters_of(target: str) -> dict[str, Parameter] | None:
-    """Return the parameters of a class or function by its dotted name; None if they can't be told from source."""
+    """Return the parameters of a class or function by its dotted name; None if they can't be told from source.
+
+    A class that takes `**settings` hands them to its base, whose parameters are then its own as well.
+    """
     module, _, name = target.rpartition(".")
     found = _find(module, name)
     if found is None:
@@ -38,14 +41,31 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
     node: ast.AST | None = definition
     if isinstance(definition, ast.ClassDef):
         node = next((f for f in definition.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
-    if not isinstance(node, ast.FunctionDef) or node.args.kwarg is not None:
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    inherited: dict[str, Parameter] | None = {}
+    if node.args.kwarg is not None:
+        inherited = _parameters_of_base(definition, module)
+    if inherited is None:
         return None
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    return {
+    return inherited | {
         argument.arg: Parameter(argument.arg, _kinds(argument.annotation, module))
         for argument in arguments
         if argument.arg != "self"
     }
+
+
+def _parameters_of_base(definition: ast.AST, module: str) -> dict[str, Parameter] | None:
+    if (
+        not isinstance(definition, ast.ClassDef)
+        or not definition.bases
+        or not isinstance(definition.bases[0], ast.Name)
+    ):
+        return None
+    base = definition.bases[0].id
+    found = _find(module, base)
+    return None if found is None else parameters_of(f"{found[1]}.{base}")
 
 
 def first_line(module: str) -> str:

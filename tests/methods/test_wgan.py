@@ -53,7 +53,7 @@ def authors_schedule(steps: int, critic: int, long: int, first: int, every: int)
 )
 def test_the_generator_moves_when_the_authors_moves(settings: tuple[int, int, int, int]) -> None:
     critic, long, first, every = settings
-    method = wgan(critic_steps=critic, long_critic_steps=long, long_first=first, long_every=every)
+    method = wgan(discriminator_steps=critic, long_steps=long, long_first=first, long_every=every)
     steps = 4 * every * long
     assert [step for step in range(steps) if method.generator_moves(step)] == authors_schedule(steps, *settings)
 
@@ -71,9 +71,9 @@ def test_every_parameter_of_the_critic_stays_in_the_bound() -> None:
     ("settings", "message"),
     [
         ({"clip": 0.0}, "clip"),
-        ({"long_critic_steps": 4}, "long_critic_steps"),
+        ({"long_steps": 4}, "long_steps"),
         ({"long_first": 3, "long_every": 2}, "long_first"),
-        ({"critic_steps": 0}, "at least 1"),
+        ({"discriminator_steps": 0}, "at least 1"),
     ],
 )
 def test_settings_that_do_not_do(settings: dict[str, object], message: str) -> None:

@@ -6,14 +6,13 @@ Example:
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from genbench.data.base import Split
-from genbench.data.preparation import Crop, Filter, Preparation
-from genbench.data.prepare import OnError
+from genbench.data.preparation import Crop
 from genbench.data.prepared import MissingDataError, PreparedData, Records
-from genbench.data.shuffling import Shuffle
 from genbench.data.sources import FolderSource, ZipSource
 from genbench.data.store import ImageStore
 from genbench.errors import UserError, near
@@ -34,17 +33,8 @@ class CelebA(PreparedData):
 
     Args:
         attributes: names of the attributes to keep, in this order; all 40 if None.
-        root: folder of the files.
-        prepared: folder of the prepared stores.
-        size: side in pixels.
         crop: side of the centred square to cut: 178, 140 and 108 are in use; or see `Preparation`.
-        filter: Pillow's filter.
-        workers: processes that decode; as many as there are cores if None.
-        on_error: "stop" or "skip".
-        batch_size: images of a batch over all processes.
-        seed: seed of the training order.
-        flip: whether half of the training images are mirrored.
-        shuffle: how the training images are shuffled.
+        settings: those of `PreparedData`.
 
     Raises:
         UserError: an argument is out of range.
@@ -53,32 +43,8 @@ class CelebA(PreparedData):
     name = "celeba"
     named_by_its_source = True
 
-    def __init__(
-        self,
-        attributes: Sequence[str] | None = None,
-        root: str = "data",
-        prepared: str = "data/prepared",
-        size: int = 64,
-        crop: Crop = 178,
-        filter: Filter = "bilinear",
-        workers: int | None = None,
-        on_error: OnError = "stop",
-        batch_size: int = 128,
-        seed: int = 0,
-        flip: bool = False,
-        shuffle: Shuffle = "full",
-    ) -> None:
-        super().__init__(
-            root=root,
-            prepared=prepared,
-            preparation=Preparation(size, crop, filter),
-            workers=workers,
-            on_error=on_error,
-            batch_size=batch_size,
-            seed=seed,
-            flip=flip,
-            shuffle=shuffle,
-        )
+    def __init__(self, attributes: Sequence[str] | None = None, *, crop: Crop = 178, **settings: Any) -> None:
+        super().__init__(crop=crop, **settings)
         if attributes is not None and not attributes:
             raise UserError("data.attributes names no attribute: leave it null for all 40")
         self.attributes = attributes

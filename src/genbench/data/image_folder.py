@@ -13,10 +13,8 @@ import numpy as np
 
 from genbench.data.base import Split
 from genbench.data.folders import IMAGE_ENDINGS, list_images
-from genbench.data.preparation import Crop, Filter, Preparation
-from genbench.data.prepare import OnError, say
+from genbench.data.prepare import say
 from genbench.data.prepared import MissingDataError, PreparedData, Records
-from genbench.data.shuffling import Shuffle
 from genbench.data.sources import FolderSource
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
@@ -29,55 +27,19 @@ class ImageFolder(PreparedData):
     image of each class is a test image.
 
     Args:
-        root: the folder.
         name: what the data set is called in scores and stores: letters, digits, _ and -.
         classes: whether the subfolders are classes; if not, images of all subfolders are taken together.
         test_every: which images to hold out for testing where the folder itself has no such split; 0 holds out none.
-        prepared: folder of the prepared stores.
-        size: side in pixels.
-        crop: see `Preparation`.
-        filter: Pillow's filter.
-        channels: 3 for RGB, 1 for grey.
-        workers: processes that decode; as many as there are cores if None.
-        on_error: "stop" or "skip".
-        batch_size: images of a batch over all processes.
-        seed: seed of the training order.
-        flip: whether half of the training images are mirrored.
-        shuffle: how the training images are shuffled.
+        settings: those of `PreparedData`.
 
     Raises:
         UserError: an argument is out of range.
     """
 
     def __init__(
-        self,
-        root: str = "data",
-        name: str = "image_folder",
-        classes: bool = True,
-        test_every: int = 10,
-        prepared: str = "data/prepared",
-        size: int = 64,
-        crop: Crop = "crop_then_resize",
-        filter: Filter = "bilinear",
-        channels: int = 3,
-        workers: int | None = None,
-        on_error: OnError = "stop",
-        batch_size: int = 128,
-        seed: int = 0,
-        flip: bool = False,
-        shuffle: Shuffle = "full",
+        self, name: str = "image_folder", *, classes: bool = True, test_every: int = 10, **settings: Any
     ) -> None:
-        super().__init__(
-            root=root,
-            prepared=prepared,
-            preparation=Preparation(size, crop, filter, channels),
-            workers=workers,
-            on_error=on_error,
-            batch_size=batch_size,
-            seed=seed,
-            flip=flip,
-            shuffle=shuffle,
-        )
+        super().__init__(**settings)
         if not re.fullmatch(r"[\w-]+", name):
             raise UserError(f"data.name may hold letters, digits, _ and -, not {name!r}")
         if test_every < 0 or test_every == 1:

@@ -7,10 +7,10 @@ Example:
 """
 
 from pathlib import Path
+from typing import Any
 
 from genbench.data.lsun_archives import ARCHIVES
-from genbench.data.preparation import Crop, Filter, Preparation
-from genbench.data.prepare import OnError
+from genbench.data.preparation import Crop
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.shuffling import Shuffle
 from genbench.data.sources import LMDBSource, Origin, ZippedLMDB
@@ -24,17 +24,9 @@ class LSUN(PreparedData):
 
     Args:
         category: such as "bedroom", "church_outdoor" or "cat".
-        root: folder of the LMDBs or zips.
-        prepared: folder of the prepared stores.
-        size: side in pixels.
         crop: see `Preparation`.
-        filter: Pillow's filter.
-        workers: processes that decode; as many as there are cores if None.
-        on_error: "stop" or "skip".
-        batch_size: images of a batch over all processes.
-        seed: seed of the training order.
-        flip: whether half of the training images are mirrored.
-        shuffle: how the training images are shuffled.
+        shuffle: see `shuffling`.
+        settings: those of `PreparedData`.
 
     Raises:
         UserError: an argument is out of range.
@@ -45,29 +37,12 @@ class LSUN(PreparedData):
     def __init__(
         self,
         category: str = "bedroom",
-        root: str = "data",
-        prepared: str = "data/prepared",
-        size: int = 64,
+        *,
         crop: Crop = "resize_then_crop",
-        filter: Filter = "bilinear",
-        workers: int | None = None,
-        on_error: OnError = "stop",
-        batch_size: int = 128,
-        seed: int = 0,
-        flip: bool = False,
         shuffle: Shuffle = "blocks",
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            root=root,
-            prepared=prepared,
-            preparation=Preparation(size, crop, filter),
-            workers=workers,
-            on_error=on_error,
-            batch_size=batch_size,
-            seed=seed,
-            flip=flip,
-            shuffle=shuffle,
-        )
+        super().__init__(crop=crop, shuffle=shuffle, **settings)
         self.category = category
         self.name = f"lsun_{category}"
 

@@ -12,10 +12,8 @@ import numpy as np
 from genbench.data.base import Split
 from genbench.data.folders import list_images
 from genbench.data.pairs import paired_store
-from genbench.data.preparation import Filter, Preparation, decode
-from genbench.data.prepare import OnError
+from genbench.data.preparation import Crop, Filter, Preparation, decode
 from genbench.data.prepared import MissingDataError, PreparedData, Records
-from genbench.data.shuffling import Shuffle
 from genbench.data.sources import FolderSource
 from genbench.data.store import ImageStore
 
@@ -59,18 +57,12 @@ class PairedFolder(PreparedData):
     not square, as pix2pix has it.
 
     Args:
-        root: folder of the folders.
         direction: "AtoB" makes the left half the condition and the right half the image, "BtoA" the other way round.
-        prepared: folder of the prepared stores.
         size: side in pixels.
+        crop: of each half, see `Preparation`.
         filter: Pillow's filter.
-        channels: 3 for RGB, 1 for grey.
-        workers: processes that decode; as many as there are cores if None.
-        on_error: "stop" or "skip".
         batch_size: images of a batch over all processes.
-        seed: seed of the training order.
-        flip: whether half of the training pairs are mirrored.
-        shuffle: how the training pairs are shuffled.
+        settings: those of `PreparedData`.
 
     Raises:
         UserError: an argument is out of range.
@@ -80,30 +72,15 @@ class PairedFolder(PreparedData):
 
     def __init__(
         self,
-        root: str = "data",
         direction: Direction = "AtoB",
-        prepared: str = "data/prepared",
+        *,
         size: int = 256,
+        crop: Crop = "stretch",
         filter: Filter = "bicubic",
-        channels: int = 3,
-        workers: int | None = None,
-        on_error: OnError = "stop",
         batch_size: int = 1,
-        seed: int = 0,
-        flip: bool = False,
-        shuffle: Shuffle = "full",
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            root=root,
-            prepared=prepared,
-            preparation=Preparation(size, "stretch", filter, channels),
-            workers=workers,
-            on_error=on_error,
-            batch_size=batch_size,
-            seed=seed,
-            flip=flip,
-            shuffle=shuffle,
-        )
+        super().__init__(size=size, crop=crop, filter=filter, batch_size=batch_size, **settings)
         self.direction = direction
 
     @property

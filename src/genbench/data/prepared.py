@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbench.data.base import ImageData, Split
 from genbench.data.decoding import CHUNK, Pixels
-from genbench.data.preparation import Preparation
+from genbench.data.preparation import Crop, Filter, Preparation
 from genbench.data.prepare import OnError, Plan, prepare, say
 from genbench.data.shards import MANIFEST, Shards, read_conditions, read_manifest
 from genbench.data.shuffling import Shuffle
@@ -49,9 +49,12 @@ class PreparedData(ImageData):
     Args:
         root: folder of the data as distributed.
         prepared: folder of the prepared stores.
-        preparation: what makes pixels of an image.
+        size: side in pixels.
+        crop: see `Preparation`.
+        filter: Pillow's filter.
+        channels: 3 for RGB, 1 for grey.
         workers: processes that decode; as many as there are cores if None.
-        on_error: whether a record that can't be read ends the preparation or is left out and listed.
+        on_error: "stop" ends the preparation at a record that can't be read, "skip" leaves it out and lists it.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
         flip: whether half of the training images are mirrored from left to right.
@@ -67,23 +70,26 @@ class PreparedData(ImageData):
     def __init__(
         self,
         *,
-        root: str,
-        prepared: str,
-        preparation: Preparation,
-        workers: int | None,
-        on_error: OnError,
-        batch_size: int,
-        seed: int,
-        flip: bool,
-        shuffle: Shuffle,
+        root: str = "data",
+        prepared: str = "data/prepared",
+        size: int = 64,
+        crop: Crop = "crop_then_resize",
+        filter: Filter = "bilinear",
+        channels: int = 3,
+        workers: int | None = None,
+        on_error: OnError = "stop",
+        batch_size: int = 128,
+        seed: int = 0,
+        flip: bool = False,
+        shuffle: Shuffle = "full",
     ) -> None:
         super().__init__(batch_size, seed, flip, shuffle)
         if workers is not None and workers < 1:
             raise UserError(f"data.workers must be at least 1, not {workers}")
-        self.image_shape = (preparation.channels, preparation.size, preparation.size)
+        self.preparation = Preparation(size, crop, filter, channels)
+        self.image_shape = (channels, size, size)
         self.root = Path(root).expanduser()
         self.prepared = Path(prepared).expanduser()
-        self.preparation = preparation
         self.workers = workers or _cores()
         self.on_error = on_error
         self._folders: dict[str, Path] = {}

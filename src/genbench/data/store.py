@@ -117,11 +117,12 @@ class UnpairedStore(ImageStore):
         return max(len(self.images), len(self.sources))
 
     def order(self, how: Shuffle, generator: torch.Generator) -> Order:
-        """Return rows of two indices, (N, 2): of the target and of the source; always fully shuffled."""
+        """Return rows of two indices, (N, 2): of the target and of the source."""
         columns = []
         for images in (self.images, self.sources):
             rounds = -(-len(self) // len(images))
-            columns.append(torch.cat([torch.randperm(len(images), generator=generator) for _ in range(rounds)]))
+            orders = [shuffle(len(images), _image_bytes(images), how, generator) for _ in range(rounds)]
+            columns.append(torch.cat([order.rows for order in orders]))
         return Order(torch.stack([column[: len(self)] for column in columns], dim=1))
 
     def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", flips: Tensor | None = None) -> Batch:

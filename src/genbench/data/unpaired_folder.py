@@ -4,10 +4,11 @@ Example:
     python -m genbench prepare data=unpaired_folder data.root=~/horse2zebra data.size=128
 """
 
+from typing import Any
+
 from genbench.data.base import Split
 from genbench.data.folders import list_images
-from genbench.data.preparation import Crop, Filter, Preparation
-from genbench.data.prepare import OnError
+from genbench.data.preparation import Filter
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
 from genbench.data.store import ImageStore, UnpairedStore
@@ -17,17 +18,10 @@ class UnpairedFolder(PreparedData):
     """Images of domain B, each with an unrelated image of domain A as its condition (B, C, H, W).
 
     Args:
-        root: folder of the four folders.
-        prepared: folder of the prepared stores.
         size: side in pixels.
-        crop: see `Preparation`.
         filter: Pillow's filter.
-        channels: 3 for RGB, 1 for grey.
-        workers: processes that decode; as many as there are cores if None.
-        on_error: "stop" or "skip".
         batch_size: images of a batch over all processes.
-        seed: seed of the training order.
-        flip: whether half of the training images are mirrored.
+        settings: those of `PreparedData`.
 
     Raises:
         UserError: an argument is out of range.
@@ -35,31 +29,8 @@ class UnpairedFolder(PreparedData):
 
     name = "unpaired_folder"
 
-    def __init__(
-        self,
-        root: str = "data",
-        prepared: str = "data/prepared",
-        size: int = 256,
-        crop: Crop = "crop_then_resize",
-        filter: Filter = "bicubic",
-        channels: int = 3,
-        workers: int | None = None,
-        on_error: OnError = "stop",
-        batch_size: int = 1,
-        seed: int = 0,
-        flip: bool = False,
-    ) -> None:
-        super().__init__(
-            root=root,
-            prepared=prepared,
-            preparation=Preparation(size, crop, filter, channels),
-            workers=workers,
-            on_error=on_error,
-            batch_size=batch_size,
-            seed=seed,
-            flip=flip,
-            shuffle="full",
-        )
+    def __init__(self, *, size: int = 256, filter: Filter = "bicubic", batch_size: int = 1, **settings: Any) -> None:
+        super().__init__(size=size, filter=filter, batch_size=batch_size, **settings)
 
     def parts(self, split: Split) -> tuple[str, ...]:
         """The target domain B, then the source domain A."""

@@ -8,12 +8,11 @@ Example:
     python -m genbench experiment=gan_mnist method.objective=minimax
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from genbench.losses import cross_entropy_discriminator_loss, minimax_generator_loss, non_saturating_generator_loss
 from genbench.methods.adversarial import Turn
@@ -28,15 +27,11 @@ class GAN(LatentGAN):
     """The first GAN; with the `dcgan` network and its settings, DCGAN (Radford et al. 2016).
 
     Args:
-        generator: builds the generator from `latent_dim` and `image_shape`.
-        discriminator: builds the discriminator from `image_shape`; it returns logits (B,).
+        generator: see `LatentGAN`.
+        discriminator: see `LatentGAN`; it returns logits (B,).
         image_shape: (C, H, W) of the data.
-        generator_optimizer: maps parameters to an optimizer.
-        discriminator_optimizer: maps parameters to an optimizer.
-        latent_dim: length of z.
         objective: what the generator minimises: "minimax", E[log(1 - D(G(z)))], or "non_saturating", -E[log D(G(z))].
-        discriminator_steps: k, the discriminator's steps to one of the generator.
-        ema_decay: weight of the past in the generator's average.
+        settings: those of `LatentGAN`.
 
     Raises:
         ValueError: an argument is out of range.
@@ -48,25 +43,12 @@ class GAN(LatentGAN):
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
         *,
-        generator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        latent_dim: int = 100,
         objective: Objective = "non_saturating",
-        discriminator_steps: int = 1,
-        ema_decay: float = 0.999,
+        **settings: Any,
     ) -> None:
         if objective not in _GENERATOR_LOSSES:
             raise ValueError(f"objective must be one of {', '.join(_GENERATOR_LOSSES)}, not {objective!r}")
-        super().__init__(
-            generator,
-            discriminator,
-            image_shape,
-            latent_dim=latent_dim,
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            discriminator_steps=discriminator_steps,
-            ema_decay=ema_decay,
-        )
+        super().__init__(generator, discriminator, image_shape, **settings)
         self._adversarial_loss = _GENERATOR_LOSSES[objective]
 
     def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:

@@ -33,11 +33,11 @@ class LatentGAN(AdversarialMethod):
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
         *,
-        latent_dim: int,
+        latent_dim: int = 100,
         generator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        discriminator_steps: int,
-        ema_decay: float,
+        discriminator_steps: int = 1,
+        ema_decay: float = 0.999,
     ) -> None:
         if latent_dim < 1:
             raise ValueError(f"latent_dim must be at least 1, not {latent_dim}")

@@ -9,11 +9,11 @@ Example:
     python -m genbench experiment=wgan_lsun data.root=~/lsun
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from genbench.losses import wasserstein_critic_loss, wasserstein_generator_loss
 from genbench.methods.adversarial import Turn
@@ -23,22 +23,19 @@ from genbench.methods.latent_gan import LatentGAN
 class WGAN(LatentGAN):
     """Algorithm 1 of the paper, with the schedule of the authors' code, which trains the critic longer at times.
 
-    The critic steps `critic_steps` times to one step of the generator, and `long_critic_steps` times for the first
-    `long_first` generator steps and for every `long_every`-th.
+    The critic steps `discriminator_steps` times (n_critic) to one step of the generator, and `long_steps` times for the
+    first `long_first` generator steps and for every `long_every`-th.
 
     Args:
-        generator: builds the generator from `latent_dim` and `image_shape`.
-        discriminator: builds the critic from `image_shape`; it returns f(x), (B,).
+        generator: see `LatentGAN`.
+        discriminator: see `LatentGAN`; it is the critic and returns f(x), (B,).
         image_shape: (C, H, W) of the data.
-        generator_optimizer: maps parameters to an optimizer.
-        discriminator_optimizer: maps parameters to an optimizer.
-        latent_dim: length of z.
         clip: c; every parameter of the critic stays in [-c, c].
-        critic_steps: n_critic.
-        long_critic_steps: critic steps of the long rounds.
+        discriminator_steps: n_critic.
+        long_steps: critic steps of the long rounds.
         long_first: how many rounds are long at first.
         long_every: which rounds are long later on.
-        ema_decay: weight of the past in the generator's average.
+        settings: those of `LatentGAN`.
 
     Raises:
         ValueError: an argument is out of range.
@@ -50,36 +47,22 @@ class WGAN(LatentGAN):
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
         *,
-        generator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        latent_dim: int = 100,
         clip: float = 0.01,
-        critic_steps: int = 5,
-        long_critic_steps: int = 100,
+        discriminator_steps: int = 5,
+        long_steps: int = 100,
         long_first: int = 25,
         long_every: int = 500,
-        ema_decay: float = 0.999,
+        **settings: Any,
     ) -> None:
         if clip <= 0:
             raise ValueError(f"clip must be positive, not {clip}")
-        if long_critic_steps < critic_steps:
-            raise ValueError(f"long_critic_steps must be at least critic_steps={critic_steps}, not {long_critic_steps}")
-        if long_first < 0 or long_every < 1 or long_first > long_every:
-            raise ValueError(
-                f"long_first={long_first} must be from 0 to long_every={long_every}, which must be positive"
-            )
-        super().__init__(
-            generator,
-            discriminator,
-            image_shape,
-            latent_dim=latent_dim,
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            discriminator_steps=critic_steps,
-            ema_decay=ema_decay,
-        )
+        if long_steps < discriminator_steps:
+            raise ValueError(f"long_steps must be at least discriminator_steps={discriminator_steps}, not {long_steps}")
+        if not 0 <= long_first <= long_every or long_every < 1:
+            raise ValueError(f"long_first={long_first} must be from 0 to long_every={long_every}, at least 1")
+        super().__init__(generator, discriminator, image_shape, discriminator_steps=discriminator_steps, **settings)
         self.clip = clip
-        self.long_critic_steps = long_critic_steps
+        self.long_steps = long_steps
         self.long_first = long_first
         self.long_every = long_every
 
@@ -106,15 +89,15 @@ class WGAN(LatentGAN):
     def generator_moves(self, step: int) -> bool:
         """Whether the step of this index ends a round: a function of the index alone, so nothing is to be resumed."""
         step += 1
-        if step <= self.long_first * self.long_critic_steps:
-            return step % self.long_critic_steps == 0
+        if step <= self.long_first * self.long_steps:
+            return step % self.long_steps == 0
         # Then come periods of `long_every` rounds of which the first is long; the first period lacks `long_first`.
-        step -= self.long_first * self.long_critic_steps
+        step -= self.long_first * self.long_steps
         short_rounds = self.long_every - (self.long_first or self.long_every)
         if step <= short_rounds * self.discriminator_steps:
             return step % self.discriminator_steps == 0
-        period = self.long_critic_steps + (self.long_every - 1) * self.discriminator_steps
+        period = self.long_steps + (self.long_every - 1) * self.discriminator_steps
         step = (step - short_rounds * self.discriminator_steps - 1) % period + 1
-        if step <= self.long_critic_steps:
-            return step == self.long_critic_steps
-        return (step - self.long_critic_steps) % self.discriminator_steps == 0
+        if step <= self.long_steps:
+            return step == self.long_steps
+        return (step - self.long_steps) % self.discriminator_steps == 0
