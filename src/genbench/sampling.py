@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from genbench.errors import UserError
+from genbench.errors import DivergenceError, UserError
 from genbench.images import to_uint8
 from genbench.randomness import CHUNK, Noise, chunks
 
@@ -35,7 +35,8 @@ def sample_chunks(
         world_size: processes that share the set.
 
     Raises:
-        UserError: the images are not finite, not in [-1, 1] or not of the shape that was asked for.
+        DivergenceError: an image is not finite.
+        UserError: the images are not in [-1, 1] or not of the shape that was asked for.
     """
     for chunk, size in chunks(count, rank, world_size):
         first = chunk * CHUNK
@@ -54,7 +55,7 @@ def _check(images: Tensor, first: int) -> None:
         raise UserError(f"the method returned images of shape {tuple(images.shape)} where {CHUNK} (C, H, W) were asked")
     if not images.isfinite().all():
         bad = int((~images.isfinite().flatten(1).all(1)).nonzero()[0])
-        raise UserError(f"image {first + bad} of the method is not finite: the weights have diverged")
+        raise DivergenceError(f"image {first + bad} of the method is not finite: the weights have diverged")
     if images.abs().max() > 1 + _TOLERANCE:
         raise UserError(
             f"the method returned pixels from {images.min():.3g} to {images.max():.3g}, which must lie in [-1, 1]"

@@ -105,7 +105,7 @@ def _work(plan: Plan) -> None:
     writer = Writer(partial, plan.pixels.shape)
     _announce(plan, source, writer.journal)
     chunks = _chunks(source, writer.journal.records)
-    progress = Progress(plan.store.name, len(source), writer.journal.records)
+    progress = Progress(f"{plan.request['name']} {plan.request['split']}", len(source), writer.journal.records)
     with Decoder(source, plan.pixels, plan.workers) as decoder, progress:
         for decoded in decoder.map(chunks):
             if decoded.broken and plan.on_error == "stop":

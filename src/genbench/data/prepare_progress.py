@@ -28,7 +28,7 @@ class Progress:
         if sys.stderr.isatty():
             columns = (
                 progress.TextColumn("{task.description}"),
-                progress.BarColumn(),
+                progress.BarColumn(bar_width=16),
                 progress.MofNCompleteColumn(),
                 progress.TextColumn("{task.fields[speed]:,.0f} images/s"),
                 progress.TimeElapsedColumn(),

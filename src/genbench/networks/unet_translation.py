@@ -1,0 +1,90 @@
+"""pix2pix's U-Net: an encoder and a decoder with a skip connection at each size (Isola et al. 2017, appendix 6.1).
+
+Its only noise is dropout in the decoder's innermost layers, which stays on when images are drawn.
+
+Example:
+    >>> UNetTranslator(image_shape=(3, 256, 256), source_shape=(3, 256, 256))(torch.randn(1, 3, 256, 256)).shape
+    torch.Size([1, 3, 256, 256])
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from genbench.networks.initialisation import initialise_normal
+
+
+class UNetTranslator(nn.Module):
+    """Map source images (B, C, S, S) to target images (B, C', S, S) in [-1, 1].
+
+    The side is halved down to 1 pixel: eight times for 256, with 64, 128, 256 and then 512 channels.
+
+    Args:
+        image_shape: (C', S, S) of the targets; S a power of two, at least 8.
+        source_shape: (C, S, S) of the sources; as the targets if None.
+        width: channels of the first map.
+        dropout: probability in the decoder's innermost layers but one; it is the generator's noise.
+
+    Raises:
+        ValueError: the side is no power of two, or too small.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        source_shape: Sequence[int] | None = None,
+        width: int = 64,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        side = image_shape[1]
+        halvings = side.bit_length() - 1
+        if side != 2**halvings or halvings < 3:
+            raise ValueError(f"a U-Net takes images whose side is a power of two of at least 8 pixels, not {side}")
+        source_channels = (source_shape or image_shape)[0]
+        widths = [width * min(2**level, 8) for level in range(halvings)]
+        self.down = nn.ModuleList()
+        for level, channels in enumerate(widths):
+            # Neither the first nor the innermost map, of one pixel, is normalised.
+            normalised = 0 < level < halvings - 1
+            layers: list[nn.Module] = [] if level == 0 else [nn.LeakyReLU(0.2)]
+            channels_in = source_channels if level == 0 else widths[level - 1]
+            layers.append(nn.Conv2d(channels_in, channels, 4, stride=2, padding=1, bias=False))
+            if normalised:
+                layers.append(nn.BatchNorm2d(channels))
+            self.down.append(nn.Sequential(*layers))
+        self.up = nn.ModuleList()
+        for level in reversed(range(1, halvings)):
+            channels_in = widths[level] * (1 if level == halvings - 1 else 2)
+            self.up.append(
+                nn.Sequential(
+                    nn.ReLU(),
+                    nn.ConvTranspose2d(channels_in, widths[level - 1], 4, stride=2, padding=1, bias=False),
+                    nn.BatchNorm2d(widths[level - 1]),
+                )
+            )
+        self.to_image = nn.Sequential(
+            nn.ReLU(), nn.ConvTranspose2d(2 * width, image_shape[0], 4, stride=2, padding=1), nn.Tanh()
+        )
+        self.dropout = dropout
+        # As in the authors' code those that make 512 channels but for the innermost, and one at least.
+        self.dropped = range(1, max(2, halvings - 4))
+        self.apply(initialise_normal)
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Return the translations of source images; each call draws new dropout."""
+        skips = []
+        x = source
+        for layer in self.down:
+            x = layer(x)
+            skips.append(x)
+        skips.pop()
+        for index, layer in enumerate(self.up):
+            x = layer(x)
+            if index in self.dropped:
+                x = dropout(x, self.dropout, training=True)
+            x = torch.cat([skips.pop(), x], dim=1)
+        image: Tensor = self.to_image(x)
+        return image
