@@ -53,6 +53,7 @@ class SampleSchema:
     checkpoint: str = MISSING
     count: int = MISSING
     seed: int = MISSING
+    label: int | None = None
     device: str = MISSING
     out: str | None = None
 

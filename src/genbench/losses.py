@@ -1,9 +1,12 @@
-"""Adversarial objectives: pure functions of the discriminator's logits, each returning a scalar to be minimised.
+"""Adversarial objectives and regularisers: pure functions, each returning a scalar to be minimised.
 
 A logit is the discriminator's output before the sigmoid, D(x) = sigmoid(logit), so that log D(x) = -softplus(-logit)
 and log(1 - D(x)) = -softplus(logit): the logarithms never see a rounded 0 or 1.
 """
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -40,3 +43,21 @@ def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     """-E[f(G(z))] (Arjovsky et al. 2017, theorem 3)."""
     return -fake_scores.mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """E[(|grad_x f(x)| - 1)^2] at x between real and generated images (Gulrajani et al. 2017, equation 3).
+
+    It is 0 for a critic of slope one everywhere and (s - 1)^2 for one of slope s. Its graph is kept, so it can be
+    minimised; the caller computes it in float32.
+
+    Args:
+        critic: f; it must judge each image by itself, so it has no BatchNorm.
+        real: images (B, ...).
+        fake: images (B, ...), without gradient.
+        mix: share of the real image in each x, uniform on [0, 1], (B,).
+    """
+    share = mix.view(-1, *[1] * (real.ndim - 1))
+    x = (share * real + (1 - share) * fake).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return (slope.flatten(1).norm(dim=1) - 1).square().mean()

@@ -193,3 +193,31 @@ def test_two_processes_evaluate_together(train: Train, free_port: int) -> None:
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     together = json.loads((run / "scores.json").read_text())["values"]["fid_digits"]
     assert together == pytest.approx(alone, rel=1e-6)
+
+
+def test_a_conditional_method_draws_and_is_scored_by_class(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train("method=cgan", "method.embedding_dim=4", "steps=3", "callbacks.checkpoints.keep=3")
+    assert main(["sample", f"run={run}", "count=12", "device=cpu"]) == 0
+    assert main(["sample", f"run={run}", "count=12", "label=2", f"out={tmp_path / 'twos'}", "device=cpu"]) == 0
+    every, twos = pictures(run / "samples" / "last_seed0"), pictures(tmp_path / "twos")
+    same = [bool((one == two).all()) for one, two in zip(every, twos, strict=True)]
+    assert [index for index, equal in enumerate(same) if equal] == [2]
+    assert main(["evaluate", f"run={run}", "metrics.scores=[fid,by_class]", "metrics.count=200", "device=cpu"]) == 0
+    written = json.loads((run / "scores.json").read_text())
+    assert written["protocol"]["conditions"] == "in the training images' proportions"
+    assert 0 <= written["values"]["cas_linear_digits"] <= 1
+    capsys.readouterr()
+    assert main(["sample", f"run={run}", "label=10"]) == 2
+    assert "label=10: digits has classes 0 to 9" in capsys.readouterr().err
+    assert main(["sample", f"run={train('steps=1', name='plain')}", "label=1"]) == 2
+    assert "unconditional" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["wgan", "wgan_gp"])
+def test_critics_train_and_go_on(train: Train, method: str) -> None:
+    settings = [f"method={method}", "method.discriminator_steps=2"]
+    run = train(*settings, "steps=4", *(["method.long_first=0", "method.long_steps=2"] if method == "wgan" else []))
+    assert main(["train", f"run={run}", "steps=6"]) == 0
+    assert score_of(run) > 0

@@ -7,6 +7,7 @@ from lightning import Callback, Trainer
 
 from genbench.errors import UserError
 from genbench.figures.grid import make_grid, save_image
+from genbench.metrics.conditions import conditions_in_turn
 from genbench.sampling import sample_images
 
 
@@ -37,5 +38,8 @@ class SampleGrid(Callback):
         step = trainer.global_step
         early = step < self.every and step & (step - 1) == 0
         if trainer.is_global_zero and (early or step % self.every == 0 or step == trainer.max_steps):
-            images = sample_images(pl_module.sample, self.count, self.seed)
+            conditions = None
+            if pl_module.is_conditional:
+                conditions = conditions_in_turn(trainer.datamodule, self.count)  # type: ignore[attr-defined]
+            images = sample_images(pl_module.sample, self.count, self.seed, conditions)
             save_image(make_grid(images), Path(trainer.default_root_dir) / "samples" / f"step_{step:07d}.png")

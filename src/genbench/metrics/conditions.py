@@ -1,5 +1,7 @@
 """Which conditions the images of a scored set are drawn for: a part of the protocol, since it moves scores."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,3 +29,16 @@ def plan_conditions(conditions: Tensor, count: int, seed: int = 0) -> Tensor:
     rounds = -(-count // len(conditions))
     rows = torch.cat([torch.randperm(len(conditions), generator=generator) for _ in range(rounds)])[:count]
     return conditions[rows]
+
+
+def conditions_in_turn(data: Any, count: int) -> Tensor:
+    """Return `count` conditions for a picture: the classes in turn, or what the first test images are drawn for.
+
+    Args:
+        data: a data set; where it has no test images the training images do.
+        count: how many.
+    """
+    if data.num_classes is not None:
+        return torch.arange(count) % data.num_classes
+    conditions = data.store("test" if "test" in data.splits else "train").conditions[:count]
+    return conditions[torch.arange(count) % len(conditions)]
