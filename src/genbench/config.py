@@ -54,6 +54,8 @@ class SampleSchema:
     count: int = MISSING
     seed: int = MISSING
     label: int | None = None
+    sources: str | None = None
+    back: bool = False
     device: str = MISSING
     out: str | None = None
 

@@ -5,18 +5,62 @@ and log(1 - D(x)) = -softplus(logit): the logarithms never see a rounded 0 or 1.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
+
+ObjectiveName = Literal["minimax", "non_saturating", "wasserstein", "least_squares", "hinge"]
 
 
-def cross_entropy_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+class Objective(NamedTuple):
+    """What two players minimise."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    """Of the discriminator's outputs on real and on generated images, of any shape."""
+
+    generator: Callable[[Tensor], Tensor]
+    """Of its outputs on generated images."""
+
+
+def make_objective(name: ObjectiveName, label_smoothing: float = 0.0) -> Objective:
+    """Return the objective of a name.
+
+    Args:
+        name: "minimax" or "non_saturating" (Goodfellow et al. 2014), "wasserstein" (Arjovsky et al. 2017),
+            "least_squares" (Mao et al. 2017) or "hinge" (Lim and Ye 2017).
+        label_smoothing: real images are labelled 1 - this instead of 1, see `cross_entropy_discriminator_loss`.
+
+    Raises:
+        ValueError: there is no such objective, or it has no labels to be smoothed.
+    """
+    if name not in _OBJECTIVES:
+        raise ValueError(f"objective must be one of {', '.join(_OBJECTIVES)}, not {name!r}")
+    if not 0 <= label_smoothing < 0.5:
+        raise ValueError(f"label_smoothing must be in [0, 0.5), not {label_smoothing}")
+    if not label_smoothing:
+        return _OBJECTIVES[name]
+    smoothed = {
+        cross_entropy_discriminator_loss: partial(cross_entropy_discriminator_loss, smoothing=label_smoothing),
+        least_squares_discriminator_loss: partial(least_squares_discriminator_loss, smoothing=label_smoothing),
+    }
+    discriminator, generator = _OBJECTIVES[name]
+    if discriminator not in smoothed:
+        raise ValueError(f"objective={name} has no labels: label_smoothing goes with the others")
+    return Objective(smoothed[discriminator], generator)
+
+
+def cross_entropy_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, smoothing: float = 0.0) -> Tensor:
     """-E[log D(x)] - E[log(1 - D(G(z)))]: real against generated (Goodfellow et al. 2014, equation 1).
 
-    Its minimum for equal densities is log 4, where D is 1/2 everywhere. Logits may have any shape.
+    Its minimum for equal densities is log 4, where D is 1/2 everywhere. Logits may have any shape. One-sided smoothing
+    (Salimans et al. 2016, section 3.4) labels real images 1 - smoothing, so that D does not grow sure without end;
+    generated images stay 0, or else D would praise the generator where it errs already.
     """
-    return softplus(-real_logits).mean() + softplus(fake_logits).mean()
+    # -(1 - s) log D - s log(1 - D) = softplus(-logit) + s logit
+    return (softplus(-real_logits) + smoothing * real_logits).mean() + softplus(fake_logits).mean()
 
 
 def minimax_generator_loss(fake_logits: Tensor) -> Tensor:
@@ -43,6 +87,51 @@ def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     """-E[f(G(z))] (Arjovsky et al. 2017, theorem 3)."""
     return -fake_scores.mean()
+
+
+def least_squares_discriminator_loss(real_scores: Tensor, fake_scores: Tensor, smoothing: float = 0.0) -> Tensor:
+    """E[(D(x) - 1)^2] + E[D(G(z))^2], D without a sigmoid; twice that of Mao et al. 2017, as CycleGAN writes it.
+
+    For equal densities its minimum is 1/2, where D is 1/2 everywhere.
+    """
+    return (real_scores - (1 - smoothing)).square().mean() + fake_scores.square().mean()
+
+
+def least_squares_generator_loss(fake_scores: Tensor) -> Tensor:
+    """E[(D(G(z)) - 1)^2] (Mao et al. 2017, equation 9)."""
+    return (fake_scores - 1).square().mean()
+
+
+def hinge_discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]: what is told apart by a margin counts no more.
+
+    Lim and Ye 2017 (https://arxiv.org/abs/1705.02894); the generator's loss is that of Wasserstein.
+    """
+    return relu(1 - real_scores).mean() + relu(1 + fake_scores).mean()
+
+
+_OBJECTIVES = {
+    "minimax": Objective(cross_entropy_discriminator_loss, minimax_generator_loss),
+    "non_saturating": Objective(cross_entropy_discriminator_loss, non_saturating_generator_loss),
+    "wasserstein": Objective(wasserstein_critic_loss, wasserstein_generator_loss),
+    "least_squares": Objective(least_squares_discriminator_loss, least_squares_generator_loss),
+    "hinge": Objective(hinge_discriminator_loss, wasserstein_generator_loss),
+}
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """E[|grad_x D(x)|^2] at real images, to be weighted by gamma / 2 (Mescheder et al. 2018, equation 9).
+
+    A discriminator that is flat where the data are leaves the generator in peace once it got there. The graph is kept,
+    so it can be minimised; the caller computes it in float32.
+
+    Args:
+        discriminator: its output before the sigmoid; it must judge each image by itself, so it has no BatchNorm.
+        real: images (B, ...).
+    """
+    x = real.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return slope.flatten(1).square().sum(1).mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

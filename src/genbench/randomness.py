@@ -8,7 +8,7 @@ Three rules hold everywhere:
   generator state and nothing that a callback draws can disturb the training.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -53,13 +53,20 @@ class Noise:
         Raises:
             ValueError: `count` is not positive.
         """
+        return self._draw(torch.randn, count, shape)
+
+    def uniform(self, count: int, *shape: int) -> Tensor:
+        """Draw numbers from [0, 1) as `normal` does."""
+        return self._draw(torch.rand, count, shape)
+
+    def _draw(self, draw: Callable[..., Tensor], count: int, shape: tuple[int, ...]) -> Tensor:
         if count < 1:
             raise ValueError(f"at least one row of noise must be drawn, not {count}")
         chunk_count = -(-count // CHUNK)
         while len(self._generators) < chunk_count:
             chunk = self._first + len(self._generators)
             self._generators.append(make_generator("sample", self._seed, chunk))
-        drawn = [torch.randn(CHUNK, *shape, generator=generator) for generator in self._generators[:chunk_count]]
+        drawn = [draw(CHUNK, *shape, generator=generator) for generator in self._generators[:chunk_count]]
         return torch.cat(drawn)[:count]
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from genbench.errors import DivergenceError, UserError
-from genbench.images import to_uint8
+from genbench.images import to_float, to_uint8
 from genbench.randomness import CHUNK, Noise, chunks
 
 _TOLERANCE = 0.01
@@ -30,7 +30,7 @@ def sample_chunks(
         sample: a method's `sample`.
         count: images of the set over all processes.
         seed: seed of the set.
-        conditions: what each image shall show, (count, ...), or None.
+        conditions: what each image shall show, (count, ...), or None; source images are uint8 (count, C, H, W).
         rank: this process among `world_size`.
         world_size: processes that share the set.
 
@@ -44,6 +44,8 @@ def sample_chunks(
         if conditions is not None:
             rows = torch.arange(first, first + CHUNK, device=conditions.device).clamp_max(count - 1)
             condition = conditions[rows]
+            if condition.dtype == torch.uint8 and condition.ndim == 4:
+                condition = to_float(condition)
         images = sample(CHUNK, condition, noise=Noise(seed, chunk))
         _check(images, first)
         yield first, to_uint8(images[:size])

@@ -30,7 +30,7 @@ def test_dcgan_at_64_pixels_is_the_papers() -> None:
 
 def test_dcgan_starts_from_narrow_normal_weights() -> None:
     network = DCGANDiscriminator((1, 32, 32), width=64)
-    weights = network.blocks[2].weight
+    weights = network.features[2].weight
     assert abs(weights.std().item() - 0.02) < 1e-3
     assert all(not p.any() for name, p in network.named_parameters() if name.endswith("bias"))
 

@@ -39,7 +39,7 @@ class OnlineScores(Callback):
             data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
         )
         if pl_module.is_conditional:
-            self._conditions = plan_conditions(data.store("train").conditions[:], self.evaluator.count)
+            self._conditions, _ = plan_conditions(data, self.evaluator.count)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""

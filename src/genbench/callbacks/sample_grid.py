@@ -6,7 +6,7 @@ from typing import Any
 from lightning import Callback, Trainer
 
 from genbench.errors import UserError
-from genbench.figures.grid import make_grid, save_image
+from genbench.figures.grid import make_grid, place_beside, save_image
 from genbench.metrics.conditions import conditions_in_turn
 from genbench.sampling import sample_images
 
@@ -15,7 +15,7 @@ class SampleGrid(Callback):
     """Write a grid of samples of the averaged weights, from fixed noise, to `samples/step_<step>.png`.
 
     Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
-    every `every` steps and at the end.
+    every `every` steps and at the end. A translation stands to the right of its source.
 
     Args:
         every: steps between two grids.
@@ -42,4 +42,6 @@ class SampleGrid(Callback):
             if pl_module.is_conditional:
                 conditions = conditions_in_turn(trainer.datamodule, self.count)  # type: ignore[attr-defined]
             images = sample_images(pl_module.sample, self.count, self.seed, conditions)
+            if conditions is not None and conditions.ndim == 4:
+                images = place_beside(conditions, images)
             save_image(make_grid(images), Path(trainer.default_root_dir) / "samples" / f"step_{step:07d}.png")

@@ -39,10 +39,10 @@ def build_data(config: DictConfig) -> ImageData:
 
 
 def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
-    """Return the method, told of the data what its class asks for by name: `image_shape`, `num_classes`."""
+    """Return the method, told of the data what its class asks for by name: its shapes and `num_classes`."""
     asked = parameters_of(config.method["_target_"]) or {}
     # Only what is asked for: to count a folder's classes the folder must be there.
-    facts = {name: getattr(data, name) for name in ("image_shape", "num_classes") if name in asked}
+    facts = {name: getattr(data, name) for name in ("image_shape", "source_shape", "num_classes") if name in asked}
     method: GenerativeMethod = build(config.method, "method", **facts)
     return method.to(memory_format=torch.channels_last) if config.channels_last else method
 

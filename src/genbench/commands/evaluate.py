@@ -14,8 +14,9 @@ from genbench.config import CONF, check_kinds
 from genbench.data.base import ImageData
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
-from genbench.metrics.conditions import plan_conditions
-from genbench.metrics.evaluator import Evaluator, refuse_one_picture
+from genbench.methods.base import TranslatesBack
+from genbench.metrics.conditions import held_out, plan_conditions
+from genbench.metrics.evaluator import Evaluator, Scores, refuse_one_picture
 from genbench.metrics.features import FeatureSet
 from genbench.runs import RunFolder
 
@@ -46,7 +47,7 @@ def _score_run(config: DictConfig, processes: Processes) -> None:
     drawn, protocol = _draw(evaluator, run, processes)
     if processes.rank == 0:
         path = Path(config.out) if config.out else run.folder.scores_file
-        scores = evaluator.score(drawn, protocol)
+        scores = _with_translation(evaluator, run, evaluator.score(drawn, protocol))
         publish(scores, score_real(evaluator, run.data), path, step=run.step, checkpoint=config.checkpoint)
 
 
@@ -61,7 +62,8 @@ def _score_curve(config: DictConfig, processes: Processes) -> None:
             _set_reference(evaluator, run.data, run.method.device, processes)
         drawn, protocol = _draw(evaluator, run, processes)
         if processes.rank == 0:
-            rows.append({"step": run.step, **evaluator.score(drawn, protocol).values})
+            scores = _with_translation(evaluator, run, evaluator.score(drawn, protocol))
+            rows.append({"step": run.step, **scores.values})
     if processes.rank == 0:
         write_curve(rows, Path(config.out) if config.out else folder.path / "scores_by_step.csv")
 
@@ -128,12 +130,20 @@ def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[Fea
     conditions: Tensor | None = None
     protocol: dict[str, Any] = {"seed": evaluator.seed}
     if run.method.is_conditional:
-        conditions = plan_conditions(run.data.store("train").conditions[:], evaluator.count)  # type: ignore[index]
-        protocol["conditions"] = "in the training images' proportions"
+        conditions, protocol["conditions"] = plan_conditions(run.data, evaluator.count)
     device = run.method.device
     drawn = evaluator.draw(run.method.sample, device, processes.rank, processes.count, conditions)
     refuse_one_picture(drawn, str(run.folder.path))
     return drawn, protocol
+
+
+def _with_translation(evaluator: Evaluator, run: OpenRun, scores: Scores) -> Scores:
+    """Add to the scores of a set those of its translations one by one, where there are any."""
+    if run.data.source_shape is None:
+        return scores
+    back = run.method.sample_back if isinstance(run.method, TranslatesBack) else None
+    translation = evaluator.score_translation(run.method.sample, back, run.data, held_out(run.data))
+    return Scores(scores.values | translation.values, scores.protocol | translation.protocol)
 
 
 def _changed(config: DictConfig, **values: str) -> DictConfig:

@@ -7,9 +7,11 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench.commands.assembly import OpenRun, open_run
+from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
-from genbench.figures.grid import make_grid, save_image
-from genbench.metrics.conditions import conditions_in_turn
+from genbench.figures.grid import make_grid, place_beside, save_image
+from genbench.methods.base import TranslatesBack
+from genbench.metrics.conditions import conditions_in_turn, held_out
 from genbench.sampling import sample_images
 
 
@@ -21,19 +23,37 @@ def main(config: DictConfig) -> None:
     """
     run = open_run(config)
     out = Path(config.out) if config.out else run.folder.samples / f"{config.checkpoint}_seed{config.seed}"
-    images = sample_images(run.method.sample, config.count, config.seed, _conditions(run, config))
+    conditions = _conditions(run, config)
+    sample = run.method.sample
+    if config.back:
+        assert isinstance(run.method, TranslatesBack)
+        sample = run.method.sample_back
+    # Of somebody's own sources as many as there are.
+    count = config.count if conditions is None else len(conditions)
+    images = sample_images(sample, count, config.seed, conditions)
     for index, image in enumerate(images):
         save_image(image, out / "images" / f"{index:06d}.png")
-    save_image(make_grid(images[:100]), out / "grid.png")
+    shown = images[:100]
+    if conditions is not None and conditions.ndim == 4:
+        shown = place_beside(conditions[:100], shown)
+    save_image(make_grid(shown), out / "grid.png")
     print(f"{len(images)} images: {out / 'images'}\ngrid: {out / 'grid.png'}")
 
 
 def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:
-    """Return the class that is asked for, or the classes in turn."""
+    """Return the classes that are asked for, or the source images; uint8 (N, C, H, W) those."""
+    path = run.folder.path
+    translates = run.data.source_shape is not None and run.method.is_conditional
+    if (config.sources is not None or config.back) and not translates:
+        raise UserError(f"{path} is of a method that translates no images: it has no use for sources= and back=")
+    if config.back and not isinstance(run.method, TranslatesBack):
+        raise UserError(f"{path} is of a method that knows no way back: only back=false does")
+    if config.label is not None and (translates or not run.method.is_conditional):
+        raise UserError(f"{path} is of a method that draws no classes: it knows no label={config.label}")
     if not run.method.is_conditional:
-        if config.label is not None:
-            raise UserError(f"{run.folder.path} is of an unconditional method: it knows no label={config.label}")
         return None
+    if translates:
+        return _sources(run, config)
     if config.label is None:
         run.data.prepare_data()
         return conditions_in_turn(run.data, config.count)
@@ -41,3 +61,19 @@ def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:
         known = "no classes" if run.data.num_classes is None else f"classes 0 to {run.data.num_classes - 1}"
         raise UserError(f"label={config.label}: {run.data.name} has {known}")
     return torch.full((config.count,), config.label)
+
+
+def _sources(run: OpenRun, config: DictConfig) -> Tensor:
+    """Return somebody's own images, at most `count`, or the first that the method never saw."""
+    assert run.data.source_shape is not None
+    shape = tuple(run.data.image_shape if config.back else run.data.source_shape)
+    if config.sources is not None:
+        opened = open_samples(Path(config.sources).expanduser(), shape[0])
+        if tuple(opened.shape[1:]) != shape:
+            raise UserError(f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} takes {shape}")
+        return opened[: config.count]
+    run.data.prepare_data()
+    if config.back:
+        images = run.data.store(held_out(run.data)).images[: config.count]
+        return images[torch.arange(config.count) % len(images)]
+    return conditions_in_turn(run.data, config.count)

@@ -35,6 +35,9 @@ class ImageData(LightningDataModule):
     num_classes: int | None = None
     """How many classes the condition names; None where it names none."""
 
+    source_shape: tuple[int, int, int] | None = None
+    """(C, H, W) of the source images that the condition shows; None where it shows none."""
+
     name: str
     """The data set's name in scores and tables."""
 

@@ -49,7 +49,7 @@ class Edges2Digits(ImageData):
         super().__init__(batch_size, seed)
         self._digits = digit_data(source, root, size, download)
         self.name = f"edges2{source}"
-        self.image_shape = self._digits.image_shape
+        self.image_shape = self.source_shape = self._digits.image_shape
 
     def prepare_data(self) -> None:
         """Fetch MNIST if that is the source and it is missing."""

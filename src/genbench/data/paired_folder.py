@@ -82,6 +82,7 @@ class PairedFolder(PreparedData):
     ) -> None:
         super().__init__(size=size, crop=crop, filter=filter, batch_size=batch_size, **settings)
         self.direction = direction
+        self.source_shape = self.image_shape
 
     @property
     def pixels(self) -> SideBySide:

@@ -109,7 +109,7 @@ class UnpairedStore(ImageStore):
     """
 
     def __init__(self, images: Images, sources: Images) -> None:
-        super().__init__(images)
+        super().__init__(images, sources)
         self.sources = sources
 
     def __len__(self) -> int:

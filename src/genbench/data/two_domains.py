@@ -56,7 +56,7 @@ class TwoDomains(ImageData):
         self._source = digit_data(source, root, size, download)
         self._target = None if target == "tilted" else digit_data(target, root, size, download)
         self.name = f"two_domains_{domains}"
-        self.image_shape = self._source.image_shape
+        self.image_shape = self.source_shape = self._source.image_shape
 
     def prepare_data(self) -> None:
         """Fetch MNIST if it is needed and missing."""

@@ -31,6 +31,7 @@ class UnpairedFolder(PreparedData):
 
     def __init__(self, *, size: int = 256, filter: Filter = "bicubic", batch_size: int = 1, **settings: Any) -> None:
         super().__init__(size=size, filter=filter, batch_size=batch_size, **settings)
+        self.source_shape = self.image_shape
 
     def parts(self, split: Split) -> tuple[str, ...]:
         """The target domain B, then the source domain A."""

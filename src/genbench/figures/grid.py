@@ -36,6 +36,19 @@ def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
     return grid
 
 
+def place_beside(*parts: Tensor) -> Tensor:
+    """Put images side by side, such as a source and its translation; grey ones turn RGB beside colour.
+
+    Args:
+        parts: uint8 (N, C, H, W) each, C 1 or 3.
+
+    Returns:
+        uint8 (N, C, H, W * number of parts).
+    """
+    channels = max(part.shape[1] for part in parts)
+    return torch.cat([part.expand(-1, channels, -1, -1) for part in parts], dim=3)
+
+
 def save_image(image: Tensor, path: Path) -> None:
     """Write a uint8 image (C, H, W), C 1 or 3, as PNG; folders are made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,6 +79,9 @@ class AdversarialMethod(GenerativeMethod):
         step = self.step
         logs = self.logs_at(step + 1)
         discriminator_optimizer, generator_optimizer = self._players()
+        for optimizer in (discriminator_optimizer, generator_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.rate(step)
 
         self._turn("discriminator", discriminator_optimizer, self.discriminator_loss, batch, measure=logs)
         if self.generator_moves(step):
@@ -99,6 +102,10 @@ class AdversarialMethod(GenerativeMethod):
     def generator_moves(self, step: int) -> bool:
         """Whether the generator moves in the step of this index."""
         return (step + 1) % self.discriminator_steps == 0
+
+    def rate(self, step: int) -> float:
+        """Factor of both learning rates in the step of this index: a function of it alone, so nothing is resumed."""
+        return 1.0
 
     def _players(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         discriminator_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]

@@ -52,6 +52,18 @@ class HasLatents(Protocol):
 
     latent_dim: int
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return images (B, C, H, W) in [-1, 1] of latents `z`, (B, latent_dim), from the averaged weights."""
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return images (B, C, H, W) in [-1, 1] of latents `z`, (B, latent_dim), from the averaged weights.
+
+        A conditional method is told what each image shall show, (B, ...).
+        """
+        ...
+
+
+@runtime_checkable
+class TranslatesBack(Protocol):
+    """The ability of a method of two domains to translate in both directions."""
+
+    def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return the sources that images `condition`, (count, C, H, W), may be translations of."""
         ...

@@ -4,23 +4,22 @@ A generator G maps latents z ~ N(0, I) to images; a discriminator D tells them f
 
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
 
+Other objectives and the tricks of the trade are settings; all are off by default.
+
 Example:
     python -m genbench experiment=gan_mnist method.objective=minimax
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genbench.losses import cross_entropy_discriminator_loss, minimax_generator_loss, non_saturating_generator_loss
+from genbench.losses import ObjectiveName, make_objective, r1_penalty
 from genbench.methods.adversarial import Turn
 from genbench.methods.latent_gan import LatentGAN
-
-Objective = Literal["minimax", "non_saturating"]
-
-_GENERATOR_LOSSES = {"minimax": minimax_generator_loss, "non_saturating": non_saturating_generator_loss}
+from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
 
 
 class GAN(LatentGAN):
@@ -28,13 +27,20 @@ class GAN(LatentGAN):
 
     Args:
         generator: see `LatentGAN`.
-        discriminator: see `LatentGAN`; it returns logits (B,).
+        discriminator: see `LatentGAN`; D before its sigmoid, (B,).
         image_shape: (C, H, W) of the data.
-        objective: what the generator minimises: "minimax", E[log(1 - D(G(z)))], or "non_saturating", -E[log D(G(z))].
-        settings: those of `LatentGAN`.
+        objective: what both players minimise, see `losses.make_objective`.
+        label_smoothing: s; real images are labelled 1 - s, so that D does not grow too sure (Salimans et al. 2016).
+        instance_noise: standard deviation of Gaussian noise on all that D sees, so that real and generated images
+            overlap and D's gradient does not vanish (Arjovsky and Bottou 2017); it falls linearly to nothing.
+        instance_noise_steps: steps until it is gone.
+        spectral_norm: whether D's layers are divided by their largest singular value, which bounds its slope
+            (Miyato et al. 2018).
+        r1: gamma; gamma / 2 E[|grad D(x)|^2] at real images joins D's loss (Mescheder et al. 2018); 0 for none.
+        settings: those of `LatentGAN`; its two optimizers may have two rates (Heusel et al. 2017).
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or R1 meets BatchNorm, which mixes the images' slopes.
     """
 
     def __init__(
@@ -43,28 +49,72 @@ class GAN(LatentGAN):
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
         *,
-        objective: Objective = "non_saturating",
+        objective: ObjectiveName = "non_saturating",
+        label_smoothing: float = 0.0,
+        instance_noise: float = 0.0,
+        instance_noise_steps: int = 10_000,
+        spectral_norm: bool = False,
+        r1: float = 0.0,
         **settings: Any,
     ) -> None:
-        if objective not in _GENERATOR_LOSSES:
-            raise ValueError(f"objective must be one of {', '.join(_GENERATOR_LOSSES)}, not {objective!r}")
+        self.objective = make_objective(objective, label_smoothing)
+        for name, value, least in (
+            ("instance_noise", instance_noise, 0),
+            ("instance_noise_steps", instance_noise_steps, 1),
+            ("r1", r1, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
         super().__init__(generator, discriminator, image_shape, **settings)
-        self._adversarial_loss = _GENERATOR_LOSSES[objective]
+        if r1 and has_batch_norm(self.discriminator):
+            raise ValueError("r1 takes a discriminator without BatchNorm: set network.discriminator.norm=none")
+        if spectral_norm:
+            normalise_spectrally(self.discriminator)
+        self.instance_noise = instance_noise
+        self.instance_noise_steps = instance_noise_steps
+        self.r1 = r1
+        self._has_logits = objective in ("minimax", "non_saturating")
+
+    def generate(self, batch: tuple[Tensor, Tensor | None]) -> Tensor:
+        """Return as many images of fresh latents as the batch has."""
+        images: Tensor = self.generator(self.draw_latents(len(batch[0])))
+        return images
+
+    def judge(self, images: Tensor, batch: tuple[Tensor, Tensor | None]) -> Tensor:
+        """Return D of images, (B,), before its sigmoid."""
+        outputs: Tensor = self.discriminator(images)
+        return outputs
 
     def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
-        """-E[log D(x)] - E[log(1 - D(G(z)))]."""
-        x, _ = batch
+        """-E[log D(x)] - E[log(1 - D(G(z)))], or what the objective has in its place, and gamma / 2 times R1."""
         with torch.no_grad():
-            x_fake = self.generator(self.draw_latents(len(x)))
-        real_logits, fake_logits = self.discriminator(x), self.discriminator(x_fake)
-        loss = cross_entropy_discriminator_loss(real_logits, fake_logits)
-        return loss, {
-            "adversary/d_real": real_logits.sigmoid().mean(),
-            "adversary/d_fake": fake_logits.sigmoid().mean(),
+            x, x_fake = self.blur(batch[0]), self.blur(self.generate(batch))
+        real, fake = self.judge(x, batch), self.judge(x_fake, batch)
+        loss = self.objective.discriminator(real, fake)
+        figures = {
+            "adversary/d_real": self._mean_verdict(real),
+            "adversary/d_fake": self._mean_verdict(fake),
         }
+        if self.r1:
+            # A slope in half precision would over- or underflow.
+            with torch.autocast(x.device.type, enabled=False):
+                penalty = r1_penalty(lambda images: self.judge(images, batch), x.float())
+            loss = loss + self.r1 / 2 * penalty
+            figures["adversary/r1"] = penalty
+        return loss, figures
 
     def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
-        """E[log(1 - D(G(z)))] or -E[log D(G(z))], on fresh latents."""
-        x, _ = batch
-        fake_logits = self.discriminator(self.generator(self.draw_latents(len(x))))
-        return self._adversarial_loss(fake_logits), {"adversary/d_fake_generator": fake_logits.sigmoid().mean()}
+        """-E[log D(G(z))] on fresh latents, or what the objective has in its place."""
+        fake = self.judge(self.blur(self.generate(batch)), batch)
+        return self.objective.generator(fake), {"adversary/d_fake_generator": self._mean_verdict(fake)}
+
+    def blur(self, images: Tensor) -> Tensor:
+        """Return images with the instance noise of the current step."""
+        if not self.instance_noise:
+            return images
+        left = max(0.0, 1 - self.step / self.instance_noise_steps)
+        return images + self.instance_noise * left * torch.randn_like(images)
+
+    def _mean_verdict(self, outputs: Tensor) -> Tensor:
+        """Return the mean of D, a probability where the objective has one."""
+        return (outputs.sigmoid() if self._has_logits else outputs).mean()

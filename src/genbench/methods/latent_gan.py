@@ -53,12 +53,12 @@ class LatentGAN(AdversarialMethod):
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return `count` images from the averaged generator; an unconditional method has no use for a condition."""
+        return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the averaged generator's images of latents `z`, (B, latent_dim)."""
         if condition is not None:
             raise ValueError("this GAN is unconditional: it can't be asked for a condition")
-        return self.decode(noise.normal(count, self.latent_dim).to(self.device))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the averaged generator's images of latents `z`, (B, latent_dim)."""
         images: Tensor = self.average(z)
         return images
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from genbench.losses import gradient_penalty, wasserstein_critic_loss, wasserstein_generator_loss
 from genbench.methods.adversarial import Turn
 from genbench.methods.latent_gan import LatentGAN
+from genbench.networks.normalisation import has_batch_norm
 
 
 class WGANGP(LatentGAN):
@@ -47,8 +48,11 @@ class WGANGP(LatentGAN):
         if penalty < 0:
             raise ValueError(f"penalty must be at least 0, not {penalty}")
         super().__init__(generator, discriminator, image_shape, discriminator_steps=discriminator_steps, **settings)
-        if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.discriminator.modules()):
-            raise ValueError("the critic has BatchNorm, which a gradient penalty forbids: set network=resnet or mlp")
+        if has_batch_norm(self.discriminator):
+            raise ValueError(
+                "the critic has BatchNorm, which a gradient penalty forbids: set network=resnet or mlp, or "
+                "network.discriminator.norm=none"
+            )
         self.penalty = penalty
 
     def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:

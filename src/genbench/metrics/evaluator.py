@@ -14,6 +14,7 @@ from genbench.metrics.extractors import Extractor, load_extractor
 from genbench.metrics.features import FeatureSet, extract
 from genbench.metrics.reference import load_or_make
 from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
+from genbench.metrics.translation import translation_scores
 from genbench.sampling import sample_chunks
 
 _BATCH = 64
@@ -254,16 +255,38 @@ class Evaluator:
         }
         return Scores({_with_suffix(name, self._extractor.suffix): value for name, value in values.items()}, protocol)
 
+    def score_translation(
+        self, sample: Callable[..., Tensor], back: Callable[..., Tensor] | None, data: Any, split: str
+    ) -> Scores:
+        """Score at most `count` translations of a split's source images, see `translation_scores`.
+
+        Args:
+            sample: a method's `sample`.
+            back: its `sample_back`, if it has one.
+            data: the data set of sources and targets.
+            split: that the method never saw.
+        """
+        if self._extractor is None:
+            raise RuntimeError("set_reference comes before any score")
+        count = min(self.count, len(data.store(split).conditions))
+        values = translation_scores(sample, back, data, split, self._extractor, count=count, seed=self.seed)
+        seen_by_extractor = ("target_agreement", "in_target_domain", "domain_accuracy")
+        named = {
+            _with_suffix(name, self._extractor.suffix if name in seen_by_extractor else ""): value
+            for name, value in values.items()
+        }
+        return Scores(named, {"translation_split": split, "translation_count": count})
+
     def _all_that_suit(self, sets: Comparison) -> list[str]:
         assert self._extractor is not None
         unsuited = set()
         if self._extractor.class_count != _MODES:
             # Inception knows a thousand classes, which are not the modes of any data set here.
-            unsuited.add("modes")
+            unsuited |= {"modes", "agreement"}
         if self._extractor.class_count == 0:
             unsuited.add("is")
         if sets.generated.labels is None or sets.reference.labels is None:
-            unsuited.add("by_class")
+            unsuited |= {"by_class", "agreement"}
         return [name for name in SCORES if name not in unsuited]
 
     @property

@@ -18,6 +18,7 @@ from genbench.metrics.predictions import class_shares, distance_from_uniform, in
 from genbench.metrics.two_sample import classifier_test, means_test, variances_test
 
 IS_SPLITS = 10
+_MODES = 10
 _TESTED = 1000
 """Images of each set that the two-sample tests look at; their time grows with the square."""
 
@@ -151,6 +152,16 @@ def by_class(sets: Comparison) -> dict[str, float]:
     }
 
 
+def agreement(sets: Comparison) -> dict[str, float]:
+    """The share of images that the extractor takes for the class that was asked for."""
+    labels, logits = sets.generated.labels, sets.generated.logits
+    if labels is None:
+        raise ValueError("no classes were asked for, which takes a conditional method")
+    if logits.shape[1] != _MODES or labels.max() >= _MODES:
+        raise ValueError("the extractor knows no digits, or the classes are none")
+    return {"agreement": float((logits.argmax(1) == labels).double().mean())}
+
+
 SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
     "fid": fid,
     "is": inception,
@@ -162,6 +173,7 @@ SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
     "mmd": mmd,
     "c2st": c2st,
     "by_class": by_class,
+    "agreement": agreement,
 }
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from genbench.networks.initialisation import initialise_normal
+from genbench.networks.normalisation import NormName, normalisation
 
 
 class DCGANGenerator(nn.Module):
@@ -68,29 +69,31 @@ class DCGANDiscriminator(nn.Module):
     Args:
         image_shape: (C, S, S), S even and at least 8.
         width: channels of the first map, the one with S/2 pixels; 128 in the paper.
+        norm: "batch" as in the paper, or "none" for what must judge each image by itself.
 
     Raises:
         ValueError: the images are not square, or S does not suit.
     """
 
-    def __init__(self, image_shape: Sequence[int], width: int = 128) -> None:
+    def __init__(self, image_shape: Sequence[int], width: int = 128, norm: NormName = "batch") -> None:
         super().__init__()
         halvings, end = _halvings(image_shape)
+        make_norm, bias = normalisation(norm)
         channels = [width * 2**level for level in range(halvings)]
         blocks: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for channels_in, channels_out in pairwise(channels):
             blocks += [
-                nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(channels_out),
+                nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=bias),
+                make_norm(channels_out),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        self.blocks = nn.Sequential(*blocks)
+        self.features = nn.Sequential(*blocks)
         self.to_logit = nn.Sequential(nn.Conv2d(channels[-1], 1, end), nn.Flatten(0))
         self.apply(initialise_normal)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return one logit for each image."""
-        return self.to_logit(self.blocks(images))
+        return self.to_logit(self.features(images))
 
 
 def _halvings(image_shape: Sequence[int]) -> tuple[int, int]:

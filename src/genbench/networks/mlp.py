@@ -49,10 +49,9 @@ class MLPDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Flatten()]
         for width_in, width_out in zip(widths, hidden, strict=False):
             layers += [nn.Linear(width_in, width_out), nn.LeakyReLU(0.2)]
-        layers += [nn.Linear(widths[-1], 1)]
-        self.layers = nn.Sequential(*layers)
+        self.features = nn.Sequential(*layers)
+        self.to_logit = nn.Sequential(nn.Linear(widths[-1], 1), nn.Flatten(0))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return one logit for each image."""
-        logits: Tensor = self.layers(images)
-        return logits.squeeze(1)
+        return self.to_logit(self.features(images))

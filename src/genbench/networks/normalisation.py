@@ -1,11 +1,12 @@
-"""Which normalisation a network of image translation has."""
+"""Which normalisation a network has."""
 
 from collections.abc import Callable
 from typing import Literal
 
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-NormName = Literal["batch", "instance"]
+NormName = Literal["batch", "instance", "none"]
 
 
 def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
@@ -20,4 +21,22 @@ def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
         return nn.BatchNorm2d, False
     if name == "instance":
         return nn.InstanceNorm2d, True
-    raise ValueError(f"norm must be batch or instance, not {name!r}")
+    if name == "none":
+        return lambda channels: nn.Identity(), True
+    raise ValueError(f"norm must be batch, instance or none, not {name!r}")
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a network's output for one image depends on the others of its batch."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def normalise_spectrally(network: nn.Module) -> None:
+    """Divide the weights of each layer by their largest singular value, in place (Miyato et al. 2018).
+
+    The value is estimated by one power iteration a forward pass in training mode (https://arxiv.org/abs/1802.05957).
+    """
+    # The list is made first: the parametrisation adds modules.
+    for module in list(network.modules()):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding):
+            spectral_norm(module)

@@ -97,16 +97,16 @@ class ResNetCritic(nn.Module):
     def __init__(self, image_shape: Sequence[int], width: int = 128) -> None:
         super().__init__()
         halvings = max(1, _doublings(image_shape) - 1)
-        self.from_image = nn.Conv2d(image_shape[0], width, 3, padding=1)
+        from_image = nn.Conv2d(image_shape[0], width, 3, padding=1)
         down = [ResidualBlock(width, width, "down", batch_norm=False) for _ in range(halvings)]
         same = [ResidualBlock(width, width, "none", batch_norm=False) for _ in range(2)]
-        self.blocks = nn.Sequential(*down, *same)
-        self.to_score = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 1))
+        self.features = nn.Sequential(from_image, *down, *same, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.to_logit = nn.Sequential(nn.Linear(width, 1), nn.Flatten(0))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return one score for each image."""
-        scores: Tensor = self.to_score(self.blocks(self.from_image(images)))
-        return scores.squeeze(1)
+        scores: Tensor = self.to_logit(self.features(images))
+        return scores
 
 
 def _doublings(image_shape: Sequence[int]) -> int:

@@ -7,13 +7,13 @@ Example:
     torch.Size([1, 3, 256, 256])
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from genbench.networks.initialisation import initialise_normal
+from genbench.networks.normalisation import NormName, normalisation
 
 
 class UNetTranslator(nn.Module):
@@ -26,9 +26,10 @@ class UNetTranslator(nn.Module):
         source_shape: (C, S, S) of the sources; as the targets if None.
         width: channels of the first map.
         dropout: probability in the decoder's innermost layers but one; it is the generator's noise.
+        norm: "batch"; or "instance", which is what BatchNorm does to batches of one image.
 
     Raises:
-        ValueError: the side is no power of two, or too small.
+        ValueError: the side is no power of two, or too small, or `dropout` is no probability.
     """
 
     def __init__(
@@ -37,8 +38,12 @@ class UNetTranslator(nn.Module):
         source_shape: Sequence[int] | None = None,
         width: int = 64,
         dropout: float = 0.5,
+        norm: NormName = "batch",
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {dropout}")
+        make_norm, bias = normalisation(norm)
         side = image_shape[1]
         halvings = side.bit_length() - 1
         if side != 2**halvings or halvings < 3:
@@ -51,9 +56,9 @@ class UNetTranslator(nn.Module):
             normalised = 0 < level < halvings - 1
             layers: list[nn.Module] = [] if level == 0 else [nn.LeakyReLU(0.2)]
             channels_in = source_channels if level == 0 else widths[level - 1]
-            layers.append(nn.Conv2d(channels_in, channels, 4, stride=2, padding=1, bias=False))
+            layers.append(nn.Conv2d(channels_in, channels, 4, stride=2, padding=1, bias=bias))
             if normalised:
-                layers.append(nn.BatchNorm2d(channels))
+                layers.append(make_norm(channels))
             self.down.append(nn.Sequential(*layers))
         self.up = nn.ModuleList()
         for level in reversed(range(1, halvings)):
@@ -61,8 +66,8 @@ class UNetTranslator(nn.Module):
             self.up.append(
                 nn.Sequential(
                     nn.ReLU(),
-                    nn.ConvTranspose2d(channels_in, widths[level - 1], 4, stride=2, padding=1, bias=False),
-                    nn.BatchNorm2d(widths[level - 1]),
+                    nn.ConvTranspose2d(channels_in, widths[level - 1], 4, stride=2, padding=1, bias=bias),
+                    make_norm(widths[level - 1]),
                 )
             )
         self.to_image = nn.Sequential(
@@ -73,8 +78,13 @@ class UNetTranslator(nn.Module):
         self.dropped = range(1, max(2, halvings - 4))
         self.apply(initialise_normal)
 
-    def forward(self, source: Tensor) -> Tensor:
-        """Return the translations of source images; each call draws new dropout."""
+    def forward(self, source: Tensor, uniform: Callable[..., Tensor] = torch.rand) -> Tensor:
+        """Return the translations of source images.
+
+        Args:
+            source: (B, C, S, S) in [-1, 1].
+            uniform: draws numbers of a shape from [0, 1), by which features are dropped.
+        """
         skips = []
         x = source
         for layer in self.down:
@@ -84,7 +94,8 @@ class UNetTranslator(nn.Module):
         for index, layer in enumerate(self.up):
             x = layer(x)
             if index in self.dropped:
-                x = dropout(x, self.dropout, training=True)
+                kept = uniform(*x.shape).to(x.device) >= self.dropout
+                x = x * kept / (1 - self.dropout)
             x = torch.cat([skips.pop(), x], dim=1)
         image: Tensor = self.to_image(x)
         return image
