@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genbench.methods.cgan import ConditionalGAN
+from genbench.methods.cgan import ConditionalGAN, ProjectionDiscriminator
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genbench.randomness import Noise
 
@@ -20,8 +20,9 @@ def make_gan(**settings: object) -> ConditionalGAN:
     )
 
 
-def test_gradients_reach_both_embeddings() -> None:
-    gan = make_gan()
+@pytest.mark.parametrize("joining", ["concatenation", "projection"])
+def test_gradients_reach_both_embeddings(joining: str) -> None:
+    gan = make_gan(joining=joining)
     batch = torch.randn(8, 1, 16, 16), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3])
     gan.discriminator_loss(batch)[0].backward()
     rows = gan.discriminator.embedding.weight.grad.abs().sum(1)  # type: ignore[union-attr]
@@ -41,6 +42,33 @@ def test_a_sample_depends_on_its_class_and_its_noise() -> None:
     assert drawn[0].shape == (4, 1, 16, 16)
 
 
+def test_projection_adds_the_inner_product_of_class_and_features() -> None:
+    discriminator = make_gan(joining="projection").discriminator.eval()
+    x, y = torch.randn(3, 1, 16, 16), torch.tensor([4, 0, 4])
+    plain = discriminator.network(x)
+    features = discriminator.network.features(x).flatten(1)
+    weights = discriminator.embedding.weight[y]
+    torch.testing.assert_close(discriminator(x, y), plain + torch.einsum("nd,nd->n", weights, features))
+    with pytest.raises(ValueError, match="features and to_logit"):
+        ProjectionDiscriminator(lambda image_shape: torch.nn.Flatten(), (1, 4, 4), 3)
+
+
+def test_at_first_the_noise_leads_and_not_the_class() -> None:
+    """With embeddings as large as z the generator settles on one image a class."""
+    gan = ConditionalGAN(
+        lambda latent_dim, image_shape: DCGANGenerator(latent_dim, image_shape, width=8),
+        lambda image_shape: DCGANDiscriminator(image_shape, width=4),
+        (1, 16, 16),
+        10,
+        generator_optimizer=torch.optim.Adam,
+        discriminator_optimizer=torch.optim.Adam,
+    )
+    with torch.no_grad():
+        images = gan.generator(torch.randn(500, 100), torch.arange(500) % 10).view(50, 10, -1)
+    within, between = images.var(0).mean(), images.mean(0).var(0).mean()
+    assert between - within / 50 < 0.1 * within
+
+
 def test_conditions_that_do_not_do() -> None:
     gan = make_gan()
     with pytest.raises(ValueError, match="must be told"):
@@ -52,3 +80,5 @@ def test_conditions_that_do_not_do() -> None:
         make_gan(num_classes=None)
     with pytest.raises(ValueError, match="embedding_dim"):
         make_gan(embedding_dim=0)
+    with pytest.raises(ValueError, match="joining"):
+        make_gan(joining="addition")

@@ -1,0 +1,64 @@
+"""Hold pix2pix with L1, with the adversarial loss and with both beside each other. See README.md beside this file.
+
+python experiments/what_l1_does/study.py outputs/l1/RUN outputs/adversarial/RUN outputs/both/RUN
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genbench.commands.assembly import open_run
+from genbench.config import compose_config
+from genbench.figures.charts import write_csv
+from genbench.figures.grid import make_grid, place_beside, save_image
+from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractors import load_extractor
+from genbench.metrics.translation import paired_scores
+from genbench.sampling import sample_images
+
+HERE = Path(__file__).parent
+SHOWN = 12
+
+
+def main() -> None:
+    """Translate the same unseen sources with each run; draw and score."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", help="run folders of pix2pix on the same data")
+    parser.add_argument("--count", type=int, default=2000, help="unseen sources that are translated")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=HERE)
+    arguments = parser.parse_args()
+    extractor = load_extractor("digits", None)
+    rows, columns = [], []
+    for folder in arguments.runs:
+        run = open_run(compose_config("sample", [f"run={folder}", "device=cpu"]))
+        test = run.data.store("test")
+        sources, targets = test.conditions[: arguments.count], test.images[: arguments.count]  # type: ignore[index]
+        evaluator = Evaluator(arguments.count, arguments.seed, scores=["fid"])
+        evaluator.set_reference(run.data)
+        translated = sample_images(run.method.sample, len(sources), arguments.seed, sources)
+        again = sample_images(run.method.sample, SHOWN * 20, arguments.seed + 1, sources[: SHOWN * 20])
+        rows.append(describe(run.settings.name, translated, targets, evaluator, extractor))
+        rows[-1]["spread"] = round(float((again.float() - translated[: SHOWN * 20].float()).abs().mean() / 127.5), 4)
+        columns.append(translated[:SHOWN])
+    rows.append({**describe("sources themselves", sources, targets, evaluator, extractor), "spread": 0.0})
+    rows.append({**describe("targets themselves", targets, targets, evaluator, extractor), "spread": 0.0})
+    write_csv(rows, arguments.out / "scores.csv")
+    picture = place_beside(sources[:SHOWN], *columns, targets[:SHOWN])
+    save_image(make_grid(picture, 2), arguments.out / "translations.png")
+    for row in rows:
+        print(row)
+
+
+def describe(
+    name: str, images: Tensor, targets: Tensor, evaluator: Evaluator, extractor: torch.nn.Module
+) -> dict[str, object]:
+    """Return the scores of translations, uint8 (N, C, H, W), beside their targets."""
+    scores = paired_scores(images, targets, extractor) | evaluator.score_images(images).values  # type: ignore[arg-type]
+    return {"images": name, **{key: round(value, 4) for key, value in scores.items()}}
+
+
+if __name__ == "__main__":
+    main()

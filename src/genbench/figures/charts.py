@@ -1,0 +1,58 @@
+"""Charts and tables of studies; they take the extra `studies`, which is matplotlib."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genbench.errors import UserError
+
+
+def make_chart(columns: int = 1, height: float = 3.2, **settings: Any) -> tuple[Any, list[Any]]:
+    """Return a matplotlib figure and its panels, side by side.
+
+    Args:
+        columns: how many panels.
+        height: of each in inches; it is 1.4 times as wide.
+        settings: those of `matplotlib.figure.Figure.subplots`, such as `sharey`.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UserError("charts take matplotlib: pip install 'genbench[studies]'") from error
+    figure = Figure(figsize=(1.4 * height * columns, height), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False, **settings)[0].tolist()
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(alpha=0.25)
+    return figure, panels
+
+
+def save_chart(figure: Any, path: Path) -> None:
+    """Write a chart as PNG; folders are made as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write rows under the names of the first one's entries; folders are made as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not there: is its folder that of a run?")
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
