@@ -26,7 +26,7 @@ METHODS = {
     "wgan": ["experiment=wgan_mnist", *DIGITS, *NARROW, "method.long_steps=3", "method.discriminator_steps=2"],
     "wgan_gp": ["experiment=wgan_gp_mnist", *DIGITS, *NARROW, "method.discriminator_steps=2"],
     "cgan": ["experiment=cgan_mnist", *DIGITS, *NARROW],
-    "cgan_concatenation": ["experiment=cgan_mnist", *DIGITS, *NARROW, "method.joining=concatenation"],
+    "cgan_projection": ["experiment=cgan_mnist", *DIGITS, *NARROW, "method.joining=projection"],
     "pix2pix": ["experiment=pix2pix_edges2digits", "data.source=digits", "data.size=16", *NARROW],
     "cyclegan": [
         "experiment=cyclegan_digits", "data.domains=digits_tilted", "data.size=16", *NARROW,
@@ -106,9 +106,9 @@ def test_a_translation_is_scored_one_by_one_and_back(tmp_path: Path, capsys: pyt
 
 def test_a_method_and_data_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
-        (["experiment=pix2pix_edges2digits", "data=digits"], "takes pairs of images"),
-        (["experiment=cyclegan_digits", "data=digits"], "takes two domains"),
-        (["experiment=cgan_mnist", "data=edges2digits", "data.source=digits"], "data with classes"),
+        (["method=pix2pix", "network=pix2pix_small"], "takes pairs of images"),
+        (["method=cyclegan", "network=cyclegan_small"], "takes two domains"),
+        (["method=cgan", "data=edges2digits", "data.source=digits"], "data with classes"),
         (["experiment=gan_digits", "method.r1=1"], "norm=none"),
         (["experiment=gan_digits", "method.objective=hinge", "method.label_smoothing=0.1"], "no labels"),
         (["experiment=gan_digits", "method.objective=best"], "hinge"),

@@ -1,0 +1,124 @@
+"""The studies' scripts run on small runs and write their figure and their table."""
+
+import csv
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from genbench.__main__ import main
+from tests.commands.test_adversarial_family import METHODS, SMALL
+from tests.conftest import Train
+
+STUDIES = Path(__file__).parents[1] / "experiments"
+
+
+def run_study(script: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, str(STUDIES / script), *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_vanishing_gradients(train: Train, tmp_path: Path) -> None:
+    run = train("steps=90", "callbacks.checkpoints.keep=45", network="dcgan")
+    out = tmp_path / "out"
+    run_study("vanishing_gradients/study.py", run, "--epochs", 1, 2, "--steps", 4, "--every", 2, "--out", out)
+    rows = table(out / "gradients.csv")
+    assert {row["objective"] for row in rows} == {"minimax", "non_saturating", "wasserstein"}
+    assert [int(row["discriminator_steps"]) for row in rows[::2][:3]] == [0, 2, 4]
+    assert all(float(row["gradient"]) > 0 for row in rows)
+    assert (out / "gradients.png").is_file()
+
+
+def test_wasserstein_curve(tmp_path: Path) -> None:
+    for name, sign in (("wgan", 1), ("gan", -1)):
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "metrics.csv").open("w") as file:
+            file.write("step,adversary/wasserstein,loss/generator,loss/discriminator,score/fid_digits\n")
+            for step in range(250, 5000, 250):
+                value = sign * (10 - step / 1000)
+                file.write(
+                    f"{step - 50},{value + 1},{value},{-value},\n{step},{value - 1},{value},{-value},{100000 / step}\n"
+                )
+    said = run_study("wasserstein_curve/study.py", tmp_path / "wgan", tmp_path / "gan", "--out", tmp_path / "out")
+    assert "estimate of the distance: rank correlation with fid_digits +1.00" in said
+    assert "generator loss: rank correlation with fid_digits -1.00" in said
+    # Each score stands beside the mean since the last one.
+    first = table(tmp_path / "out" / "curves.csv")[0]
+    assert (float(first["step"]), float(first["figure"])) == (750, 9.25)
+
+
+def test_latent_interpolation(train: Train, tmp_path: Path) -> None:
+    run = train("steps=2")
+    assert main([*METHODS["cgan"], *SMALL, f"output={tmp_path}", "name=cgan", "steps=1"]) == 0
+    (cgan,) = (tmp_path / "cgan").iterdir()
+    out = tmp_path / "out"
+    run_study("latent_interpolation/study.py", run, cgan, "--walks", 2, "--steps", 5, "--out", out)
+    rows = table(out / "walks.csv")
+    assert [(row["run"], row["path"]) for row in rows] == [
+        (name, path) for name in ("run", "cgan") for path in ("linear", "spherical")
+    ]
+    assert float(rows[2]["shortest_latent"]) < float(rows[3]["shortest_latent"])
+    assert {path.name for path in out.iterdir()} == {"walks.csv", "run.png", "run.gif", "cgan.png", "cgan.gif"}
+
+
+def test_what_l1_does(tmp_path: Path) -> None:
+    for name, setting in (("l1", "method.adversarial_weight=0"), ("both", "method.l1_weight=100")):
+        assert main([*METHODS["pix2pix"], *SMALL, setting, f"output={tmp_path}", f"name={name}", "steps=1"]) == 0
+    runs = [next((tmp_path / name).iterdir()) for name in ("l1", "both")]
+    run_study("what_l1_does/study.py", *runs, "--count", 40, "--out", tmp_path / "out")
+    rows = {row["images"]: row for row in table(tmp_path / "out" / "scores.csv")}
+    assert float(rows["targets themselves"]["mae"]) == 0
+    assert float(rows["targets themselves"]["target_agreement"]) == 1
+    assert float(rows["sources themselves"]["mae"]) > 0.1
+    assert float(rows["l1"]["spread"]) > 0
+    assert (tmp_path / "out" / "translations.png").is_file()
+
+
+def test_mode_collapse_on_digits(tmp_path: Path) -> None:
+    for method in ("gan", "wgan_gp"):
+        assert main([*METHODS[method], *SMALL, "data.size=16", f"output={tmp_path}", f"name={method}", "steps=1"]) == 0
+    runs = [next((tmp_path / name).iterdir()) for name in ("gan", "wgan_gp")]
+    run_study("mode_collapse/digits.py", *runs, "--count", 40, "--out", tmp_path / "out")
+    rows = table(tmp_path / "out" / "digits.csv")
+    assert [row["method"] for row in rows] == ["non_saturating, DCGANGenerator", "WGANGP, DCGANGenerator"]
+
+
+@pytest.fixture(scope="module")
+def toys() -> dict[str, Callable[..., object]]:
+    return runpy.run_path(str(STUDIES / "mode_collapse" / "toys.py"))
+
+
+def test_toys_are_judged_by_the_modes_that_they_fill(toys: dict[str, Callable[..., object]]) -> None:
+    judge, draw = toys["judge"], toys["draw"]
+    torch.manual_seed(0)
+    for target, count in (("ring of 8", 8), ("grid of 25", 25)):
+        found = judge(draw(target, 20000).flatten(1), target)  # type: ignore[attr-defined]
+        assert found["modes"] == count  # type: ignore[index]
+        # Within three deviations lie 1 - exp(-9 / 2) of a Gaussian of the plane.
+        assert found["good"] == pytest.approx(0.98889, abs=0.003)  # type: ignore[index]
+        assert found["kl"] < 0.005  # type: ignore[index]
+    one = judge(torch.tensor([[0.8, 0.0]]).repeat(100, 1), "ring of 8")
+    assert (one["modes"], one["good"]) == (1, 1)  # type: ignore[index]
+    assert one["kl"] == pytest.approx(2.0794, abs=1e-4)  # type: ignore[index]  # log 8
+    nothing = judge(torch.zeros(10, 2), "ring of 8")
+    assert (nothing["modes"], nothing["good"]) == (0, 0)  # type: ignore[index]
+
+
+def test_every_toy_method_trains(toys: dict[str, Callable[..., object]]) -> None:
+    for name in toys["METHODS"]:  # type: ignore[attr-defined]
+        row, points = toys["train"](("grid of 25", name, 0, 6))  # type: ignore[misc]
+        assert (row["objective"], row["steps"]) == (name, 6)
+        assert points.shape == (2500, 2)
+        assert points.isfinite().all()
