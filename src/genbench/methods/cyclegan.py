@@ -8,7 +8,7 @@ must lead home keeps the translations from ignoring what they translate:
       + mu lambda (E[|G(y) - y|_1] + E[|F(x) - x|_1])                  identity
 
 Example:
-    python -m genbench experiment=cyclegan_digits
+    python -m genbench experiment=cyclegan_digits data.root=~/data
 """
 
 from collections.abc import Callable, Sequence
