@@ -66,11 +66,11 @@ def test_latent_interpolation(train: Train, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run_study("latent_interpolation/study.py", run, cgan, "--walks", 2, "--steps", 5, "--out", out)
     rows = table(out / "walks.csv")
-    assert [(row["run"], row["path"]) for row in rows] == [
-        (name, path) for name in ("run", "cgan") for path in ("linear", "spherical")
+    assert [(row["method"], row["path"]) for row in rows] == [
+        (name, path) for name in ("gan", "cgan") for path in ("linear", "spherical")
     ]
     assert float(rows[2]["shortest_latent"]) < float(rows[3]["shortest_latent"])
-    assert {path.name for path in out.iterdir()} == {"walks.csv", "run.png", "run.gif", "cgan.png", "cgan.gif"}
+    assert {path.name for path in out.iterdir()} == {"walks.csv", "gan.png", "gan.gif", "cgan.png", "cgan.gif"}
 
 
 def test_what_l1_does(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def main() -> None:
         run = open_run(compose_config("sample", [f"run={folder}", "device=auto"]))
         if not isinstance(run.method, HasLatents):
             raise UserError(f"{folder} is of a method without latents: there is nothing to walk through")
-        name = run.settings.name
+        name = run.settings.method["_target_"].split(".")[-2]
         ends = Noise(arguments.seed).normal(2 * arguments.walks, run.method.latent_dim)
         start, end = ends[::2], ends[1::2]
         strips = []
@@ -62,7 +62,7 @@ def main() -> None:
             jumps = strips[-1].float().diff(dim=1).abs().flatten(2).mean(2) / 127.5
             rows.append(
                 {
-                    "run": name,
+                    "method": name,
                     "path": path,
                     "shortest_latent": round(float(z.norm(dim=2).min(1).values.mean()), 3),
                     "mean_jump": round(float(jumps.mean()), 4),
@@ -74,9 +74,9 @@ def main() -> None:
         save_image(make_grid(interleaved.cpu(), arguments.steps), arguments.out / f"{name}.png")
         # Nine closed tours of four stops each, side by side.
         stops = Noise(arguments.seed + 1).normal(9 * 4, run.method.latent_dim).view(9, 4, -1)
-        tours = torch.stack([walk(tour, 12, slerp) for tour in stops])
-        frames = decode(run, tours).view(9, 48, *run.data.image_shape)
-        save_animation([make_grid(frames[:, t].cpu()) for t in range(48)], arguments.out / f"{name}.gif")
+        tours = torch.stack([walk(tour, 8, slerp) for tour in stops])
+        frames = decode(run, tours).view(9, 32, *run.data.image_shape)
+        save_animation([make_grid(frames[:, t].cpu()) for t in range(32)], arguments.out / f"{name}.gif")
     write_csv(rows, arguments.out / "walks.csv")
     print(f"{len(arguments.runs)} runs in {time.monotonic() - begun:.0f} s: {arguments.out}")
 
