@@ -32,6 +32,12 @@ NETWORKS = {
 Train = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder: what tests leave in the working directory is neither kept nor found by others."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def train(tmp_path: Path) -> Train:
     """Return a function that trains a small GAN in this process and returns its run folder."""

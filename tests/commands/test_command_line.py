@@ -30,7 +30,10 @@ MISTAKES = [
     (["+method.lattent_dim=3"], "has no setting 'lattent_dim'; did you mean latent_dim"),
     (["+trainer.max_step=3"], "has no setting 'max_step'; did you mean max_steps"),
     (["+method.generator_optimizer.weight_decy=1"], "did you mean weight_decay"),
-    (["method.objective=nonsaturating"], "must be one of minimax, non_saturating, wasserstein, least_squares, hinge, not 'nonsaturating'"),
+    (
+        ["method.objective=nonsaturating"],
+        "least_squares, hinge, not 'nonsaturating'",
+    ),
     (["method.latent_dim=many"], "method.latent_dim must be a whole number, not 'many'"),
     (["method.latent_dim=1.5"], "must be a whole number"),
     (["method.ema_decay=true"], "must be a number, not True"),

@@ -31,7 +31,7 @@ def main(config: DictConfig) -> None:
         raise UserError("evaluate needs either run=FOLDER, or images=PATH with data=..., such as data=cifar10")
     with Processes() as processes:
         if config.images is not None:
-            _score_images(config)
+            _score_images(config, processes)
         elif config.against is not None:
             _score_two(config, processes)
         elif config.checkpoint == "all":
@@ -48,7 +48,8 @@ def _score_run(config: DictConfig, processes: Processes) -> None:
     if processes.rank == 0:
         path = Path(config.out) if config.out else run.folder.scores_file
         scores = _with_translation(evaluator, run, evaluator.score(drawn, protocol))
-        publish(scores, score_real(evaluator, run.data), path, step=run.step, checkpoint=config.checkpoint)
+        real = score_real(evaluator, run.data, run.method.device, by_class=run.method.is_conditional)
+        publish(scores, real, path, step=run.step, checkpoint=config.checkpoint)
 
 
 def _score_curve(config: DictConfig, processes: Processes) -> None:
@@ -84,7 +85,7 @@ def _score_two(config: DictConfig, processes: Processes) -> None:
         compare(evaluator, drawn[0], drawn[1], (str(first.folder.path), str(second.folder.path)), path)
 
 
-def _score_images(config: DictConfig) -> None:
+def _score_images(config: DictConfig, processes: Processes) -> None:
     if not isinstance(config.data, DictConfig) or "_target_" not in config.data:
         raise UserError("images=PATH needs the data set to compare with, such as data=cifar10 data.root=DIR")
     device = choose_device(config.device)
@@ -92,17 +93,17 @@ def _score_images(config: DictConfig) -> None:
     images = open_samples(Path(config.images).expanduser(), data.image_shape[0])
     settings = config.metrics if config.metrics is not None else OmegaConf.load(CONF / "metrics" / "full.yaml")
     evaluator: Evaluator = build(settings, "metrics", **({"count": config.count} if config.count else {}))
-    data.prepare_data()
-    evaluator.set_reference(data, device=device)
-    if tuple(images.shape[1:]) != tuple(data.image_shape):
+    _set_reference(evaluator, data, device, processes)
+    if processes.rank == 0 and tuple(images.shape[1:]) != tuple(data.image_shape):
         print(
             f"note: the samples are {tuple(images.shape[1:])} and the reference is {data.image_shape}: "
             "a score across sizes measures the resize too"
         )
-    scores = evaluator.score_images(images, device)
-    samples = Path(config.images)
-    path = Path(config.out) if config.out else samples.with_name(f"{samples.name}.scores.json")
-    publish(scores, score_real(evaluator, data), path, images=config.images)
+    scores = evaluator.score_images(images, device, rank=processes.rank, world_size=processes.count)
+    if processes.rank == 0:
+        samples = Path(config.images)
+        path = Path(config.out) if config.out else samples.with_name(f"{samples.name}.scores.json")
+        publish(scores, score_real(evaluator, data, device), path, images=config.images)
 
 
 def _evaluator(config: DictConfig, run: OpenRun) -> Evaluator:

@@ -16,15 +16,15 @@ from genbench.metrics.features import FeatureSet
 from genbench.runs import write_json
 
 _HALVES = 20
-_OF_METHODS_ALONE = ("agreement", "fid_class", "cas_", "mae", "ssim", "target_", "in_target_", "domain_", "cycle_")
-"""Scores of what was asked for, which real images don't have."""
+_OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_")
+"""Scores of translations, which real images don't have."""
 
 
-def score_real(evaluator: Evaluator, data: ImageData) -> Scores | None:
-    """Score the test split, or return None where there is none."""
+def score_real(evaluator: Evaluator, data: ImageData, device: torch.device, *, by_class: bool = False) -> Scores | None:
+    """Score the test split, see `Evaluator.score_split`, or return None where there is none."""
     if "test" not in data.splits:
         return None
-    return evaluator.score_images(data.store("test").images, strict=False)
+    return evaluator.score_split(data, "test", device, by_class=by_class)
 
 
 def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> None:

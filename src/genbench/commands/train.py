@@ -139,7 +139,8 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
     )
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
-        real = score_real(online[0].evaluator, data)
+        conditional = bool(trainer.lightning_module.is_conditional)
+        real = score_real(online[0].evaluator, data, trainer.strategy.root_device, by_class=conditional)
         publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last")
     pictures = sorted(folder.samples.glob("step_*.png"))
     if pictures:

@@ -1,7 +1,7 @@
 """Score a set of images against a reference by what a feature extractor sees, with the protocol beside the numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -163,30 +163,13 @@ class Evaluator:
         """
         if self._extractor is None:
             self._extractor = load_extractor("digits" if data.image_shape[0] == 1 else "inception", self._weights)
-        extractor = self._extractor.to(torch.device(device))
+        extractor = self._extractor
         if "modes" in (self.scores or ()) and extractor.class_count != _MODES:
             raise UserError(
                 f"metrics.scores=modes counts the {_MODES} digits, which {extractor.name} doesn't know: leave it out"
             )
-        facts = {
-            "reference": data.name,
-            "reference_split": split,
-            "reference_identity": data.identity(split),
-            "extractor": extractor.name,
-            "extractor_sha256": extractor.weights_sha256,
-            "resize": extractor.resize,
-        }
-
-        def make() -> FeatureSet:
-            opened = data.store(split).images
-            parts = _batches(opened, rank, world_size)
-            labels = labels_of(data.store(split).conditions)
-            return extract(extractor, parts, len(opened), torch.device(device), shared=world_size > 1, labels=labels)
-
-        if self.cache is None:
-            self._reference = make()
-        else:
-            self._reference = load_or_make(self.cache, facts, make, writes=rank == 0)
+        facts = self._facts(data, split)
+        self._reference = self._look_at(data, split, facts, torch.device(device), rank, world_size)
         refuse_one_picture(self._reference, f"{data.name} {split}")
         self._reference_protocol = {**facts, "reference_count": self._reference.count}
 
@@ -218,11 +201,29 @@ class Evaluator:
         labels = labels_of(conditions)
         return extract(self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels)
 
-    def score_images(self, images: Images, device: torch.device | str = "cpu", *, strict: bool = True) -> Scores:
-        """Score given images, uint8 (N, C, H, W), in this process alone; see `score`."""
+    def score_images(
+        self, images: Images, device: torch.device | str = "cpu", *, rank: int = 0, world_size: int = 1
+    ) -> Scores:
+        """Score given images, uint8 (N, C, H, W), of which each process looks at its share; see `score`."""
         device = torch.device(device)
-        given = extract(self._on(device), _batches(images), len(images), device, shared=False)
-        return self.score(given, {}, strict=strict)
+        parts = _batches(images, rank, world_size)
+        return self.score(extract(self._on(device), parts, len(images), device, shared=world_size > 1), {})
+
+    def score_split(
+        self, data: ReferenceData, split: str, device: torch.device | str = "cpu", *, by_class: bool = False
+    ) -> Scores:
+        """Score real images of a split, in this process alone, as if a method had drawn them.
+
+        Scores that take more images than there are are left out.
+
+        Args:
+            data: the data set.
+            split: whose images are scored.
+            device: where they are looked at.
+            by_class: whether the scores of conditional methods are among them.
+        """
+        real = self._look_at(data, split, self._facts(data, split), torch.device(device))
+        return self.score(real if by_class else replace(real, labels=None), {}, strict=False)
 
     def score(self, generated: FeatureSet, protocol: dict[str, Any], *, strict: bool = True) -> Scores:
         """Score a set in feature space.
@@ -235,9 +236,8 @@ class Evaluator:
         Raises:
             UserError: a score takes more images than there are.
         """
-        if self._reference is None or self._extractor is None:
-            raise RuntimeError("set_reference comes before any score")
-        comparison = Comparison(generated, self._reference, **self._settings)
+        suffix = self._ready_extractor().suffix
+        comparison = Comparison(generated, self.reference, **self._settings)
         values: dict[str, float] = {}
         for name in self.scores or self._all_that_suit(comparison):
             try:
@@ -253,7 +253,7 @@ class Evaluator:
             "versions": {"genbench": genbench.__version__, "torch": torch.__version__},
             **protocol,
         }
-        return Scores({_with_suffix(name, self._extractor.suffix): value for name, value in values.items()}, protocol)
+        return Scores({_with_suffix(name, suffix): value for name, value in values.items()}, protocol)
 
     def score_translation(
         self, sample: Callable[..., Tensor], back: Callable[..., Tensor] | None, data: Any, split: str
@@ -266,24 +266,64 @@ class Evaluator:
             data: the data set of sources and targets.
             split: that the method never saw.
         """
-        if self._extractor is None:
-            raise RuntimeError("set_reference comes before any score")
+        extractor = self._ready_extractor()
         count = min(self.count, len(data.store(split).conditions))
-        values = translation_scores(sample, back, data, split, self._extractor, count=count, seed=self.seed)
+        values = translation_scores(sample, back, data, split, extractor, count=count, seed=self.seed)
         seen_by_extractor = ("target_agreement", "in_target_domain", "domain_accuracy")
         named = {
-            _with_suffix(name, self._extractor.suffix if name in seen_by_extractor else ""): value
+            _with_suffix(name, extractor.suffix if name in seen_by_extractor else ""): value
             for name, value in values.items()
         }
         return Scores(named, {"translation_split": split, "translation_count": count})
 
+    def _facts(self, data: ReferenceData, split: str) -> dict[str, Any]:
+        """Return all that a split in feature space depends on."""
+        extractor = self._ready_extractor()
+        return {
+            "reference": data.name,
+            "reference_split": split,
+            "reference_identity": data.identity(split),
+            "extractor": extractor.name,
+            "extractor_sha256": extractor.weights_sha256,
+            "resize": extractor.resize,
+        }
+
+    def _look_at(
+        self,
+        data: ReferenceData,
+        split: str,
+        facts: dict[str, Any],
+        device: torch.device,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> FeatureSet:
+        """Return a split in feature space, from the cache if it knows these facts."""
+
+        def make() -> FeatureSet:
+            store = data.store(split)
+            parts = _batches(store.images, rank, world_size)
+            labels = labels_of(store.conditions)
+            return extract(self._on(device), parts, len(store.images), device, shared=world_size > 1, labels=labels)
+
+        if self.cache is None:
+            return make()
+
+        def everyone(holds: bool) -> bool:
+            if world_size == 1:
+                return holds
+            flag = torch.tensor(int(holds), device=device)
+            torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MIN)
+            return bool(flag)
+
+        return load_or_make(self.cache, facts, make, writes=rank == 0, everyone=everyone)
+
     def _all_that_suit(self, sets: Comparison) -> list[str]:
-        assert self._extractor is not None
+        class_count = self._ready_extractor().class_count
         unsuited = set()
-        if self._extractor.class_count != _MODES:
+        if class_count != _MODES:
             # Inception knows a thousand classes, which are not the modes of any data set here.
             unsuited |= {"modes", "agreement"}
-        if self._extractor.class_count == 0:
+        if class_count == 0:
             unsuited.add("is")
         if sets.generated.labels is None or sets.reference.labels is None:
             unsuited |= {"by_class", "agreement"}
@@ -296,10 +336,13 @@ class Evaluator:
             raise RuntimeError("set_reference comes before any score")
         return self._reference
 
-    def _on(self, device: torch.device) -> Extractor:
+    def _ready_extractor(self) -> Extractor:
         if self._extractor is None:
             raise RuntimeError("set_reference comes before any score")
-        return self._extractor.to(device)
+        return self._extractor
+
+    def _on(self, device: torch.device) -> Extractor:
+        return self._ready_extractor().to(device)
 
 
 def _batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:

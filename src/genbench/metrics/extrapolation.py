@@ -10,33 +10,43 @@ from torch import Tensor
 
 from genbench.metrics.frechet import frechet_distance
 
+_POINTS = 15
+"""Sample sizes on the line."""
 
-def frechet_at_infinity(
-    features: Tensor, mean: Tensor, covariance: Tensor, points: int = 15, smallest: int | None = None, seed: int = 0
-) -> float:
+
+def frechet_at_infinity(features: Tensor, mean: Tensor, covariance: Tensor, seed: int = 0) -> float:
     """Return the Frechet distance to a reference extrapolated to infinitely many samples.
+
+    The sample sizes are evenly spaced from a tenth of N, but more than D, below which the line bends, up to N.
 
     Args:
         features: of the samples, (N, D).
         mean: of the reference, (D,).
         covariance: of the reference, (D, D).
-        points: how many sample sizes, evenly spaced up to N.
-        smallest: the least of them; by default a tenth of N, but more than D, where the line bends.
         seed: of the random subsets.
 
     Raises:
         ValueError: there are not enough samples for sizes that differ.
     """
     count, dimensions = features.shape
-    smallest = max(count // 10, dimensions + 2) if smallest is None else smallest
-    sizes = np.unique(np.linspace(smallest, count, points).astype(int))
-    if smallest >= count or len(sizes) < 3:
+    if not can_extrapolate(count, dimensions):
         raise ValueError(
-            f"an extrapolation takes more than {smallest} samples for features of {dimensions} dimensions, not {count}"
+            f"an extrapolation takes more than {_smallest(count, dimensions)} samples for features of {dimensions} "
+            f"dimensions, not {count}"
         )
+    sizes = np.unique(np.linspace(_smallest(count, dimensions), count, _POINTS).astype(int))
     generator = torch.Generator().manual_seed(seed)
     distances = []
     for size in sizes:
         chosen = features[torch.randperm(count, generator=generator)[: int(size)]].double()
         distances.append(frechet_distance(mean, covariance, chosen.mean(0), chosen.T.cov()))
     return float(np.polynomial.Polynomial.fit(1 / sizes, distances, 1)(0.0))
+
+
+def can_extrapolate(count: int, dimensions: int) -> bool:
+    """Whether so many samples make at least three sizes."""
+    return count - _smallest(count, dimensions) >= 2
+
+
+def _smallest(count: int, dimensions: int) -> int:
+    return max(count // 10, dimensions + 2)

@@ -13,7 +13,7 @@ _BLOCK = 2048
 
 @dataclass(frozen=True)
 class NeighbourScores:
-    """What the neighbourhoods say; each but `density` from 0 to 1.
+    """What the neighbourhoods say; shares from 0 to 1.
 
     Attributes:
         precision: share of samples within the k-th neighbour's distance of some real image (Kynkaanniemi et al. 2019,
@@ -21,6 +21,7 @@ class NeighbourScores:
         recall: share of real images within the k-th neighbour's distance of some sample.
         density: how many real neighbourhoods a sample lies in, on average, over k; may exceed 1 (Naeem et al. 2020,
             https://arxiv.org/abs/2002.09797).
+        density_std: the standard error of that average.
         coverage: share of real images with a sample in their neighbourhood.
         nearest: distance of each sample to its nearest real image, (N,).
     """
@@ -28,6 +29,7 @@ class NeighbourScores:
     precision: float
     recall: float
     density: float
+    density_std: float
     coverage: float
     nearest: Tensor
 
@@ -69,6 +71,7 @@ def neighbour_scores(generated: Tensor, reference: Tensor, k: int = 3) -> Neighb
         precision=float((in_real > 0).double().mean()),
         recall=float(recalled.double().mean()),
         density=float(in_real.double().mean()) / k,
+        density_std=float(in_real.double().std()) / k / len(x) ** 0.5,
         coverage=float(covered.double().mean()),
         nearest=nearest,
     )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbench.metrics.by_class import classification_accuracy_score, frechet_by_class
 from genbench.metrics.difference import random_halves
-from genbench.metrics.extrapolation import frechet_at_infinity
+from genbench.metrics.extrapolation import can_extrapolate, frechet_at_infinity
 from genbench.metrics.features import FeatureSet
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from genbench.metrics.kernel import discrepancy_test, kernel_distance
@@ -19,6 +19,7 @@ from genbench.metrics.two_sample import classifier_test, means_test, variances_t
 
 IS_SPLITS = 10
 _MODES = 10
+_EXTRAPOLATED_HALVES = 5
 _TESTED = 1000
 """Images of each set that the two-sample tests look at; their time grows with the square."""
 
@@ -89,10 +90,11 @@ def neighbours(sets: Comparison) -> dict[str, float]:
         ("recall", found.recall, len(sets.reference.features)),
         ("coverage", found.coverage, len(sets.reference.features)),
     ):
-        values |= {name: share, f"{name}_std": (share * (1 - share) / count) ** 0.5}
+        values |= {name: share, f"{name}_std": _binomial_std(share, count)}
     return {
         **values,
         "density": found.density,
+        "density_std": found.density_std,
         "nearest_real": float(found.nearest.median()),
         "nearest_real_percentile": float(found.nearest.quantile(0.01)),
     }
@@ -101,15 +103,26 @@ def neighbours(sets: Comparison) -> dict[str, float]:
 def fid_infinity(sets: Comparison) -> dict[str, float]:
     """The Frechet distance extrapolated to infinitely many samples."""
     reference = sets.reference
-    return {"fid_infinity": frechet_at_infinity(sets.generated.features, reference.mean, reference.covariance)}
+
+    def extrapolate(generated: FeatureSet) -> float:
+        return frechet_at_infinity(generated.features, reference.mean, reference.covariance)
+
+    values = {"fid_infinity": extrapolate(sets.generated)}
+    # Each is many distances, so few halves; half of a small set may be too small to extrapolate from.
+    halves = random_halves(sets.generated, min(sets.halves, _EXTRAPOLATED_HALVES))
+    if len(halves) > 1 and can_extrapolate(*halves[0].features.shape):
+        values["fid_infinity_std"] = float(torch.tensor([extrapolate(half) for half in halves]).std())
+    return values
 
 
 def modes(sets: Comparison) -> dict[str, float]:
     """How many classes were drawn, and how evenly."""
     shares = class_shares(sets.generated.logits)
+    smallest = float(shares.min())
     return {
         "classes": float((shares > 0).sum()),
-        "smallest_class": float(shares.min()),
+        "smallest_class": smallest,
+        "smallest_class_std": _binomial_std(smallest, len(sets.generated.logits)),
         "distance_from_uniform": distance_from_uniform(shares),
     }
 
@@ -134,8 +147,10 @@ def mmd(sets: Comparison) -> dict[str, float]:
 
 def c2st(sets: Comparison) -> dict[str, float]:
     """The classifier two-sample test."""
-    result = classifier_test(*_tested(sets))
-    return {"c2st": result.statistic, "c2st_p": result.p_value}
+    x, y = _tested(sets)
+    result = classifier_test(x, y)
+    deviation = _binomial_std(result.statistic, len(x) + len(y))
+    return {"c2st": result.statistic, "c2st_std": deviation, "c2st_p": result.p_value}
 
 
 def by_class(sets: Comparison) -> dict[str, float]:
@@ -145,10 +160,12 @@ def by_class(sets: Comparison) -> dict[str, float]:
         raise ValueError("there are no classes, which takes a conditional method and a reference with classes")
     labelled = generated.features, generated.labels, reference.features, reference.labels
     distances = frechet_by_class(*labelled)
+    accuracy = classification_accuracy_score(*labelled)
     return {
         "fid_class_mean": sum(distances.values()) / len(distances),
         "fid_class_worst": max(distances.values()),
-        "cas_linear": classification_accuracy_score(*labelled),
+        "cas_linear": accuracy,
+        "cas_linear_std": _binomial_std(accuracy, len(reference.labels)),
     }
 
 
@@ -159,7 +176,8 @@ def agreement(sets: Comparison) -> dict[str, float]:
         raise ValueError("no classes were asked for, which takes a conditional method")
     if logits.shape[1] != _MODES or labels.max() >= _MODES:
         raise ValueError("the extractor knows no digits, or the classes are none")
-    return {"agreement": float((logits.argmax(1) == labels).double().mean())}
+    share = float((logits.argmax(1) == labels).double().mean())
+    return {"agreement": share, "agreement_std": _binomial_std(share, len(labels))}
 
 
 SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
@@ -175,6 +193,11 @@ SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
     "by_class": by_class,
     "agreement": agreement,
 }
+
+
+def _binomial_std(share: float, count: int) -> float:
+    """Return the standard error of a share of `count` independent images."""
+    return (share * (1 - share) / count) ** 0.5
 
 
 def _tested(sets: Comparison) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""Diffusion: schedules, processes, parameterisations and samplers. Pure functions; they import nothing of GenBench."""

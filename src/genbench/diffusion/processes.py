@@ -1,0 +1,186 @@
+"""Forward processes: how x_0 becomes noise, x_t = alpha(t) x_0 + sigma(t) eps, over t in [0, 1].
+
+A process is given by its marginals, from which the rest follows (Karras et al. 2022, appendix B): its SDE is
+dx = f(t) x dt + g(t) dw with f = d log alpha / dt and g^2 = d sigma^2 / dt - 2 f sigma^2.
+
+Example:
+    >>> process = VariancePreserving()
+    >>> process.alpha(torch.tensor(1.0))
+    tensor(0.0066)
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
+
+
+class Process(ABC):
+    """What is asked of a process at times t in [0, 1], of any shape; all results have that shape.
+
+    Attributes:
+        first: the earliest time that samplers go to; before it the score is too steep to be learnt.
+    """
+
+    first: float = 1e-3
+
+    @abstractmethod
+    def alpha(self, t: Tensor) -> Tensor:
+        """Share of the image."""
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        """Deviation of the noise."""
+
+    @abstractmethod
+    def f(self, t: Tensor) -> Tensor:
+        """Coefficient of x in the drift."""
+
+    @abstractmethod
+    def g_squared(self, t: Tensor) -> Tensor:
+        """Square of the diffusion g(t)."""
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """Logarithm of the signal-to-noise ratio alpha^2 / sigma^2."""
+        return 2 * (self.alpha(t).log() - self.sigma(t).log())
+
+    def diffuse(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+        """Return x_t of images (B, ...) at times (B,) with noise (B, ...)."""
+        shape = (-1, *[1] * (x_0.ndim - 1))
+        return self.alpha(t).view(shape) * x_0 + self.sigma(t).view(shape) * eps
+
+    @property
+    def prior_std(self) -> float:
+        """Deviation of x_1 if x_0 is lost in it."""
+        return float(self.sigma(torch.ones((), dtype=torch.float64)))
+
+
+class VariancePreserving(Process):
+    """dx = -beta(t) / 2 x dt + sqrt(beta(t)) dw, beta from `beta_min` to `beta_max` in a line (Song et al. 2021, B).
+
+    Args:
+        beta_min: at t = 0.
+        beta_max: at t = 1.
+    """
+
+    def __init__(self, beta_min: float = 0.1, beta_max: float = 20.0) -> None:
+        if not 0 <= beta_min <= beta_max or beta_max == 0:
+            raise ValueError(
+                f"beta_min={beta_min} and beta_max={beta_max} must be at least 0, in this order, not both 0"
+            )
+        self.beta_min = beta_min
+        self.beta_max = beta_max
+
+    def beta(self, t: Tensor) -> Tensor:
+        """The rate at which the image is lost."""
+        return self.beta_min + t * (self.beta_max - self.beta_min)
+
+    def log_alpha(self, t: Tensor) -> Tensor:
+        """Minus half of the integral of beta."""
+        return -(t.square() * (self.beta_max - self.beta_min) / 4 + t * self.beta_min / 2)
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """Share of the image."""
+        return self.log_alpha(t).exp()
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Deviation of the noise: sqrt(1 - alpha^2)."""
+        return (-torch.expm1(2 * self.log_alpha(t))).sqrt()
+
+    def f(self, t: Tensor) -> Tensor:
+        """-beta / 2."""
+        return -self.beta(t) / 2
+
+    def g_squared(self, t: Tensor) -> Tensor:
+        """Beta."""
+        return self.beta(t)
+
+
+class SubVariancePreserving(VariancePreserving):
+    """The same drift with less noise: sigma = 1 - alpha^2 (Song et al. 2021, section 3.4), better for likelihood."""
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Deviation of the noise: 1 - alpha^2."""
+        return -torch.expm1(2 * self.log_alpha(t))
+
+    def g_squared(self, t: Tensor) -> Tensor:
+        """The rate times 1 - alpha^4."""
+        return self.beta(t) * -torch.expm1(4 * self.log_alpha(t))
+
+
+class VarianceExploding(Process):
+    """dx = g(t) dw: the image stays, noise from `sigma_min` to `sigma_max` drowns it (Song et al. 2021, appendix B).
+
+    Args:
+        sigma_min: at t = 0.
+        sigma_max: at t = 1; about the largest distance between two images.
+    """
+
+    first = 1e-5
+
+    def __init__(self, sigma_min: float = 0.01, sigma_max: float = 50.0) -> None:
+        if not 0 < sigma_min < sigma_max:
+            raise ValueError(f"sigma_min={sigma_min} and sigma_max={sigma_max} must be positive and in this order")
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """One."""
+        return torch.ones_like(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Deviation of the noise, geometric in t."""
+        return self.sigma_min * (self.sigma_max / self.sigma_min) ** t
+
+    def f(self, t: Tensor) -> Tensor:
+        """Zero."""
+        return torch.zeros_like(t)
+
+    def g_squared(self, t: Tensor) -> Tensor:
+        """The derivative of sigma^2: 2 log(sigma_max / sigma_min) sigma^2."""
+        return 2 * math.log(self.sigma_max / self.sigma_min) * self.sigma(t).square()
+
+
+class DiscreteProcess(Process):
+    """A chain of T steps (Ho et al. 2020), between whose steps log alpha_bar goes in a straight line.
+
+    Step t = 1 ... T of the papers is time t / T here.
+
+    Args:
+        schedule: see `schedules.make_betas`.
+        steps: T.
+    """
+
+    def __init__(self, schedule: ScheduleName = "linear", steps: int = 1000) -> None:
+        self.betas = make_betas(schedule, steps)
+        self.steps = steps
+        self.first = 1 / steps
+        # At t = 0 nothing is lost.
+        self._log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), alpha_bar(self.betas).log()])
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """Square root of alpha_bar."""
+        return (self._log_alpha(t)[0]).exp().to(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Square root of 1 - alpha_bar."""
+        return (-torch.expm1(2 * self._log_alpha(t)[0])).sqrt().to(t)
+
+    def f(self, t: Tensor) -> Tensor:
+        """Slope of log alpha, which is constant within a step."""
+        return self._log_alpha(t)[1].to(t)
+
+    def g_squared(self, t: Tensor) -> Tensor:
+        """-2 f, since the variance is preserved."""
+        return -2 * self.f(t)
+
+    def _log_alpha(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        table = self._log_alpha_bar.to(t.device) / 2
+        # Rounding must not push a step that is meant into the one beside it.
+        place = (t.double() * self.steps).clamp(0, self.steps)
+        below = (place + 1e-6).floor().clamp(max=self.steps - 1).long()
+        slope = table[below + 1] - table[below]
+        return table[below] + (place - below) * slope, slope * self.steps

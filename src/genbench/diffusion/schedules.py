@@ -1,0 +1,75 @@
+"""How fast an image dissolves: variances beta_t of a discrete chain, and what follows from them.
+
+    q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I)                          (Ho et al. 2020, equation 2)
+    q(x_t | x_0)     = N(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I)                  (equation 4)
+
+Steps are counted t = 1 ... T in the papers; index i = t - 1 here.
+
+Example:
+    >>> alpha_bar(make_betas("linear", 1000))[-1]  # of the image hardly a trace is left
+    tensor(4.0358e-05, dtype=torch.float64)
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+ScheduleName = Literal["linear", "quadratic", "cosine", "sigmoid"]
+
+
+def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
+    """Return the variances (T,) of a schedule, float64.
+
+    - "linear": evenly from `first` to `last` (Ho et al. 2020, section 4).
+    - "quadratic": the same of their square roots.
+    - "sigmoid": along a sigmoid from -6 to 6.
+    - "cosine": alpha_bar_t = f(t) / f(0), f(t) = cos^2((t / T + s) / (1 + s) pi / 2) with s = 0.008, beta_t at most
+      0.999 (Nichol and Dhariwal 2021, equation 17); it knows no `first` and `last`.
+
+    `first` and `last` are those of 1,000 steps; of fewer steps each is as much larger, so that as little of the image
+    is left.
+
+    Raises:
+        ValueError: there is no such schedule, or a variance would leave (0, 1).
+    """
+    if steps < 1:
+        raise ValueError(f"a schedule has at least 1 step, not {steps}")
+    if name == "cosine":
+        time = torch.arange(steps + 1, dtype=torch.float64) / steps
+        f = ((time + 0.008) / 1.008 * math.pi / 2).cos().square()
+        return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+    if name not in ("linear", "quadratic", "sigmoid"):
+        raise ValueError(f"schedule must be linear, quadratic, cosine or sigmoid, not {name!r}")
+    scale = 1000 / steps
+    start, end = first * scale, last * scale
+    if not 0 < start <= end < 1:
+        raise ValueError(
+            f"{steps} steps of the {name} schedule would have variances from {start:.3g} to {end:.3g}, which must lie "
+            "in (0, 1): take more steps, or the cosine schedule"
+        )
+    if name == "linear":
+        return torch.linspace(start, end, steps, dtype=torch.float64)
+    if name == "quadratic":
+        return torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64).square()
+    return torch.linspace(-6, 6, steps, dtype=torch.float64).sigmoid() * (end - start) + start
+
+
+def alpha_bar(betas: Tensor) -> Tensor:
+    """Return alpha_bar_t = prod_s (1 - beta_s), (T,): the share of the image's variance that is left."""
+    return (1 - betas).cumprod(0)
+
+
+def posterior(betas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what q(x_{t-1} | x_t, x_0) = N(a_t x_0 + b_t x_t, c_t I) is made of (Ho et al. 2020, equations 6 and 7).
+
+    Returns:
+        a, b and c, (T,) each; c_1 is 0, since x_0 is known.
+    """
+    now = alpha_bar(betas)
+    before = torch.cat([torch.ones_like(now[:1]), now[:-1]])
+    a = before.sqrt() * betas / (1 - now)
+    b = (1 - betas).sqrt() * (1 - before) / (1 - now)
+    c = betas * (1 - before) / (1 - now)
+    return a, b, c
