@@ -150,7 +150,7 @@ def main() -> None:
         found = pool.map(train, list(tasks(arguments.steps, arguments.seeds)), chunksize=1)
     write_csv([row for row, _ in found], arguments.out / "toys.csv")
     for target in TARGETS:
-        figure, panels = make_chart(len(METHODS), height=2, sharex=True, sharey=True)
+        figure, panels = make_chart(len(METHODS), height=2, aspect=0.9, sharex=True, sharey=True)
         centres, _ = TARGETS[target]()
         for panel, name in zip(panels, METHODS, strict=True):
             own = [(row, points) for row, points in found if (row["target"], row["objective"]) == (target, name)]

@@ -5,6 +5,7 @@ from itertools import chain, islice
 import pytest
 import torch
 
+from genbench.data.augmentation import Augmentation
 from genbench.data.loader import BatchLoader
 from genbench.data.store import ImageStore, UnpairedStore
 from genbench.errors import UserError
@@ -87,7 +88,7 @@ def test_mirroring_depends_on_seed_and_epoch_and_is_shared_out() -> None:
     flipping = ImageStore(images, torch.arange(100))
 
     def mirrored(**place: int) -> list[list[tuple[int, bool]]]:
-        loader = BatchLoader(flipping, 10, seed=3, flip=True, **place)
+        loader = BatchLoader(flipping, 10, seed=3, augmentation=Augmentation(flip=True), **place)
         return [
             [(int(name), bool(image[0, 0, 0] > -1)) for name, image in zip(batch.condition, batch.image, strict=True)]
             for _ in range(2)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from lightning import LightningDataModule
 
+from genbench.data.augmentation import Augmentation
 from genbench.data.loader import BatchLoader
 from genbench.data.shuffling import Shuffle
 from genbench.data.store import ImageStore
@@ -23,6 +24,7 @@ class ImageData(LightningDataModule):
         batch_size: images of a batch over all processes; at least 1.
         seed: seed of the training order.
         flip: whether half of the training images are mirrored from left to right.
+        jitter: pixels by which training images are enlarged before they are cut back at a random place.
         shuffle: how the training images are shuffled, see `shuffling`.
 
     Raises:
@@ -41,13 +43,15 @@ class ImageData(LightningDataModule):
     name: str
     """The data set's name in scores and tables."""
 
-    def __init__(self, batch_size: int, seed: int, flip: bool = False, shuffle: Shuffle = "full") -> None:
+    def __init__(
+        self, batch_size: int, seed: int, flip: bool = False, shuffle: Shuffle = "full", jitter: int = 0
+    ) -> None:
         super().__init__()
         if batch_size < 1:
             raise UserError(f"data.batch_size must be at least 1, not {batch_size}")
         self.batch_size = batch_size
         self.seed = seed
-        self.flip = flip
+        self.augmentation = Augmentation(flip, jitter)
         self.shuffle = shuffle
         self._stores: dict[Split, ImageStore] = {}
 
@@ -96,5 +100,10 @@ class ImageData(LightningDataModule):
                 "device": self.trainer.strategy.root_device,
             }
         return BatchLoader(
-            self.store("train"), self.batch_size, seed=self.seed, shuffle=self.shuffle, flip=self.flip, **place
+            self.store("train"),
+            self.batch_size,
+            seed=self.seed,
+            shuffle=self.shuffle,
+            augmentation=self.augmentation,
+            **place,
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
+from genbench.data.augmentation import NOTHING, Augmentation
 from genbench.data.batch import Batch
 from genbench.data.shuffling import Shuffle
 from genbench.data.store import ImageStore
@@ -14,7 +15,7 @@ from genbench.randomness import make_generator
 class BatchLoader:
     """Iterate over an epoch of shuffled batches.
 
-    The order, and which images are mirrored, depend on (seed, epoch) alone. Each global batch is cut into equal parts,
+    The order, and how images are varied, depend on (seed, epoch) alone. Each global batch is cut into equal parts,
     one a process, so 1, 2 or 8 processes together see the same batches. What is left over at the end of an epoch is
     dropped. A loader begun at step s yields what an uninterrupted one would yield after s batches, whether s ends an
     epoch or not.
@@ -24,7 +25,7 @@ class BatchLoader:
         batch_size: images of a batch over all processes.
         seed: seed of the order.
         shuffle: how to shuffle, see `shuffling`.
-        flip: whether half of the images are mirrored from left to right.
+        augmentation: how images are varied.
         rank: this process among `world_size`.
         world_size: processes that share each batch.
         start_step: batches that were already used, in this and all earlier epochs.
@@ -41,7 +42,7 @@ class BatchLoader:
         *,
         seed: int = 0,
         shuffle: Shuffle = "full",
-        flip: bool = False,
+        augmentation: Augmentation = NOTHING,
         rank: int = 0,
         world_size: int = 1,
         start_step: int = 0,
@@ -58,7 +59,7 @@ class BatchLoader:
         self._batch_size = batch_size
         self._seed = seed
         self._shuffle = shuffle
-        self._flip = flip
+        self._augmentation = augmentation
         self._rank, self._world_size = rank, world_size
         self._next_step = start_step
         self._device = device
@@ -71,9 +72,7 @@ class BatchLoader:
         """Yield the rest of the epoch that the next step lies in; the iteration after it yields the next epoch."""
         epoch, first = divmod(self._next_step, len(self))
         order = self._store.order(self._shuffle, make_generator("order", self._seed, epoch))
-        flips = None
-        if self._flip:
-            flips = torch.rand(order.rows.shape, generator=make_generator("flip", self._seed, epoch)) < 0.5
+        variation = self._augmentation.draw(order.rows.shape, self._seed, epoch)
         share = self._batch_size // self._world_size
         # What was read ahead before `first` is long gone.
         ahead = [window for window in order.windows if window[0] >= first * self._batch_size]
@@ -86,4 +85,4 @@ class BatchLoader:
                 # Before the last batch goes out: who counts to len(loader) never asks for what comes after it.
                 self._next_step = (epoch + 1) * len(self)
             rows = slice(begin, begin + share)
-            yield self._store.batch(order.rows[rows], self._device, None if flips is None else flips[rows])
+            yield self._store.batch(order.rows[rows], self._device, variation[rows])

@@ -59,6 +59,7 @@ class PreparedData(ImageData):
         seed: seed of the training order.
         flip: whether half of the training images are mirrored from left to right.
         shuffle: how the training images are shuffled, see `shuffling`.
+        jitter: pixels by which training images are enlarged before they are cut back at a random place.
 
     Raises:
         UserError: an argument is out of range.
@@ -82,8 +83,9 @@ class PreparedData(ImageData):
         seed: int = 0,
         flip: bool = False,
         shuffle: Shuffle = "full",
+        jitter: int = 0,
     ) -> None:
-        super().__init__(batch_size, seed, flip, shuffle)
+        super().__init__(batch_size, seed, flip, shuffle, jitter)
         if workers is not None and workers < 1:
             raise UserError(f"data.workers must be at least 1, not {workers}")
         self.preparation = Preparation(size, crop, filter, channels)

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from genbench.data.augmentation import UNVARIED, Variation
 from genbench.data.batch import Batch
 from genbench.data.shuffling import Order, Shuffle, shuffle
 from genbench.images import to_float
@@ -80,20 +81,20 @@ class ImageStore:
         """Have runs of images read from disk that will be asked for soon."""
         _read_ahead(self.images, starts, length)
 
-    def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", flips: Tensor | None = None) -> Batch:
+    def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
         """Return the images of some rows of an order as a batch on a device; the conversion to float happens there.
 
         Args:
             rows: which images.
             device: where the batch is to be.
-            flips: which of the images to mirror, bool (B,).
+            variation: of these rows.
         """
-        image = _load(_take(self.images, rows), device, flips)
+        image = _load(_take(self.images, rows), device, variation)
         if self.conditions is None:
             return Batch(image, None)
         conditions = _take(self.conditions, rows)
         if conditions.ndim == 4:
-            return Batch(image, _load(conditions, device, flips))
+            return Batch(image, _load(conditions, device, variation))
         return Batch(image, conditions.to(device, non_blocking=True))
 
 
@@ -125,14 +126,13 @@ class UnpairedStore(ImageStore):
             columns.append(torch.cat([order.rows for order in orders]))
         return Order(torch.stack([column[: len(self)] for column in columns], dim=1))
 
-    def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", flips: Tensor | None = None) -> Batch:
-        """Return target images with unrelated source images as their condition; `flips` is (B, 2)."""
+    def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
+        """Return target images with unrelated source images as their condition, each varied by itself."""
         if isinstance(rows, slice):
             raise TypeError("the rows of an unpaired store are pairs of indices")
-        target_flips, source_flips = (None, None) if flips is None else flips.unbind(1)
         return Batch(
-            _load(_take(self.images, rows[:, 0]), device, target_flips),
-            _load(_take(self.sources, rows[:, 1]), device, source_flips),
+            _load(_take(self.images, rows[:, 0]), device, variation[:, 0]),
+            _load(_take(self.sources, rows[:, 1]), device, variation[:, 1]),
         )
 
 
@@ -143,11 +143,8 @@ def _take(images: Images, rows: Tensor | slice) -> Tensor:
     return images[rows]
 
 
-def _load(images: Tensor, device: torch.device | str, flips: Tensor | None) -> Tensor:
-    images = images.to(device, non_blocking=True)
-    if flips is not None:
-        images = torch.where(flips.to(device, non_blocking=True).view(-1, 1, 1, 1), images.flip(-1), images)
-    return to_float(images)
+def _load(images: Tensor, device: torch.device | str, variation: Variation) -> Tensor:
+    return variation.apply(to_float(images.to(device, non_blocking=True)))
 
 
 def _image_bytes(images: Images) -> int:

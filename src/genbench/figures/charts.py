@@ -8,12 +8,13 @@ from typing import Any
 from genbench.errors import UserError
 
 
-def make_chart(columns: int = 1, height: float = 3.2, **settings: Any) -> tuple[Any, list[Any]]:
+def make_chart(columns: int = 1, height: float = 3.2, aspect: float = 1.4, **settings: Any) -> tuple[Any, list[Any]]:
     """Return a matplotlib figure and its panels, side by side.
 
     Args:
         columns: how many panels.
-        height: of each in inches; it is 1.4 times as wide.
+        height: of each in inches.
+        aspect: how many times as wide it is.
         settings: those of `matplotlib.figure.Figure.subplots`, such as `sharey`.
 
     Raises:
@@ -23,7 +24,7 @@ def make_chart(columns: int = 1, height: float = 3.2, **settings: Any) -> tuple[
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError("charts take matplotlib: pip install 'genbench[studies]'") from error
-    figure = Figure(figsize=(1.4 * height * columns, height), layout="constrained")
+    figure = Figure(figsize=(aspect * height * columns, height), layout="constrained")
     panels = figure.subplots(1, columns, squeeze=False, **settings)[0].tolist()
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)

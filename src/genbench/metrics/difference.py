@@ -5,6 +5,7 @@ gives their standard error (the delete-half jackknife, Shao and Wu 1989): what b
 bootstrap it draws no image twice, which would make it its own nearest neighbour.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -12,22 +13,18 @@ import torch
 from genbench.metrics.features import FeatureSet
 
 
-def random_halves(features: FeatureSet, halves: int, seed: int = 0) -> list[FeatureSet]:
-    """Return random halves of a set; of two sets of one size, the same images by their position."""
+def random_halves(features: FeatureSet, halves: int, seed: int = 0) -> Iterator[FeatureSet]:
+    """Yield random halves of a set, one after the other; of two sets of one size, the same images by their position."""
     generator = torch.Generator().manual_seed(seed)
-    found = []
     for _ in range(halves):
         rows = torch.randperm(len(features.features), generator=generator)[: len(features.features) // 2]
         chosen = features.features[rows].double()
-        found.append(
-            replace(
-                features,
-                mean=chosen.mean(0),
-                covariance=chosen.T.cov(),
-                features=features.features[rows],
-                logits=features.logits[rows],
-                labels=None if features.labels is None else features.labels[rows],
-                count=len(rows),
-            )
+        yield replace(
+            features,
+            mean=chosen.mean(0),
+            covariance=chosen.T.cov(),
+            features=features.features[rows],
+            logits=features.logits[rows],
+            labels=None if features.labels is None else features.labels[rows],
+            count=len(rows),
         )
-    return found

@@ -109,9 +109,11 @@ def fid_infinity(sets: Comparison) -> dict[str, float]:
 
     values = {"fid_infinity": extrapolate(sets.generated)}
     # Each is many distances, so few halves; half of a small set may be too small to extrapolate from.
-    halves = random_halves(sets.generated, min(sets.halves, _EXTRAPOLATED_HALVES))
-    if len(halves) > 1 and can_extrapolate(*halves[0].features.shape):
-        values["fid_infinity_std"] = float(torch.tensor([extrapolate(half) for half in halves]).std())
+    halves = min(sets.halves, _EXTRAPOLATED_HALVES)
+    count, dimensions = sets.generated.features.shape
+    if halves > 1 and can_extrapolate(count // 2, dimensions):
+        found = [extrapolate(half) for half in random_halves(sets.generated, halves)]
+        values["fid_infinity_std"] = float(torch.tensor(found).std())
     return values
 
 
