@@ -56,7 +56,10 @@ def main() -> None:
         other = panel.twinx()
         other.plot(steps, distances, color="C1", linestyle="--")
         other.set_yscale("log")
-        other.tick_params(axis="y", labelcolor="C1")
+        for ticks in ("major", "minor"):
+            other.tick_params(axis="y", which=ticks, labelcolor="C1")
+        other.yaxis.set_major_formatter("{x:g}")
+        other.yaxis.set_minor_formatter("{x:g}")
         other.spines["top"].set_visible(False)
         other.set_ylabel("fid_digits (dashed)", color="C1")
     write_csv(table, arguments.out / "curves.csv")
