@@ -137,6 +137,20 @@ def tasks(steps: int, seeds: int) -> Iterator[tuple[str, str, int, int]]:
                 yield target, name, seed, steps
 
 
+def chart(target: str, found: list[tuple[dict[str, Any], Tensor]], path: Path) -> None:
+    """Draw what each method's first seed found, and say how many modes all of its seeds did."""
+    figure, panels = make_chart(len(METHODS), height=2.2, aspect=0.9, sharex=True, sharey=True)
+    centres, _ = TARGETS[target]()
+    for panel, name in zip(panels, METHODS, strict=True):
+        own = [(row, points) for row, points in found if (row["target"], row["objective"]) == (target, name)]
+        panel.scatter(*own[0][1].T, s=1, alpha=0.3)
+        panel.scatter(*centres.T, s=12, marker="+", color="C1", linewidth=0.8)
+        modes = ", ".join(str(row["modes"]) for row, _ in own)
+        panel.set_title(f"{name}\nmodes {modes}", fontsize=8)
+        panel.set(xlim=(-1, 1), ylim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1), box_aspect=1)
+    save_chart(figure, path)
+
+
 def main() -> None:
     """Train, judge and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,16 +164,7 @@ def main() -> None:
         found = pool.map(train, list(tasks(arguments.steps, arguments.seeds)), chunksize=1)
     write_csv([row for row, _ in found], arguments.out / "toys.csv")
     for target in TARGETS:
-        figure, panels = make_chart(len(METHODS), height=2, aspect=0.9, sharex=True, sharey=True)
-        centres, _ = TARGETS[target]()
-        for panel, name in zip(panels, METHODS, strict=True):
-            own = [(row, points) for row, points in found if (row["target"], row["objective"]) == (target, name)]
-            panel.scatter(*own[0][1].T, s=1, alpha=0.3)
-            panel.scatter(*centres.T, s=12, marker="+", color="C1", linewidth=0.8)
-            modes = ", ".join(str(row["modes"]) for row, _ in own)
-            panel.set(title=f"{name}\nmodes {modes}", xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
-            panel.title.set_fontsize(8)
-        save_chart(figure, arguments.out / f"{target.replace(' ', '_')}.png")
+        chart(target, found, arguments.out / f"{target.replace(' ', '_')}.png")
     for row, _ in found:
         print(row)
     print(f"{len(found)} trainings in {time.monotonic() - begun:.0f} s: {arguments.out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from genbench.__main__ import main
 from genbench.runs import RunFolder
@@ -125,6 +126,20 @@ def test_two_processes_prepare_once_and_train_on_their_shares(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
     assert done.stderr.count("preparing 24 images") == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("experiment", ["wgan_lsun", "dcgan_lsun", "dcgan_celeba"])
+def test_the_papers_settings_run_at_their_resolution(here: Path, experiment: str) -> None:
+    """Networks, sizes and optimizers as they are; only the batch is small, as the data are."""
+    root = make_celeba(here.parent / "data") if "celeba" in experiment else make_lsun(here.parent / "data")
+    small = ["data.batch_size=4", "data.workers=1", "trainer.accelerator=cpu", "callbacks.grid.count=4", "steps=2"]
+    assert main([f"experiment={experiment}", f"data.root={root}", *small]) == 0
+    (run,) = (here / "outputs" / experiment).iterdir()
+    assert main(["sample", f"run={run}", "count=2", "device=cpu"]) == 0
+    with Image.open(next(iter(sorted(run.rglob("images/*.png"))))) as image:
+        assert (image.size, image.mode) == ((64, 64), "RGB")
+    # Figure 1 of the DCGAN paper begins with 1024 channels of 4 x 4.
+    assert state_of(run)["generator.project.1.weight"].shape == (1024,)
 
 
 @pytest.mark.parametrize("data", ["celeba", "cifar10", "image_folder"])
