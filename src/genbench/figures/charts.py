@@ -35,7 +35,8 @@ def make_chart(columns: int = 1, height: float = 3.2, aspect: float = 1.4, **set
 def save_chart(figure: Any, path: Path) -> None:
     """Write a chart as PNG; folders are made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    # Titles of panels with a fixed shape would be cut off otherwise.
+    figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
 def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
