@@ -39,6 +39,7 @@ class TrainSchema:
     data: Any = MISSING
     network: Any = MISSING
     method: Any = MISSING
+    sampler: Any = None
     metrics: Any = MISSING
     trainer: Any = MISSING
     logger: Any = MISSING
@@ -58,6 +59,7 @@ class SampleSchema:
     back: bool = False
     device: str = MISSING
     out: str | None = None
+    sampler: Any = None
 
 
 @dataclass
@@ -74,6 +76,7 @@ class EvaluateSchema:
     out: str | None = None
     data: Any = None
     metrics: Any = None
+    sampler: Any = None
 
 
 @dataclass
@@ -135,6 +138,9 @@ def check(verb: str, overrides: list[str], multirun: bool, complete: bool = True
     for override in parsed:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} names several values: add -m to run one after the other")
+        if override.key_or_group in _groups() and override.value() is None and not override.is_delete():
+            known = ", ".join(options(override.key_or_group))
+            raise UserError(f"{override.input_line} names no file of conf/{override.key_or_group}: choose {known}")
     _check_one(verb, overrides, complete)
 
 

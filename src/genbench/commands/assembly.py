@@ -7,7 +7,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from genbench.config import check_kinds
+from genbench.config import check_kinds, options
 from genbench.data.base import ImageData
 from genbench.errors import UserError
 from genbench.methods.base import GenerativeMethod
@@ -41,6 +41,11 @@ def build_data(config: DictConfig) -> ImageData:
 def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
     """Return the method, told of the data what its class asks for by name: its shapes and `num_classes`."""
     asked = parameters_of(config.method["_target_"]) or {}
+    chosen, takes_one = config.get("sampler") is not None, "sampler" in asked
+    if takes_one and not chosen:
+        raise UserError(f"this method draws by a sampler: choose sampler={', '.join(options('sampler'))}")
+    if chosen and not takes_one:
+        raise UserError("this method draws by itself: it has no use for sampler=...")
     # Only what is asked for: to count a folder's classes the folder must be there.
     facts = {name: getattr(data, name) for name in ("image_shape", "source_shape", "num_classes") if name in asked}
     method: GenerativeMethod = build(config.method, "method", **facts)
@@ -74,6 +79,9 @@ def open_run(config: DictConfig) -> OpenRun:
         if key not in _PLACES:
             raise UserError(f"data.{key} can't change for a run: only {', '.join(_PLACES)} can")
         OmegaConf.update(settings, f"data.{key}", place, force_add=True)
+    if config.get("sampler") is not None:
+        settings.sampler = config.sampler
+        settings.method.sampler = config.sampler
     check_kinds(settings)
     device = choose_device(config.device)
     data = build_data(settings)

@@ -130,6 +130,8 @@ def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[Fea
     """Draw a run's images in feature space, and say what else belongs to the protocol."""
     conditions: Tensor | None = None
     protocol: dict[str, Any] = {"seed": evaluator.seed}
+    if run.settings.get("sampler") is not None:
+        protocol["sampler"] = OmegaConf.to_container(run.settings.sampler, resolve=True)
     if run.method.is_conditional:
         conditions, protocol["conditions"] = plan_conditions(run.data, evaluator.count)
     device = run.method.device

@@ -11,11 +11,16 @@ Example:
 
 import math
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
+
+Spacing = Literal["uniform", "quadratic", "log_snr", "karras"]
+
+_RHO = 7
 
 
 class Process(ABC):
@@ -51,6 +56,46 @@ class Process(ABC):
         """Return x_t of images (B, ...) at times (B,) with noise (B, ...)."""
         shape = (-1, *[1] * (x_0.ndim - 1))
         return self.alpha(t).view(shape) * x_0 + self.sigma(t).view(shape) * eps
+
+    def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
+        """Return the times (steps,), float64, from 1 down to `first`, at which a sampler calls its denoiser.
+
+        Args:
+            steps: how many.
+            spacing: even in t; "quadratic", in its root, finer near the image (Song et al. 2020, appendix D.2);
+                "log_snr", in log alpha / sigma (Lu et al. 2022); or "karras", in the seventh root of sigma / alpha
+                (Karras et al. 2022, equation 5).
+
+        Raises:
+            ValueError: there is no such spacing, or less than one step.
+        """
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1, not {steps}")
+        ends = torch.tensor([1.0, self.first], dtype=torch.float64)
+        share = torch.linspace(0, 1, steps, dtype=torch.float64) if steps > 1 else torch.zeros(1, dtype=torch.float64)
+        if spacing == "uniform":
+            return ends[0] + share * (ends[1] - ends[0])
+        if spacing == "quadratic":
+            return (1 + share * (ends[1].sqrt() - 1)).square()
+        half_log_snr = self.log_snr(ends) / 2
+        if spacing == "log_snr":
+            wanted = half_log_snr[0] + share * (half_log_snr[1] - half_log_snr[0])
+        elif spacing == "karras":
+            roots = (-half_log_snr / _RHO).exp()
+            wanted = -_RHO * (roots[0] + share * (roots[1] - roots[0])).log()
+        else:
+            raise ValueError(f"spacing must be uniform, quadratic, log_snr or karras, not {spacing!r}")
+        return self.time_of(2 * wanted)
+
+    def time_of(self, log_snr: Tensor) -> Tensor:
+        """Return the times in [`first`, 1] at which the log signal-to-noise ratio, which falls with t, is this."""
+        low, high = torch.full_like(log_snr, self.first), torch.ones_like(log_snr)
+        # Halving the interval sixty times leaves nothing of it in double precision.
+        for _ in range(60):
+            middle = (low + high) / 2
+            earlier = self.log_snr(middle) > log_snr
+            low, high = torch.where(earlier, middle, low), torch.where(earlier, high, middle)
+        return (low + high) / 2
 
     @property
     def prior_std(self) -> float:
@@ -176,6 +221,21 @@ class DiscreteProcess(Process):
     def g_squared(self, t: Tensor) -> Tensor:
         """-2 f, since the variance is preserved."""
         return -2 * self.f(t)
+
+    def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
+        """Return the times of `Process.times`; even and quadratic ones lie on the chain's own steps.
+
+        Raises:
+            ValueError: as there, or there are more steps than the chain has.
+        """
+        if spacing not in ("uniform", "quadratic"):
+            return super().times(steps, spacing)
+        if steps > self.steps:
+            raise ValueError(f"steps must be at most the {self.steps} of the process, not {steps}")
+        wanted = (super().times(steps, spacing) * self.steps).round()
+        # Quadratic spacing would name the last steps of the chain twice.
+        least = torch.arange(steps, 0, -1, dtype=torch.float64)
+        return torch.maximum(wanted, least) / self.steps
 
     def _log_alpha(self, t: Tensor) -> tuple[Tensor, Tensor]:
         table = self._log_alpha_bar.to(t.device) / 2

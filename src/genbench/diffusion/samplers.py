@@ -1,0 +1,313 @@
+"""From noise to images: plain functions of a denoiser, a process and the noise that they begin with.
+
+    denoise(x_t, t) -> Estimate      what a trained network, or an exact formula, makes of x_t at time t
+
+Each walks down a grid of times from 1 to `process.first` and ends with the denoiser's image there. `draw()` returns
+fresh standard normal numbers of x's shape. An eps, v or score that a network predicts is brought to x_0 by
+`parameterisation`, so whatever was trained serves every sampler.
+
+Example:
+    >>> x_1 = process.prior_std * torch.randn(64, 1, 32, 32)
+    >>> images = ddim(denoise, process, x_1, draw, steps=50)
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import torch
+from scipy.integrate import solve_ivp
+from torch import Tensor
+
+from genbench.diffusion.processes import Process, Spacing
+
+
+class Estimate(NamedTuple):
+    """What a denoiser says.
+
+    Attributes:
+        x_0: the expected image, (B, ...).
+        variance_share: of a learned variance, where it lies between its bounds, in [0, 1] (B, ...); None if not so.
+    """
+
+    x_0: Tensor
+    variance_share: Tensor | None = None
+
+
+Denoise = Callable[[Tensor, Tensor], Estimate]
+Draw = Callable[[], Tensor]
+Variance = Literal["posterior", "step"]
+
+
+class Transition(NamedTuple):
+    """q(x_s | x_t, x_0) = N(a x_0 + b x_t, variance) for s < t, and the variance of q(x_t | x_s); scalars."""
+
+    a: Tensor
+    b: Tensor
+    variance: Tensor
+    step_variance: Tensor
+
+
+def transition(process: Process, t: Tensor, s: Tensor) -> Transition:
+    """Return what leads from time t down to s, by Bayes' rule (Ho et al. 2020, equation 7; Kingma et al. 2021, A)."""
+    alpha_t, alpha_s = process.alpha(t), process.alpha(s)
+    variance_t, variance_s = process.sigma(t).square(), process.sigma(s).square()
+    ratio = alpha_t / alpha_s
+    step_variance = variance_t - ratio.square() * variance_s
+    return Transition(
+        alpha_s * step_variance / variance_t,
+        ratio * variance_s / variance_t,
+        step_variance * variance_s / variance_t,
+        step_variance,
+    )
+
+
+def ancestral(
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    *,
+    steps: int = 1000,
+    variance: Variance = "posterior",
+    spacing: Spacing = "uniform",
+) -> Tensor:
+    """Algorithm 2 of Ho et al. (2020): draw x_s of q(x_s | x_t, x_0) with the denoiser's x_0.
+
+    Args:
+        denoise: see above; if it says a variance, that is used.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: see above.
+        steps: network calls; all T of a discrete process make its own chain.
+        variance: of a step, unless it was learned: that of the posterior, or "step", of q(x_t | x_s), its upper bound.
+        spacing: of the times.
+    """
+    times = process.times(steps, spacing).to(x.device)
+    for t, s in pairwise(times):
+        estimate = denoise(x, t)
+        step = transition(process, t, s)
+        mean = step.a.to(x) * estimate.x_0 + step.b.to(x) * x
+        if estimate.variance_share is not None:
+            low, high = step.variance.log().to(x), step.step_variance.log().to(x)
+            deviation = (0.5 * (estimate.variance_share * (high - low) + low)).exp()
+        else:
+            deviation = (step.step_variance if variance == "step" else step.variance).sqrt().to(x)
+        x = mean + deviation * draw()
+    return denoise(x, times[-1]).x_0
+
+
+def ddim(
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    *,
+    steps: int = 50,
+    eta: float = 0.0,
+    spacing: Spacing = "uniform",
+) -> Tensor:
+    """Song et al. 2020 (https://arxiv.org/abs/2010.02502), equation 12, on any sub-sequence of the times.
+
+    Args:
+        denoise: see above.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: see above.
+        steps: network calls.
+        eta: 0 draws no noise; 1 has the posterior's variance, as `ancestral` does.
+        spacing: of the times.
+    """
+    times = process.times(steps, spacing).to(x.device)
+    for t, s in pairwise(times):
+        x_0 = denoise(x, t).x_0
+        eps = (x - process.alpha(t).to(x) * x_0) / process.sigma(t).to(x)
+        variance = eta**2 * transition(process, t, s).variance
+        towards = (process.sigma(s).square() - variance).clamp_min(0).sqrt().to(x)
+        x = process.alpha(s).to(x) * x_0 + towards * eps
+        if eta:
+            x = x + variance.sqrt().to(x) * draw()
+    return denoise(x, times[-1]).x_0
+
+
+def ddim_encode(denoise: Denoise, process: Process, x_0: Tensor, *, steps: int, spacing: Spacing = "uniform") -> Tensor:
+    """Return the x_1 that `ddim` with eta 0 leads back to x_0, but for an error that falls with the steps.
+
+    Its section 4.3: the same update, upwards.
+    """
+    times = process.times(steps, spacing).flip(0).to(x_0.device)
+    # At the first time noise and image can't be told apart: begin with the image as it would stand there.
+    x = process.alpha(times[0]).to(x_0) * x_0
+    for t, s in pairwise(times):
+        image = denoise(x, t).x_0
+        eps = (x - process.alpha(t).to(x) * image) / process.sigma(t).to(x)
+        x = process.alpha(s).to(x) * image + process.sigma(s).to(x) * eps
+    return x
+
+
+def heun(
+    denoise: Denoise, process: Process, x: Tensor, draw: Draw, *, steps: int = 18, spacing: Spacing = "karras"
+) -> Tensor:
+    """Heun's second-order method for the probability flow (Karras et al. 2022, https://arxiv.org/abs/2206.00364).
+
+    In y = x / alpha and r = sigma / alpha the flow of every process is dy / dr = (y - x_0) / r: their algorithm 1.
+
+    Args:
+        denoise: see above.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: has no use here.
+        steps: network calls are twice as many, less one.
+        spacing: of the times.
+    """
+    times = process.times(steps, spacing).to(x.device)
+    alphas, ratios = process.alpha(times), process.sigma(times) / process.alpha(times)
+    y = x / alphas[0].to(x)
+    for index in range(len(times) - 1):
+        (r, r_next), alpha_next = ratios[index : index + 2].to(x), alphas[index + 1].to(x)
+        slope = (y - denoise(y * alphas[index].to(x), times[index]).x_0) / r
+        ahead = y + (r_next - r) * slope
+        slope_ahead = (ahead - denoise(ahead * alpha_next, times[index + 1]).x_0) / r_next
+        y = y + (r_next - r) * (slope + slope_ahead) / 2
+    return denoise(y * alphas[-1].to(x), times[-1]).x_0
+
+
+def dpm_solver(
+    denoise: Denoise, process: Process, x: Tensor, draw: Draw, *, steps: int = 20, spacing: Spacing = "log_snr"
+) -> Tensor:
+    """DPM-Solver++(2M): second order, one call a step (Lu et al. 2022, https://arxiv.org/abs/2211.01095, algorithm 2).
+
+    Args:
+        denoise: see above.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: has no use here.
+        steps: network calls.
+        spacing: of the times.
+    """
+    times = process.times(steps, spacing).to(x.device)
+    half_log_snr = process.log_snr(times) / 2
+    before: Tensor | None = None
+    for index, (t, s) in enumerate(pairwise(times)):
+        x_0 = denoise(x, t).x_0
+        h = half_log_snr[index + 1] - half_log_snr[index]
+        towards = x_0
+        if before is not None:
+            r = (half_log_snr[index] - half_log_snr[index - 1]) / h
+            towards = x_0 + (x_0 - before) / (2 * r).to(x)
+        x = (process.sigma(s) / process.sigma(t)).to(x) * x - (process.alpha(s) * torch.expm1(-h)).to(x) * towards
+        before = x_0
+    return denoise(x, times[-1]).x_0
+
+
+def predictor_corrector(
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    *,
+    steps: int = 1000,
+    corrections: int = 1,
+    snr: float = 0.16,
+) -> Tensor:
+    """Reverse the SDE by Euler and Maruyama, and correct by Langevin steps (Song et al. 2021, algorithms 1, 4 and 5).
+
+    Args:
+        denoise: see above.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: see above.
+        steps: of the predictor; network calls are 1 + `corrections` times as many.
+        corrections: Langevin steps at each time; 0 for the predictor alone.
+        snr: how large a Langevin step is, by the norms of its noise and of the score.
+    """
+    times = process.times(steps, "uniform").to(x.device)
+    for t, s in pairwise(times):
+        dt = t - s
+        g_squared = process.g_squared(t)
+        drift = process.f(t).to(x) * x - g_squared.to(x) * score(process, denoise(x, t).x_0, x, t)
+        x = x - dt.to(x) * drift + (g_squared * dt).sqrt().to(x) * draw()
+        for _ in range(corrections):
+            slope, noise = score(process, denoise(x, s).x_0, x, s), draw()
+            # The mean over the batch, as the authors have it: a size of its own for each image would bias the result.
+            size = 2 * (snr * _mean_norm(noise) / _mean_norm(slope)).square() * process.alpha(s).square().to(x)
+            x = x + size * slope + (2 * size).sqrt() * noise
+    return denoise(x, times[-1]).x_0
+
+
+def probability_flow(
+    denoise: Denoise, process: Process, x: Tensor, draw: Draw, *, tolerance: float = 1e-5, method: str = "RK45"
+) -> Tensor:
+    """Solve the probability flow ODE by SciPy's adaptive solver (Song et al. 2021, section 4.3 and appendix D.4).
+
+    Args:
+        denoise: see above.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: has no use here.
+        tolerance: of a step, relative and absolute; network calls follow from it.
+        method: of `scipy.integrate.solve_ivp`.
+    """
+
+    def slope(t: float, flat: object) -> object:
+        x_t = torch.as_tensor(flat).view(x.shape).to(x)
+        time = torch.tensor(t, dtype=torch.float64, device=x.device)
+        return flow(denoise, process, x_t, time).double().flatten().cpu().numpy()
+
+    span = (1.0, process.first)
+    begin = x.double().flatten().cpu().numpy()
+    solved = solve_ivp(slope, span, begin, method=method, rtol=tolerance, atol=tolerance)
+    if not solved.success:
+        raise RuntimeError(f"the probability flow can't be solved: {solved.message}")
+    end = torch.from_numpy(solved.y[:, -1]).view(x.shape).to(x)
+    return denoise(end, torch.tensor(process.first, dtype=torch.float64, device=x.device)).x_0
+
+
+def flow(denoise: Denoise, process: Process, x: Tensor, t: Tensor) -> Tensor:
+    """Return dx / dt = f x - g^2 / 2 score, of which x has the same marginals as of the SDE."""
+    slope = score(process, denoise(x, t).x_0, x, t)
+    return process.f(t).to(x) * x - process.g_squared(t).to(x) / 2 * slope
+
+
+def score(process: Process, x_0: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    """Return grad log p_t(x) of a denoiser's x_0 (Tweedie's formula)."""
+    return (process.alpha(t).to(x) * x_0 - x) / process.sigma(t).square().to(x)
+
+
+def repaint(
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    known: Tensor,
+    mask: Tensor,
+    *,
+    steps: int = 250,
+    resamplings: int = 10,
+) -> Tensor:
+    """Fill in what is missing of images (Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1).
+
+    Args:
+        denoise: see above.
+        process: that the denoiser was trained for.
+        x: x_1, (B, ...).
+        draw: see above.
+        known: images (B, ...), of which what the mask leaves out is ignored.
+        mask: 1 where they are known, 0 where they are to be filled in; broadcastable.
+        steps: times.
+        resamplings: how often each step is gone, with a step of noise back in between, so that both parts agree.
+    """
+    times = process.times(steps, "uniform").to(x.device)
+    for t, s in pairwise(times):
+        step = transition(process, t, s)
+        for number in range(resamplings):
+            filled = step.a.to(x) * denoise(x, t).x_0 + step.b.to(x) * x + step.variance.sqrt().to(x) * draw()
+            kept = process.alpha(s).to(x) * known + process.sigma(s).to(x) * draw()
+            x = mask * kept + (1 - mask) * filled
+            if number < resamplings - 1:
+                x = (process.alpha(t) / process.alpha(s)).to(x) * x + step.step_variance.sqrt().to(x) * draw()
+    return mask * known + (1 - mask) * denoise(x, times[-1]).x_0
+
+
+def _mean_norm(x: Tensor) -> Tensor:
+    return x.flatten(1).norm(dim=1).mean()

@@ -1,0 +1,190 @@
+"""What methods share that learn to denoise: one network, its average, classes that may be dropped, any sampler.
+
+A method's own file states the loss.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genbench.diffusion.parameterisation import Prediction, to_x_0
+from genbench.diffusion.processes import Process
+from genbench.diffusion.samplers import Denoise, Estimate
+from genbench.errors import UserError
+from genbench.methods.averaging import AveragedNetwork
+from genbench.methods.base import GenerativeMethod
+from genbench.randomness import Noise
+
+_QUARTERS = 4
+
+
+class DenoisingMethod(GenerativeMethod):
+    """Train a network to denoise, and sample from the average of its weights.
+
+    Args:
+        denoiser: builds the network from `image_shape` and `num_classes`; it is called with x_t, t in [0, 1] and, of a
+            method of classes, y.
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        process: how images become noise.
+        prediction: what the network predicts.
+        sampler: one of `diffusion.samplers`, with its settings.
+        optimizer: maps parameters to an optimizer.
+        warmup_steps: steps over which the learning rate grows in a line from nothing.
+        clip: largest norm of the gradient.
+        ema_decay: weight of the past in the average.
+        conditional: whether the network is told the class.
+        dropped_classes: share of the training images whose class is kept from it, so that it learns to do without.
+        guidance: w; predictions are (1 + w) of those with the class less w of those without (Ho and Salimans 2022).
+
+    Raises:
+        ValueError: an argument is out of range, or the data has no classes.
+    """
+
+    def __init__(
+        self,
+        denoiser: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        process: Process,
+        prediction: Prediction = "eps",
+        sampler: Callable[..., Tensor],
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        warmup_steps: int = 0,
+        clip: float = 1.0,
+        ema_decay: float = 0.9999,
+        conditional: bool = False,
+        dropped_classes: float = 0.1,
+        guidance: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("warmup_steps", warmup_steps), ("guidance", guidance), ("clip", clip)):
+            if value < 0:
+                raise ValueError(f"{name} must be at least 0, not {value}")
+        if not 0 <= dropped_classes < 1:
+            raise ValueError(f"dropped_classes must be in [0, 1), not {dropped_classes}")
+        if conditional and num_classes is None:
+            raise ValueError("conditional=true takes data with classes, such as data=mnist")
+        if guidance and not (conditional and dropped_classes):
+            raise ValueError("guidance takes conditional=true, and dropped_classes so that it learns to do without")
+        self.automatic_optimization = False
+        self.is_conditional = conditional
+        self.denoiser = denoiser(image_shape=image_shape, num_classes=num_classes if conditional else None)
+        self.average = AveragedNetwork(self.denoiser, ema_decay)
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        self.process = process
+        self.prediction: Prediction = prediction
+        self.sampler = sampler
+        self.warmup_steps = warmup_steps
+        self.clip = clip
+        self.dropped_classes = dropped_classes
+        self.guidance = guidance
+        self._make_optimizer = optimizer
+
+    @abstractmethod
+    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return the loss of each image (B,) at its time (B,)."""
+
+    @abstractmethod
+    def draw_times(self, count: int) -> Tensor:
+        """Return the times (count,) in [0, 1] at which a training step looks."""
+
+    def configure_optimizers(self) -> Optimizer:
+        """Make the optimizer."""
+        return self._make_optimizer(self.denoiser.parameters())
+
+    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> dict[str, Tensor]:
+        """Move the network and its average."""
+        step = self.step
+        logs = self.logs_at(step + 1)
+        optimizer: Any = self.optimizers()
+        for group in optimizer.param_groups:
+            share = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
+        x_0, y = batch
+        t = self.draw_times(len(x_0))
+        losses = self.losses(x_0, t, self.drop_classes(y) if self.is_conditional else None)
+        loss = losses.mean()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.clip or torch.inf)
+        optimizer.step()
+        self.average.update_parameters(self.denoiser)
+        if logs:
+            figures = {"loss/denoiser": loss.detach(), "gradient/denoiser": norm}
+            self.log_figures(figures | by_quarter(losses.detach(), t))
+        return {"loss/denoiser": loss.detach()}
+
+    def drop_classes(self, y: Tensor | None) -> Tensor:
+        """Return classes (B,), some of them replaced by the one that stands for none."""
+        assert y is not None
+        assert self.num_classes is not None
+        dropped = torch.rand(len(y), device=y.device) < self.dropped_classes
+        return torch.where(dropped, self.num_classes, y)
+
+    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return what the network predicts of x_t at times (B,)."""
+        predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
+        return predicted
+
+    def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
+        """Return the image, at most as bright as images are, that a prediction at time t, a scalar, means."""
+        alpha, sigma = (value.to(x_t) for value in (self.process.alpha(t), self.process.sigma(t)))
+        return Estimate(to_x_0(self.prediction, predicted, x_t, alpha, sigma).clamp(-1, 1))
+
+    def denoise_with(self, y: Tensor | None) -> Denoise:
+        """Return the averaged network as samplers want it, guided towards classes (B,) if there are any."""
+
+        @torch.no_grad()
+        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
+            times = t.to(x_t).expand(len(x_t))
+            predicted = self.predict(self.average, x_t, times, y)
+            if self.guidance and y is not None:
+                unguided = self.predict(self.average, x_t, times, torch.full_like(y, self.num_classes or 0))
+                predicted = predicted + self.guidance * (predicted - unguided)
+            return self.estimate(predicted, x_t, t)
+
+        return denoise
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images (count, C, H, W) in [-1, 1] by the sampler, from the averaged weights.
+
+        Raises:
+            ValueError: a condition is missing, needless, or names a class that the data does not have.
+            UserError: the sampler's settings do not suit the process.
+        """
+        if condition is not None and not self.is_conditional:
+            raise ValueError("this method is unconditional: it can't be asked for a condition")
+        if self.is_conditional:
+            if condition is None or len(condition) != count:
+                raise ValueError(f"this method is conditional: it must be told {count} classes to draw")
+            if condition.min() < 0 or condition.max() >= (self.num_classes or 0):
+                raise ValueError(f"the condition must be classes from 0 to {(self.num_classes or 0) - 1}")
+            condition = condition.to(self.device)
+
+        def draw() -> Tensor:
+            return noise.normal(count, *self.image_shape).to(self.device)
+
+        x_1 = self.process.prior_std * draw()
+        try:
+            images: Tensor = self.sampler(self.denoise_with(condition), self.process, x_1, draw)
+        except ValueError as error:
+            raise UserError(f"sampler: {error}") from error
+        return images.clamp(-1, 1)
+
+
+def by_quarter(losses: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """Return the mean loss of each quarter of the times in which an image fell: the whole hides what is hard."""
+    quarter = (t * _QUARTERS).long().clamp_max(_QUARTERS - 1)
+    found = {}
+    for index in range(_QUARTERS):
+        own = losses[quarter == index]
+        if len(own):
+            found[f"loss/denoiser_t{index + 1}"] = own.mean()
+    return found

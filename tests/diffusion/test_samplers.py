@@ -1,0 +1,202 @@
+"""Samplers given the exact denoiser of a mixture of Gaussians return it; solvers have the order they claim."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from genbench.diffusion.processes import (
+    DiscreteProcess,
+    Process,
+    SubVariancePreserving,
+    VarianceExploding,
+    VariancePreserving,
+)
+from genbench.diffusion.samplers import (
+    Denoise,
+    Estimate,
+    ancestral,
+    ddim,
+    ddim_encode,
+    dpm_solver,
+    heun,
+    predictor_corrector,
+    probability_flow,
+    repaint,
+    transition,
+)
+from genbench.diffusion.schedules import posterior
+
+WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+MEANS = torch.tensor([[-0.6, 0.3], [0.7, 0.5], [0.1, -0.8]], dtype=torch.float64)
+SPREAD = 0.12
+
+PROCESSES = {
+    "vp": VariancePreserving(),
+    "sub-vp": SubVariancePreserving(),
+    "ve": VarianceExploding(0.01, 10.0),
+    "discrete": DiscreteProcess("linear", 1000),
+    "cosine": DiscreteProcess("cosine", 500),
+}
+
+
+def exact(process: Process) -> Denoise:
+    """Return E[x_0 | x_t] of the mixture."""
+
+    def denoise(x: Tensor, t: Tensor) -> Estimate:
+        alpha, sigma = process.alpha(t), process.sigma(t)
+        variance = (alpha * SPREAD).square() + sigma.square()
+        squares = (x[:, None] - alpha * MEANS).square().sum(-1)
+        share = (WEIGHTS.log() - squares / (2 * variance)).softmax(1)
+        expected = MEANS + alpha * SPREAD**2 / variance * (x[:, None] - alpha * MEANS)
+        return Estimate((share[..., None] * expected).sum(1))
+
+    return denoise
+
+
+def begin(process: Process, count: int, seed: int = 0) -> tuple[Tensor, Callable[[], Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw() -> Tensor:
+        return torch.randn(count, 2, dtype=torch.float64, generator=generator)
+
+    return process.prior_std * draw(), draw
+
+
+SAMPLERS = {
+    "ancestral": (partial(ancestral, steps=500), ("vp", "sub-vp", "ve", "discrete", "cosine")),
+    "ddim": (partial(ddim, steps=300), ("vp", "sub-vp", "ve", "discrete", "cosine")),
+    "ddim_eta_half": (partial(ddim, steps=400, eta=0.5), ("vp", "discrete")),
+    "ddim_quadratic": (partial(ddim, steps=200, spacing="quadratic"), ("vp", "discrete")),
+    "heun": (partial(heun, steps=60), ("vp", "sub-vp", "ve", "discrete", "cosine")),
+    "dpm_solver": (partial(dpm_solver, steps=60), ("vp", "sub-vp", "ve", "discrete", "cosine")),
+    "predictor": (partial(predictor_corrector, steps=1000, corrections=0), ("vp", "sub-vp")),
+    "predictor_corrector": (partial(predictor_corrector, steps=1000, snr=0.1), ("vp", "ve")),
+    "probability_flow": (probability_flow, ("vp", "sub-vp", "ve", "discrete")),
+}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "process"), [(name, process) for name in SAMPLERS for process in SAMPLERS[name][1]]
+)
+def test_the_mixture_comes_back(sampler: str, process: str) -> None:
+    x_1, draw = begin(PROCESSES[process], 6000)
+    x_0 = SAMPLERS[sampler][0](exact(PROCESSES[process]), PROCESSES[process], x_1, draw)
+    nearest = torch.cdist(x_0, MEANS).argmin(1)
+    share = torch.bincount(nearest, minlength=3) / len(x_0)
+    assert share.tolist() == pytest.approx(WEIGHTS.tolist(), abs=0.025)
+    for index, mean in enumerate(MEANS):
+        own = x_0[nearest == index]
+        assert own.mean(0).tolist() == pytest.approx(mean.tolist(), abs=0.02)
+        # The last call gives an expectation, which lacks the variance that is left at the first time.
+        torch.testing.assert_close(own.T.cov(), SPREAD**2 * torch.eye(2, dtype=torch.float64), atol=0.0025, rtol=0)
+
+
+def test_transitions_of_a_chain_are_its_posteriors() -> None:
+    process = DiscreteProcess("linear", 200)
+    a, b, c = posterior(process.betas)
+    for index in (1, 2, 50, 199):
+        t, s = (torch.tensor(step / 200, dtype=torch.float64) for step in (index + 1, index))
+        step = transition(process, t, s)
+        assert step.a.item() == pytest.approx(a[index].item(), rel=1e-6)
+        assert step.b.item() == pytest.approx(b[index].item(), rel=1e-6)
+        assert step.variance.item() == pytest.approx(c[index].item(), rel=1e-6)
+        assert step.step_variance.item() == pytest.approx(process.betas[index].item(), rel=1e-6)
+
+
+def test_ddim_with_eta_one_is_ancestral_sampling() -> None:
+    process = PROCESSES["discrete"]
+    results = []
+    for sampler in (partial(ancestral, steps=100), partial(ddim, steps=100, eta=1.0)):
+        x_1, draw = begin(process, 50)
+        results.append(sampler(exact(process), process, x_1, draw))
+    torch.testing.assert_close(*results)
+
+
+def test_a_learned_variance_lies_between_its_bounds() -> None:
+    process = PROCESSES["discrete"]
+
+    def telling(share: float) -> Denoise:
+        def denoise(x: Tensor, t: Tensor) -> Estimate:
+            return Estimate(exact(process)(x, t).x_0, torch.full_like(x, share))
+
+        return denoise
+
+    def run(denoise: Denoise, **settings: str) -> Tensor:
+        x_1, draw = begin(process, 20)
+        return ancestral(denoise, process, x_1, draw, steps=50, **settings)  # type: ignore[arg-type]
+
+    torch.testing.assert_close(run(telling(0.0)), run(exact(process)))
+    torch.testing.assert_close(run(telling(1.0)), run(exact(process), variance="step"))
+
+
+def test_ddim_without_noise_is_deterministic_and_inverts_ever_better() -> None:
+    process = PROCESSES["vp"]
+    x_0 = MEANS[torch.arange(60) % 3] + SPREAD * begin(process, 60, seed=1)[1]()
+    errors = []
+    for steps in (50, 100, 200, 400):
+        x_1 = ddim_encode(exact(process), process, x_0, steps=steps)
+
+        def refuse() -> Tensor:
+            raise AssertionError("it draws noise")
+
+        back = ddim(exact(process), process, x_1, refuse, steps=steps)
+        errors.append((back - x_0).abs().mean().item())
+    assert all(later < 0.75 * earlier for earlier, later in pairwise(errors))
+    assert errors[-1] < 0.03
+
+
+@pytest.mark.parametrize("process", ["vp", "ve"])
+@pytest.mark.parametrize(("sampler", "order"), [(heun, 2), (dpm_solver, 2), (partial(ddim, spacing="log_snr"), 1)])
+def test_halving_the_step_divides_the_error_by_two_to_the_order(
+    sampler: Callable[..., Tensor], order: int, process: str
+) -> None:
+    x_1, draw = begin(PROCESSES[process], 200)
+    denoise = exact(PROCESSES[process])
+    truth = probability_flow(denoise, PROCESSES[process], x_1, draw, tolerance=1e-10)
+    errors = [
+        (sampler(denoise, PROCESSES[process], x_1, draw, steps=steps) - truth).norm(dim=1).median().item()
+        for steps in (101, 201, 401)
+    ]
+    for earlier, later in pairwise(errors):
+        assert earlier / later == pytest.approx(2**order, rel=0.25)
+
+
+def test_repaint_keeps_what_is_known_and_the_more_it_resamples_the_better_the_rest_suits() -> None:
+    """Of the mixture, given that the first coordinate is 0.7, the second is that of the second Gaussian."""
+    process, shares = PROCESSES["discrete"], []
+    known = torch.tensor([[0.7, 99.0]], dtype=torch.float64).expand(1500, 2)
+    mask = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    for resamplings in (1, 10):
+        x_1, draw = begin(process, 1500)
+        filled = repaint(exact(process), process, x_1, draw, known, mask, steps=50, resamplings=resamplings)
+        assert (filled[:, 0] == 0.7).all()
+        suits = (filled[:, 1] - 0.5).abs() < 0.5
+        shares.append(suits.double().mean().item())
+    assert filled[suits, 1].mean().item() == pytest.approx(0.5, abs=0.02)
+    assert shares[1] > shares[0] + 0.05
+    assert shares[1] > 0.9
+
+
+def test_times_begin_with_noise_and_end_at_the_first_time() -> None:
+    for name, process in PROCESSES.items():
+        for spacing in ("uniform", "quadratic", "log_snr", "karras"):
+            times = process.times(20, spacing)  # type: ignore[arg-type]
+            assert times.shape == (20,), name
+            assert (times[0].item(), times[-1].item()) == pytest.approx((1, process.first), rel=1e-6)
+            assert (times.diff() < 0).all()
+        steps = process.log_snr(process.times(9, "log_snr")).diff()
+        torch.testing.assert_close(steps, steps.mean().expand_as(steps), rtol=1e-3, atol=1e-6)
+    chain = PROCESSES["cosine"]
+    torch.testing.assert_close(chain.times(500) * 500, torch.arange(500, 0, -1, dtype=torch.float64))
+    for spacing in ("uniform", "quadratic"):
+        places = chain.times(400, spacing) * 500  # type: ignore[arg-type]
+        torch.testing.assert_close(places, places.round())
+        assert len(places.unique()) == 400
+    with pytest.raises(ValueError, match="at most the 500"):
+        chain.times(501)
+    with pytest.raises(ValueError, match="spacing must be"):
+        PROCESSES["vp"].times(5, "even")  # type: ignore[arg-type]

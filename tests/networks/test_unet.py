@@ -1,0 +1,60 @@
+"""The U-Net against the published count, and what it is told."""
+
+import pytest
+import torch
+
+from genbench.networks.unet import Attention, UNet
+
+SMALL = {"width": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,), "dropout": 0.0}
+
+
+def awake(network: torch.nn.Module) -> torch.nn.Module:
+    """Draw all weights anew: at first the network is zero by design."""
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return network
+
+
+def test_parameters_are_ddpms_for_cifar10() -> None:
+    assert sum(p.numel() for p in UNet((3, 32, 32)).parameters()) == 35_746_307
+
+
+@pytest.mark.parametrize(("side", "outputs", "time"), [(8, 1, "sinusoids"), (16, 2, "fourier")])
+def test_predictions_have_the_images_shape(side: int, outputs: int, time: str) -> None:
+    network = UNet((3, side, side), outputs=outputs, time=time, **SMALL)  # type: ignore[arg-type]
+    x_t = torch.randn(2, 3, side, side)
+    assert network(x_t, torch.rand(2)).shape == (2, 3 * outputs, side, side)
+    assert not network(x_t, torch.rand(2)).any()
+
+
+def test_every_parameter_matters_and_time_and_class_do() -> None:
+    network = awake(UNet((1, 8, 8), num_classes=3, **SMALL))  # type: ignore[arg-type]
+    x_t, t, y = torch.randn(4, 1, 8, 8), torch.tensor([0.1, 0.1, 0.9, 0.1]), torch.tensor([0, 0, 0, 2])
+    x_t = x_t[:1].expand(4, -1, -1, -1)
+    out = network(x_t, t, y)
+    torch.testing.assert_close(out[0], out[1])
+    assert not torch.allclose(out[0], out[2], atol=1e-3)
+    assert not torch.allclose(out[0], out[3], atol=1e-3)
+    # No class is a class of its own.
+    torch.testing.assert_close(network(x_t, t), network(x_t, t, torch.full((4,), 3)))
+    network(torch.randn(8, 1, 8, 8), torch.rand(8), torch.arange(8) % 4).square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+def test_attention_is_softmax_of_products() -> None:
+    layer = awake(Attention(4, heads=1))
+    x = torch.randn(2, 4, 3, 3)
+    q, k, v = layer.to_qkv(layer.norm(x)).flatten(2).chunk(3, dim=1)
+    shares = (q.transpose(1, 2) @ k / 4**0.5).softmax(-1)
+    seen = (v @ shares.transpose(1, 2)).view_as(x)
+    torch.testing.assert_close(layer(x, torch.zeros(2, 1)), x + layer.to_out(seen))
+
+
+def test_sides_and_heads_that_do_not_do() -> None:
+    with pytest.raises(ValueError, match="divides by 8"):
+        UNet((3, 28, 28))
+    with pytest.raises(ValueError, match="heads=3"):
+        UNet((3, 32, 32), heads=3)
+    with pytest.raises(ValueError, match="sinusoids, fourier"):
+        UNet((3, 32, 32), time="clock")  # type: ignore[arg-type]
