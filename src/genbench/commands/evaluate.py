@@ -16,8 +16,9 @@ from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.methods.base import TranslatesBack
 from genbench.metrics.conditions import held_out, plan_conditions
-from genbench.metrics.evaluator import Evaluator, Scores, refuse_one_picture
+from genbench.metrics.evaluator import Evaluator, Scores
 from genbench.metrics.features import FeatureSet
+from genbench.metrics.reference import refuse_one_picture
 from genbench.runs import RunFolder
 
 

@@ -1,9 +1,9 @@
 """Score a set of images against a reference by what a feature extractor sees, with the protocol beside the numbers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,59 +12,22 @@ import genbench
 from genbench.errors import UserError, near
 from genbench.metrics.extractors import Extractor, load_extractor
 from genbench.metrics.features import FeatureSet, extract
-from genbench.metrics.reference import load_or_make
+from genbench.metrics.reference import (
+    Images,
+    ReferenceData,
+    batches,
+    facts_of,
+    labels_of,
+    look_at,
+    refuse_one_picture,
+)
 from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
 from genbench.metrics.translation import translation_scores
 from genbench.sampling import sample_chunks
 
-_BATCH = 64
 _MODES = 10
 COMPARABLE_COUNT = 10_000
 """Of fewer images an FID is too biased to stand beside published ones."""
-
-
-class Images(Protocol):
-    """uint8 images (N, C, H, W): a tensor, or something on disk that is sliced like one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, C, H, W)."""
-
-    def __len__(self) -> int:
-        """Return N."""
-
-    def __getitem__(self, index: slice) -> Tensor:
-        """Return consecutive images."""
-
-
-class ReferenceStore(Protocol):
-    """All images of a split."""
-
-    @property
-    def images(self) -> Images:
-        """The images."""
-
-    @property
-    def conditions(self) -> Any:
-        """Their conditions, or None."""
-
-
-class ReferenceData(Protocol):
-    """A data set whose splits images are compared with."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-
-    def identity(self, split: Any) -> dict[str, Any]:
-        """Return what tells the images of a split from all others, without reading large ones."""
-
-    def store(self, split: Any) -> ReferenceStore:
-        """Return a split."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +131,8 @@ class Evaluator:
             raise UserError(
                 f"metrics.scores=modes counts the {_MODES} digits, which {extractor.name} doesn't know: leave it out"
             )
-        facts = self._facts(data, split)
-        self._reference = self._look_at(data, split, facts, torch.device(device), rank, world_size)
+        facts = facts_of(data, split, extractor)
+        self._reference = look_at(data, facts, self._on(torch.device(device)), self.cache, device, rank, world_size)
         refuse_one_picture(self._reference, f"{data.name} {split}")
         self._reference_protocol = {**facts, "reference_count": self._reference.count}
 
@@ -206,7 +169,7 @@ class Evaluator:
     ) -> Scores:
         """Score given images, uint8 (N, C, H, W), of which each process looks at its share; see `score`."""
         device = torch.device(device)
-        parts = _batches(images, rank, world_size)
+        parts = batches(images, rank, world_size)
         return self.score(extract(self._on(device), parts, len(images), device, shared=world_size > 1), {})
 
     def score_split(
@@ -222,7 +185,8 @@ class Evaluator:
             device: where they are looked at.
             by_class: whether the scores of conditional methods are among them.
         """
-        real = self._look_at(data, split, self._facts(data, split), torch.device(device))
+        extractor = self._on(torch.device(device))
+        real = look_at(data, facts_of(data, split, extractor), extractor, self.cache, device)
         return self.score(real if by_class else replace(real, labels=None), {}, strict=False)
 
     def score(self, generated: FeatureSet, protocol: dict[str, Any], *, strict: bool = True) -> Scores:
@@ -276,47 +240,6 @@ class Evaluator:
         }
         return Scores(named, {"translation_split": split, "translation_count": count})
 
-    def _facts(self, data: ReferenceData, split: str) -> dict[str, Any]:
-        """Return all that a split in feature space depends on."""
-        extractor = self._ready_extractor()
-        return {
-            "reference": data.name,
-            "reference_split": split,
-            "reference_identity": data.identity(split),
-            "extractor": extractor.name,
-            "extractor_sha256": extractor.weights_sha256,
-            "resize": extractor.resize,
-        }
-
-    def _look_at(
-        self,
-        data: ReferenceData,
-        split: str,
-        facts: dict[str, Any],
-        device: torch.device,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> FeatureSet:
-        """Return a split in feature space, from the cache if it knows these facts."""
-
-        def make() -> FeatureSet:
-            store = data.store(split)
-            parts = _batches(store.images, rank, world_size)
-            labels = labels_of(store.conditions)
-            return extract(self._on(device), parts, len(store.images), device, shared=world_size > 1, labels=labels)
-
-        if self.cache is None:
-            return make()
-
-        def everyone(holds: bool) -> bool:
-            if world_size == 1:
-                return holds
-            flag = torch.tensor(int(holds), device=device)
-            torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MIN)
-            return bool(flag)
-
-        return load_or_make(self.cache, facts, make, writes=rank == 0, everyone=everyone)
-
     def _all_that_suit(self, sets: Comparison) -> list[str]:
         class_count = self._ready_extractor().class_count
         unsuited = set()
@@ -345,29 +268,7 @@ class Evaluator:
         return self._ready_extractor().to(device)
 
 
-def _batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:
-    """Yield the batches of a set that fall to a process."""
-    for first in range(rank * _BATCH, len(images), world_size * _BATCH):
-        yield first, images[first : first + _BATCH]
-
-
 def _with_suffix(name: str, suffix: str) -> str:
     """Return a score's name with its extractor's suffix; that it is a deviation is said last."""
     base = name.removesuffix("_std")
     return base + suffix + name[len(base) :]
-
-
-def refuse_one_picture(images: FeatureSet, what: str) -> None:
-    """Refuse a set whose features have no variance.
-
-    Raises:
-        UserError: all images look alike to the extractor.
-    """
-    if not images.covariance.diagonal().max() > 0:
-        raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
-
-
-def labels_of(conditions: Any) -> Tensor | None:
-    """Return conditions that are class labels (N,), or None for any others."""
-    is_labels = isinstance(conditions, Tensor) and conditions.ndim == 1 and not conditions.is_floating_point()
-    return conditions if is_labels else None

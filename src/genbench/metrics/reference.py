@@ -3,16 +3,119 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
-from genbench.metrics.features import FeatureSet
+from genbench.errors import UserError
+from genbench.metrics.extractors import Extractor
+from genbench.metrics.features import FeatureSet, extract
 
 _NAMES = ("mean", "covariance", "features", "logits", "labels")
+
+
+_BATCH = 64
+
+
+class Images(Protocol):
+    """uint8 images (N, C, H, W): a tensor, or something on disk that is sliced like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, H, W)."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def __getitem__(self, index: slice) -> Tensor:
+        """Return consecutive images."""
+
+
+class ReferenceStore(Protocol):
+    """All images of a split."""
+
+    @property
+    def images(self) -> Images:
+        """The images."""
+
+    @property
+    def conditions(self) -> Any:
+        """Their conditions, or None."""
+
+
+class ReferenceData(Protocol):
+    """A data set whose splits images are compared with."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+
+    def identity(self, split: Any) -> dict[str, Any]:
+        """Return what tells the images of a split from all others, without reading large ones."""
+
+    def store(self, split: Any) -> ReferenceStore:
+        """Return a split."""
+
+
+def facts_of(data: ReferenceData, split: str, extractor: Extractor) -> dict[str, Any]:
+    """Return all that a split in feature space depends on."""
+    return {
+        "reference": data.name,
+        "reference_split": split,
+        "reference_identity": data.identity(split),
+        "extractor": extractor.name,
+        "extractor_sha256": extractor.weights_sha256,
+        "resize": extractor.resize,
+    }
+
+
+def look_at(
+    data: ReferenceData,
+    facts: dict[str, Any],
+    extractor: Extractor,
+    cache: Path | None,
+    device: torch.device | str,
+    rank: int = 0,
+    world_size: int = 1,
+) -> FeatureSet:
+    """Return a split in feature space; its images are asked for only if the cache doesn't know them.
+
+    Args:
+        data: the data set.
+        facts: which split, and all else that the result depends on; see `facts_of`.
+        extractor: on `device`.
+        cache: folder of reference sets, or None.
+        device: where the images are looked at.
+        rank: this process among `world_size`.
+        world_size: processes that share the work, and all call this.
+    """
+    device = torch.device(device)
+
+    def make() -> FeatureSet:
+        store = data.store(facts["reference_split"])
+        parts = batches(store.images, rank, world_size)
+        labels = labels_of(store.conditions)
+        return extract(extractor, parts, len(store.images), device, shared=world_size > 1, labels=labels)
+
+    def everyone(holds: bool) -> bool:
+        if world_size == 1:
+            return holds
+        flag = torch.tensor(int(holds), device=device)
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MIN)
+        return bool(flag)
+
+    if cache is None:
+        return make()
+    return load_or_make(cache, facts, make, writes=rank == 0, everyone=everyone)
 
 
 def load_or_make(
@@ -56,3 +159,25 @@ def _load(path: Path) -> FeatureSet | None:
             return FeatureSet(**tensors, count=int(file.metadata()["count"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
+
+
+def batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:
+    """Yield the first index and the images of the batches of a set that fall to a process."""
+    for first in range(rank * _BATCH, len(images), world_size * _BATCH):
+        yield first, images[first : first + _BATCH]
+
+
+def refuse_one_picture(images: FeatureSet, what: str) -> None:
+    """Refuse a set whose features have no variance.
+
+    Raises:
+        UserError: all images look alike to the extractor.
+    """
+    if not images.covariance.diagonal().max() > 0:
+        raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
+
+
+def labels_of(conditions: Any) -> Tensor | None:
+    """Return conditions that are class labels (N,), or None for any others."""
+    is_labels = isinstance(conditions, Tensor) and conditions.ndim == 1 and not conditions.is_floating_point()
+    return conditions if is_labels else None
