@@ -139,7 +139,7 @@ def test_the_papers_settings_run_at_their_resolution(here: Path, experiment: str
     with Image.open(next(iter(sorted(run.rglob("images/*.png"))))) as image:
         assert (image.size, image.mode) == ((64, 64), "RGB")
     # Figure 1 of the DCGAN paper begins with 1024 channels of 4 x 4.
-    assert state_of(run)["generator.project.1.weight"].shape == (1024,)
+    assert state_of(run)["generator.project.1.weight"].shape == (100, 1024, 4, 4)
 
 
 @pytest.mark.parametrize("data", ["celeba", "cifar10", "image_folder"])
