@@ -19,6 +19,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from genbench.diffusion.parameterisation import from_x_0
 from genbench.diffusion.processes import Process, Spacing
 
 
@@ -46,6 +47,10 @@ class Transition(NamedTuple):
     b: Tensor
     variance: Tensor
     step_variance: Tensor
+
+    def mean(self, x_0: Tensor, x_t: Tensor) -> Tensor:
+        """Return the mean of x_s."""
+        return self.a.to(x_t) * x_0 + self.b.to(x_t) * x_t
 
 
 def transition(process: Process, t: Tensor, s: Tensor) -> Transition:
@@ -87,13 +92,12 @@ def ancestral(
     for t, s in pairwise(times):
         estimate = denoise(x, t)
         step = transition(process, t, s)
-        mean = step.a.to(x) * estimate.x_0 + step.b.to(x) * x
         if estimate.variance_share is not None:
             low, high = step.variance.log().to(x), step.step_variance.log().to(x)
             deviation = (0.5 * (estimate.variance_share * (high - low) + low)).exp()
         else:
             deviation = (step.step_variance if variance == "step" else step.variance).sqrt().to(x)
-        x = mean + deviation * draw()
+        x = step.mean(estimate.x_0, x) + deviation * draw()
     return denoise(x, times[-1]).x_0
 
 
@@ -121,7 +125,7 @@ def ddim(
     times = process.times(steps, spacing).to(x.device)
     for t, s in pairwise(times):
         x_0 = denoise(x, t).x_0
-        eps = (x - process.alpha(t).to(x) * x_0) / process.sigma(t).to(x)
+        eps = from_x_0("eps", x_0, x, process.alpha(t).to(x), process.sigma(t).to(x))
         variance = eta**2 * transition(process, t, s).variance
         towards = (process.sigma(s).square() - variance).clamp_min(0).sqrt().to(x)
         x = process.alpha(s).to(x) * x_0 + towards * eps
@@ -140,7 +144,7 @@ def ddim_encode(denoise: Denoise, process: Process, x_0: Tensor, *, steps: int, 
     x = process.alpha(times[0]).to(x_0) * x_0
     for t, s in pairwise(times):
         image = denoise(x, t).x_0
-        eps = (x - process.alpha(t).to(x) * image) / process.sigma(t).to(x)
+        eps = from_x_0("eps", image, x, process.alpha(t).to(x), process.sigma(t).to(x))
         x = process.alpha(s).to(x) * image + process.sigma(s).to(x) * eps
     return x
 
@@ -271,7 +275,7 @@ def flow(denoise: Denoise, process: Process, x: Tensor, t: Tensor) -> Tensor:
 
 def score(process: Process, x_0: Tensor, x: Tensor, t: Tensor) -> Tensor:
     """Return grad log p_t(x) of a denoiser's x_0 (Tweedie's formula)."""
-    return (process.alpha(t).to(x) * x_0 - x) / process.sigma(t).square().to(x)
+    return from_x_0("score", x_0, x, process.alpha(t).to(x), process.sigma(t).to(x))
 
 
 def repaint(
@@ -301,7 +305,7 @@ def repaint(
     for t, s in pairwise(times):
         step = transition(process, t, s)
         for number in range(resamplings):
-            filled = step.a.to(x) * denoise(x, t).x_0 + step.b.to(x) * x + step.variance.sqrt().to(x) * draw()
+            filled = step.mean(denoise(x, t).x_0, x) + step.variance.sqrt().to(x) * draw()
             kept = process.alpha(s).to(x) * known + process.sigma(s).to(x) * draw()
             x = mask * kept + (1 - mask) * filled
             if number < resamplings - 1:
