@@ -67,3 +67,18 @@ class TranslatesBack(Protocol):
     def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the sources that images `condition`, (count, C, H, W), may be translations of."""
         ...
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """The ability to say how likely images are."""
+
+    likelihood: str
+    """What the number is, in a few words: a bound or exact, and of what."""
+
+    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return bits a dimension (B,) of images (B, C, H, W) of 256 levels in [-1, 1], by the averaged weights.
+
+        A conditional method is told what each image shows, (B, ...).
+        """
+        ...

@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
-from genbench.diffusion.samplers import Denoise, Estimate
+from genbench.diffusion.samplers import Denoise, Draw, Estimate
+from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
@@ -31,6 +32,7 @@ class DenoisingMethod(GenerativeMethod):
         image_shape: (C, H, W) of the data.
         num_classes: how many classes the data has.
         process: how images become noise.
+        times: at which times a training step looks.
         prediction: what the network predicts.
         sampler: one of `diffusion.samplers`, with its settings.
         optimizer: maps parameters to an optimizer.
@@ -52,6 +54,7 @@ class DenoisingMethod(GenerativeMethod):
         num_classes: int | None,
         *,
         process: Process,
+        times: Times,
         prediction: Prediction = "eps",
         sampler: Callable[..., Tensor],
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
@@ -79,6 +82,7 @@ class DenoisingMethod(GenerativeMethod):
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes
         self.process = process
+        self.times = times
         self.prediction: Prediction = prediction
         self.sampler = sampler
         self.warmup_steps = warmup_steps
@@ -91,9 +95,9 @@ class DenoisingMethod(GenerativeMethod):
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the loss of each image (B,) at its time (B,)."""
 
-    @abstractmethod
-    def draw_times(self, count: int) -> Tensor:
-        """Return the times (count,) in [0, 1] at which a training step looks."""
+    def draw_times(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return the times (count,) in [0, 1] at which a training step looks, and their weights (count,)."""
+        return self.times.draw(count, self.device)
 
     def configure_optimizers(self) -> Optimizer:
         """Make the optimizer."""
@@ -108,14 +112,16 @@ class DenoisingMethod(GenerativeMethod):
             share = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
         x_0, y = batch
-        t = self.draw_times(len(x_0))
+        t, weights = self.draw_times(len(x_0))
         losses = self.losses(x_0, t, self.drop_classes(y) if self.is_conditional else None)
-        loss = losses.mean()
+        loss = (weights * losses).mean()
         optimizer.zero_grad()
         self.manual_backward(loss)
         norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.clip or torch.inf)
         optimizer.step()
         self.average.update_parameters(self.denoiser)
+        if isinstance(self.times, ImportanceSteps):
+            self.times.observe(self.all_gather(t).flatten(), self.all_gather(losses.detach()).flatten())  # type: ignore[union-attr]
         if logs:
             figures = {"loss/denoiser": loss.detach(), "gradient/denoiser": norm}
             self.log_figures(figures | by_quarter(losses.detach(), t))
@@ -134,24 +140,37 @@ class DenoisingMethod(GenerativeMethod):
         return predicted
 
     def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
-        """Return the image, at most as bright as images are, that a prediction at time t, a scalar, means."""
+        """Return the image that a prediction at time t, a scalar, means."""
         alpha, sigma = (value.to(x_t) for value in (self.process.alpha(t), self.process.sigma(t)))
-        return Estimate(to_x_0(self.prediction, predicted, x_t, alpha, sigma).clamp(-1, 1))
+        return Estimate(to_x_0(self.prediction, predicted, x_t, alpha, sigma))
 
-    def denoise_with(self, y: Tensor | None) -> Denoise:
-        """Return the averaged network as samplers want it, guided towards classes (B,) if there are any."""
+    def guide(self, told: Tensor, untold: Tensor, guidance: float) -> Tensor:
+        """Return a prediction with the class, moved on, away from the one without."""
+        return told + guidance * (told - untold)
 
-        @torch.no_grad()
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+        """Return the averaged network as samplers want it; it lets gradients with respect to x_t through.
+
+        Args:
+            y: classes (B,); None for none.
+            guidance: w, towards these classes.
+            clip: whether estimates are kept as bright as images are.
+        """
+        # The average itself would let no gradients through.
+        network = self.average.module
+
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             times = t.to(x_t).expand(len(x_t))
-            predicted = self.predict(self.average, x_t, times, y)
-            if self.guidance and y is not None:
-                unguided = self.predict(self.average, x_t, times, torch.full_like(y, self.num_classes or 0))
-                predicted = predicted + self.guidance * (predicted - unguided)
-            return self.estimate(predicted, x_t, t)
+            predicted = self.predict(network, x_t, times, y)
+            if guidance and y is not None:
+                unguided = self.predict(network, x_t, times, torch.full_like(y, self.num_classes or 0))
+                predicted = self.guide(predicted, unguided, guidance)
+            x_0, share = self.estimate(predicted, x_t, t)
+            return Estimate(x_0.clamp(-1, 1) if clip else x_0, share)
 
         return denoise
 
+    @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images (count, C, H, W) in [-1, 1] by the sampler, from the averaged weights.
 
@@ -159,24 +178,34 @@ class DenoisingMethod(GenerativeMethod):
             ValueError: a condition is missing, needless, or names a class that the data does not have.
             UserError: the sampler's settings do not suit the process.
         """
-        if condition is not None and not self.is_conditional:
-            raise ValueError("this method is unconditional: it can't be asked for a condition")
-        if self.is_conditional:
-            if condition is None or len(condition) != count:
-                raise ValueError(f"this method is conditional: it must be told {count} classes to draw")
-            if condition.min() < 0 or condition.max() >= (self.num_classes or 0):
-                raise ValueError(f"the condition must be classes from 0 to {(self.num_classes or 0) - 1}")
-            condition = condition.to(self.device)
-
-        def draw() -> Tensor:
-            return noise.normal(count, *self.image_shape).to(self.device)
-
-        x_1 = self.process.prior_std * draw()
+        y = self.check_classes(condition, count)
+        denoise = self.denoise_with(y, guidance=self.guidance)
+        draw = self.draw_from(noise, count)
         try:
-            images: Tensor = self.sampler(self.denoise_with(condition), self.process, x_1, draw)
+            images: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
         except ValueError as error:
             raise UserError(f"sampler: {error}") from error
         return images.clamp(-1, 1)
+
+    def draw_from(self, noise: Noise, count: int) -> Draw:
+        """Return what draws normal numbers in the shape of `count` images, on this method's device."""
+        return lambda: noise.normal(count, *self.image_shape).to(self.device)
+
+    def check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
+        """Return classes (count,) on this method's device; None for an unconditional method.
+
+        Raises:
+            ValueError: they are missing, needless, or not the data's.
+        """
+        if not self.is_conditional:
+            if condition is not None:
+                raise ValueError("this method is unconditional: it can't be asked for a condition")
+            return None
+        if condition is None or len(condition) != count:
+            raise ValueError(f"this method is conditional: it must be told {count} classes to draw")
+        if condition.min() < 0 or condition.max() >= (self.num_classes or 0):
+            raise ValueError(f"the condition must be classes from 0 to {(self.num_classes or 0) - 1}")
+        return condition.to(self.device)
 
 
 def by_quarter(losses: Tensor, t: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,223 @@
+"""How likely images are: the variational bound of a chain, term by term, and the exact density of a flow.
+
+    -log p(x_0) <= KL(q(x_T | x_0) || p(x_T))
+                   + sum_{t > 1} KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) - log p(x_0 | x_1)
+
+(Ho et al. 2020, equation 5). In bits a dimension of images with 256 levels, which lie `LEVEL` apart in [-1, 1].
+
+Example:
+    >>> bound_terms(denoise, chain, images, draw).sum(1)  # bits/dim of each image
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from scipy.integrate import solve_ivp
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from genbench.diffusion.processes import DiscreteProcess, Process
+from genbench.diffusion.samplers import Denoise, Draw, Transition, Variance, flow, transition
+
+LEVEL = 2 / 255
+"""Distance of two neighbouring levels of a uint8 image in [-1, 1]."""
+
+
+def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
+    """Return nats an image as bits a dimension."""
+    return nats / (dimensions * math.log(2))
+
+
+def density_bits_per_dim(log_density: Tensor, dimensions: int) -> Tensor:
+    """Return bits a dimension of images of 256 levels from the log density (B,) of the images made continuous.
+
+    Where each level is spread evenly over the `LEVEL` around it, the mean log density and the level's width bound the
+    log probability of the level from below (Theis et al. 2016, equation 5).
+    """
+    return -bits_per_dim(log_density, dimensions) - math.log2(LEVEL)
+
+
+def dequantise(x: Tensor, uniform: Tensor) -> Tensor:
+    """Spread the levels of images evenly, by numbers in [0, 1) of their shape."""
+    return x + (uniform - 0.5) * LEVEL
+
+
+def gaussian_kl(mean_1: Tensor, log_variance_1: Tensor, mean_2: Tensor, log_variance_2: Tensor) -> Tensor:
+    """Return KL(N(mean_1, variance_1) || N(mean_2, variance_2)) of each element, in nats."""
+    difference = log_variance_1 - log_variance_2
+    return 0.5 * (difference.exp() - 1 - difference + (mean_1 - mean_2).square() * (-log_variance_2).exp())
+
+
+def gaussian_level(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the log probability of each pixel's level under a Gaussian (Ho et al. 2020, equation 13).
+
+    A level gets what lies within half a `LEVEL` of it; black and white get all that lies beyond.
+    """
+    deviation = (0.5 * log_variance).exp()
+    above = torch.special.log_ndtr((x + LEVEL / 2 - mean) / deviation)
+    below = torch.special.log_ndtr((x - LEVEL / 2 - mean) / deviation)
+    # By symmetry the mass beyond a level's lower edge; log_ndtr keeps its precision in the far tail alone.
+    beyond = torch.special.log_ndtr((mean - x + LEVEL / 2) / deviation)
+    mirrored = torch.special.log_ndtr((mean - x - LEVEL / 2) / deviation)
+    between = torch.where(x > mean, _log_difference(beyond, mirrored), _log_difference(above, below))
+    return torch.where(x < -1 + LEVEL / 2, above, torch.where(x > 1 - LEVEL / 2, beyond, between))
+
+
+def logistic_level(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Return the log probability of each pixel's level under a logistic distribution (Salimans et al. 2017, 2.1)."""
+    upper, lower = (x + LEVEL / 2 - mean) / log_scale.exp(), (x - LEVEL / 2 - mean) / log_scale.exp()
+    # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - e^(l - u))
+    between = logsigmoid(upper) + logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
+    edges = torch.where(x < -1 + LEVEL / 2, logsigmoid(upper), logsigmoid(-lower))
+    return torch.where(x.abs() > 1 - LEVEL / 2, edges, between)
+
+
+def reverse_log_variance(step: Transition, share: Tensor | None, variance: Variance, floor: Tensor) -> Tensor:
+    """Return log variances of p(x_s | x_t): learned between the posterior's and the step's, or one of the two.
+
+    Args:
+        step: from t down to s.
+        share: of the way from the lower to the upper bound, in logarithms (Nichol and Dhariwal 2021, equation 15).
+        variance: which one, where none was learned.
+        floor: what stands for the posterior's variance where s = 0 and it vanishes: that of the second step.
+    """
+    low, high = step.variance.clamp_min(floor).log(), step.step_variance.log()
+    if share is None:
+        return high if variance == "step" else low
+    return share * (high - low).to(share) + low.to(share)
+
+
+def chain_term(
+    chain: DiscreteProcess,
+    x_0: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+    image: Tensor,
+    share: Tensor | None,
+    variance: Variance = "posterior",
+) -> Tensor:
+    """Return the bound's term (B,) of steps t, in bits a dimension: a KL divergence, or of the first -log p(x_0 | x_1).
+
+    Args:
+        chain: the process.
+        x_0: images (B, ...).
+        x_t: what became of them, (B, ...).
+        t: times (B,).
+        image: the denoiser's estimate of x_0, (B, ...).
+        share: see `reverse_log_variance`.
+        variance: see there.
+    """
+    t = t.double().view(-1, *[1] * (x_0.ndim - 1))
+    step = transition(chain, t, (t - 1 / chain.steps).clamp_min(0))
+    second = torch.full_like(t, 2 / chain.steps)
+    floor = transition(chain, second, second / 2).variance if chain.steps > 1 else step.step_variance
+    log_variance = reverse_log_variance(step, share, variance, floor).to(x_0)
+    mean = step.mean(image, x_t)
+    kl = gaussian_kl(step.mean(x_0, x_t), step.variance.clamp_min(floor).log().to(x_0), mean, log_variance)
+    decoded = -gaussian_level(x_0, mean, log_variance.expand_as(x_0))
+    # Both are computed for all, since a batch mixes times; the one that does not apply is finite too.
+    nats = torch.where(t * chain.steps < 1.5, decoded, kl).flatten(1).sum(1)
+    return bits_per_dim(nats, x_0[0].numel())
+
+
+def prior_term(process: Process, x_0: Tensor) -> Tensor:
+    """Return KL(q(x_1 | x_0) || N(0, prior_std^2)) (B,) in bits a dimension: what of the images noise does not hide."""
+    end = torch.ones((), dtype=torch.float64)
+    log_variance = process.sigma(end).square().log().to(x_0)
+    prior = torch.full((), 2 * math.log(process.prior_std)).to(x_0)
+    kl = gaussian_kl(process.alpha(end).to(x_0) * x_0, log_variance, torch.zeros_like(x_0), prior)
+    return bits_per_dim(kl.flatten(1).sum(1), x_0[0].numel())
+
+
+def bound_terms(
+    denoise: Denoise, chain: DiscreteProcess, x_0: Tensor, draw: Draw, *, variance: Variance = "posterior"
+) -> Tensor:
+    """Return the bound's terms (B, T + 1) in bits a dimension, of which the sum over a row bounds an image's.
+
+    Column t - 1 is that of step t, the last one the prior's. It takes T network calls.
+
+    Args:
+        denoise: see `samplers`.
+        chain: the process of T steps.
+        x_0: images (B, ...) of 256 levels.
+        draw: see `samplers`.
+        variance: of p, unless the denoiser says it.
+    """
+    terms = []
+    for step in range(1, chain.steps + 1):
+        t = torch.full((len(x_0),), step / chain.steps, dtype=torch.float64, device=x_0.device)
+        x_t = chain.diffuse(x_0, t.to(x_0), draw())
+        estimate = denoise(x_t, t[0])
+        terms.append(chain_term(chain, x_0, x_t, t, estimate.x_0, estimate.variance_share, variance))
+    return torch.stack([*terms, prior_term(chain, x_0)], dim=1)
+
+
+def flow_log_likelihood(
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    signs: Callable[[], Tensor],
+    *,
+    probes: int | None = 1,
+    first: float = 1e-5,
+    tolerance: float = 1e-5,
+    method: str = "RK45",
+) -> Tensor:
+    """Return the log density (B,), in nats, of the probability flow at images (Song et al. 2021, equation 39).
+
+        log p_0(x_0) = log p_1(x_1) + int_0^1 div(dx / dt) dt
+
+    Args:
+        denoise: see `samplers`; it must let gradients through.
+        process: that the denoiser was trained for.
+        x: images (B, ...), made continuous.
+        signs: draws numbers of x's shape that are -1 or 1 alike, for Hutchinson's estimate of the divergence.
+        probes: how many such draws are averaged, each the same all along the flow; None computes the divergence
+            exactly, by as many derivatives as an image has dimensions.
+        first: time at which the images are taken to stand; at 0 the score is infinite.
+        tolerance: of a step, relative and absolute.
+        method: of `scipy.integrate.solve_ivp`.
+
+    Raises:
+        RuntimeError: the flow can't be solved.
+    """
+    directions = _unit_vectors(x) if probes is None else [signs() for _ in range(probes)]
+    share = 1.0 if probes is None else 1 / probes
+    size = x.numel()
+
+    def slope(t: float, state: Any) -> Any:
+        time = torch.tensor(t, dtype=torch.float64, device=x.device)
+        with torch.enable_grad():
+            x_t = torch.as_tensor(state[:size]).view(x.shape).to(x).requires_grad_()
+            drift = flow(denoise, process, x_t, time)
+            divergence = torch.zeros(len(x), device=x.device, dtype=x.dtype)
+            for direction in directions:
+                (along,) = torch.autograd.grad(drift, x_t, direction, retain_graph=True)
+                divergence = divergence + share * (along * direction).flatten(1).sum(1)
+        return torch.cat([drift.detach().double().flatten(), divergence.double()]).cpu().numpy()
+
+    begin = torch.cat([x.double().flatten(), torch.zeros(len(x), dtype=torch.float64, device=x.device)]).cpu().numpy()
+    solved = solve_ivp(slope, (first, 1.0), begin, method=method, rtol=tolerance, atol=tolerance)
+    if not solved.success:
+        raise RuntimeError(f"the probability flow can't be solved: {solved.message}")
+    end = torch.from_numpy(solved.y[:, -1])
+    x_1 = end[:size].view(len(x), -1)
+    prior = -0.5 * (x_1 / process.prior_std).square().sum(1)
+    prior = prior - x_1.shape[1] * (0.5 * math.log(2 * math.pi) + math.log(process.prior_std))
+    return (prior + end[size:]).to(x)
+
+
+def _log_difference(larger: Tensor, smaller: Tensor) -> Tensor:
+    """Return log(e^larger - e^smaller); where rounding leaves nothing, the least that float32 can say."""
+    return larger + torch.log((-torch.expm1(smaller - larger)).clamp_min(1e-30))
+
+
+def _unit_vectors(x: Tensor) -> list[Tensor]:
+    vectors = []
+    for index in range(x[0].numel()):
+        vector = torch.zeros_like(x).flatten(1)
+        vector[:, index] = 1
+        vectors.append(vector.view(x.shape))
+    return vectors
