@@ -18,6 +18,7 @@ from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
+from genbench.methods.classes import check_classes
 from genbench.randomness import Noise
 
 _QUARTERS = 4
@@ -192,20 +193,8 @@ class DenoisingMethod(GenerativeMethod):
         return lambda: noise.normal(count, *self.image_shape).to(self.device)
 
     def check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
-        """Return classes (count,) on this method's device; None for an unconditional method.
-
-        Raises:
-            ValueError: they are missing, needless, or not the data's.
-        """
-        if not self.is_conditional:
-            if condition is not None:
-                raise ValueError("this method is unconditional: it can't be asked for a condition")
-            return None
-        if condition is None or len(condition) != count:
-            raise ValueError(f"this method is conditional: it must be told {count} classes to draw")
-        if condition.min() < 0 or condition.max() >= (self.num_classes or 0):
-            raise ValueError(f"the condition must be classes from 0 to {(self.num_classes or 0) - 1}")
-        return condition.to(self.device)
+        """Return classes (count,) on this method's device; None for an unconditional one; see `classes`."""
+        return check_classes(condition, count, self.num_classes if self.is_conditional else None, self.device)
 
 
 def by_quarter(losses: Tensor, t: Tensor) -> dict[str, Tensor]:

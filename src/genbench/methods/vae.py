@@ -1,0 +1,181 @@
+"""The variational autoencoder (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114).
+
+An encoder says which latents an image may have come from, q(z | x) = N(mu(x), sigma^2(x) I), a decoder how likely the
+image is given a latent, and both are trained to raise a bound of the likelihood:
+
+    -log p(x) <= E_{z ~ q(z | x)}[-log p(x | z)] + beta KL(q(z | x) || N(0, I))            (a bound if beta = 1)
+
+It says how likely images are and draws them by one call, but what its decoder holds for noise it blurs.
+
+Example:
+    python -m genbench experiment=vae_digits
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim import Optimizer
+
+from genbench.diffusion.likelihood import bits_per_dim, gaussian_kl, logistic_level
+from genbench.methods.averaging import AveragedNetwork
+from genbench.methods.base import GenerativeMethod
+from genbench.methods.classes import check_classes
+from genbench.networks.autoencoder import Autoencoder
+from genbench.randomness import Noise
+
+Decoder = Literal["logistic", "bernoulli"]
+
+_LEAST_LOG_SCALE = -7.0
+"""Of the logistic decoder: a fifth of a level, below which a pixel is known for sure."""
+
+
+class VAE(GenerativeMethod):
+    """Learn latents of images.
+
+    Args:
+        autoencoder: builds the network from `image_shape`, `latent_dim`, `num_classes` and `outputs`.
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        latent_dim: length of z.
+        decoder: p(x | z): "logistic", discretised to the image's 256 levels, with a scale for each pixel; or
+            "bernoulli", for which a pixel's brightness is the probability of white.
+        beta: weight of the divergence (Higgins et al. 2017).
+        optimizer: maps parameters to an optimizer.
+        clip: largest norm of the gradient; 0 for any.
+        ema_decay: weight of the past in the average.
+        conditional: whether both halves are told the class.
+        likelihood_draws: latents of which the likelihood's bound is made; the more, the tighter (Burda et al. 2016).
+
+    Raises:
+        ValueError: an argument is out of range, or the data has no classes.
+    """
+
+    def __init__(
+        self,
+        autoencoder: Callable[..., Autoencoder],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        latent_dim: int = 64,
+        decoder: Decoder = "logistic",
+        beta: float = 1.0,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        clip: float = 0.0,
+        ema_decay: float = 0.999,
+        conditional: bool = False,
+        likelihood_draws: int = 16,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (("latent_dim", latent_dim, 1), ("likelihood_draws", likelihood_draws, 1)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+        for name, share in (("beta", beta), ("clip", clip)):
+            if share < 0:
+                raise ValueError(f"{name} must be at least 0, not {share}")
+        if decoder not in ("logistic", "bernoulli"):
+            raise ValueError(f"decoder must be logistic or bernoulli, not {decoder!r}")
+        if conditional and num_classes is None:
+            raise ValueError("conditional=true takes data with classes, such as data=mnist")
+        self.automatic_optimization = False
+        self.is_conditional = conditional
+        self.autoencoder = autoencoder(
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            num_classes=num_classes if conditional else None,
+            outputs=2 if decoder == "logistic" else 1,
+        )
+        self.average = AveragedNetwork(self.autoencoder, ema_decay)
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        self.latent_dim = latent_dim
+        self.decoder = decoder
+        self.beta = beta
+        self.clip = clip
+        self.likelihood_draws = likelihood_draws
+        levels = "256 levels" if decoder == "logistic" else "images made black and white at random"
+        self.likelihood = f"variational bound of {likelihood_draws} latents, of {levels}"
+        self._make_optimizer = optimizer
+
+    def configure_optimizers(self) -> Optimizer:
+        """Make the optimizer."""
+        return self._make_optimizer(self.autoencoder.parameters())
+
+    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> dict[str, Tensor]:
+        """Lower the bound of a batch, in nats an image."""
+        logs = self.logs_at(self.step + 1)
+        x, y = batch
+        distortion, rate = self.terms(self.autoencoder, x, y if self.is_conditional else None)
+        loss = (distortion + self.beta * rate).mean()
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.autoencoder.parameters(), self.clip or torch.inf)
+        optimizer.step()
+        self.average.update_parameters(self.autoencoder)
+        if logs:
+            bits = bits_per_dim((distortion + rate).detach().mean(), x[0].numel())
+            figures = {"distortion": distortion, "rate": rate, "bits_per_dim": bits}
+            figures = {f"likelihood/{name}": value.detach().mean() for name, value in figures.items()}
+            self.log_figures({"loss/bound": loss.detach(), "gradient/autoencoder": norm} | figures)
+        return {"loss/bound": loss.detach()}
+
+    def terms(self, network: Autoencoder, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return -log p(x | z) of a drawn z and KL(q(z | x) || p(z)), nats (B,) each."""
+        mean, log_variance = network.encode(x, y)
+        z = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        zero = torch.zeros_like(mean)
+        return -self.log_likelihood(network.decode(z, y), x), gaussian_kl(mean, log_variance, zero, zero).sum(1)
+
+    def log_likelihood(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Return log p(x | z) (B,) of images (B, C, H, W) by what a latent was decoded to (B, outputs * C, H, W)."""
+        if self.decoder == "bernoulli":
+            nats = -binary_cross_entropy_with_logits(decoded, (x + 1) / 2, reduction="none")
+        else:
+            mean, log_scale = decoded.chunk(2, dim=1)
+            nats = logistic_level(x, mean, log_scale.clamp_min(_LEAST_LOG_SCALE))
+        return nats.flatten(1).sum(1)
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images (count, C, H, W) of latents from the prior, see `decode`."""
+        return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the means of p(x | z), of latents (B, latent_dim) and classes (B,); its noise is no part of a picture.
+
+        Raises:
+            ValueError: a condition is missing, needless, or names a class that the data does not have.
+        """
+        decoded = self._averaged.decode(z, self._check_classes(condition, len(z)))
+        if self.decoder == "bernoulli":
+            return decoded.sigmoid() * 2 - 1
+        return decoded.chunk(2, dim=1)[0].clamp(-1, 1)
+
+    @torch.no_grad()
+    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return -log(1 / K sum_k p(x, z_k) / q(z_k | x)) (B,), z_k ~ q, as bits a dimension; see `HasLikelihood`."""
+        x, y = x.to(self.device), self._check_classes(condition, len(x))
+        if self.decoder == "bernoulli":
+            x = (noise.uniform(len(x), *self.image_shape).to(x) < (x + 1) / 2).to(x) * 2 - 1
+        mean, log_variance = self._averaged.encode(x, y)
+        posterior = Normal(mean, (log_variance / 2).exp())
+        weights = []
+        for _ in range(self.likelihood_draws):
+            z = mean + posterior.scale * noise.normal(len(x), self.latent_dim).to(mean)
+            prior = Normal(torch.zeros_like(z), torch.ones_like(z))
+            ratio = (prior.log_prob(z) - posterior.log_prob(z)).sum(1)
+            weights.append(self.log_likelihood(self._averaged.decode(z, y), x) + ratio)
+        log_likelihood = torch.stack(weights).logsumexp(0) - math.log(self.likelihood_draws)
+        return -bits_per_dim(log_likelihood, x[0].numel())
+
+    @property
+    def _averaged(self) -> Autoencoder:
+        return cast(Autoencoder, self.average.module)
+
+    def _check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
+        return check_classes(condition, count, self.num_classes if self.is_conditional else None, self.device)
