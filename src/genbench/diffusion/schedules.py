@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-ScheduleName = Literal["linear", "quadratic", "cosine", "sigmoid"]
+ScheduleName = Literal["linear", "quadratic", "cosine", "sigmoid", "vp"]
 
 
 def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
@@ -27,6 +27,8 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
     - "sigmoid": along a sigmoid from -6 to 6.
     - "cosine": alpha_bar_t = f(t) / f(0), f(t) = cos^2((t / T + s) / (1 + s) pi / 2) with s = 0.008, beta_t at most
       0.999 (Nichol and Dhariwal 2021, equation 17); it knows no `first` and `last`.
+    - "vp": alpha_bar_t = exp(-(20 - 0.1) / 2 (t / T)^2 - 0.1 t / T), a variance preserving SDE looked at T times, of
+      which T may be as small as 4 (Xiao et al. 2022, appendix B); nor does it.
 
     `first` and `last` are those of 1,000 steps; of fewer steps each is as much larger, so that as little of the image
     is left.
@@ -40,8 +42,11 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
         time = torch.arange(steps + 1, dtype=torch.float64) / steps
         f = ((time + 0.008) / 1.008 * math.pi / 2).cos().square()
         return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+    if name == "vp":
+        time = torch.arange(steps + 1, dtype=torch.float64) / steps
+        return -torch.expm1((-(20 - 0.1) / 2 * time.square() - 0.1 * time).diff())
     if name not in ("linear", "quadratic", "sigmoid"):
-        raise ValueError(f"schedule must be linear, quadratic, cosine or sigmoid, not {name!r}")
+        raise ValueError(f"schedule must be linear, quadratic, cosine, sigmoid or vp, not {name!r}")
     scale = 1000 / steps
     start, end = first * scale, last * scale
     if not 0 < start <= end < 1:

@@ -67,19 +67,22 @@ _TIME_FEATURES = {"sinusoids": Sinusoids, "fourier": RandomFourier}
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; what the block is told is added between them.
+    """Two 3x3 convolutions beside a shortcut; between them comes what the block is told.
 
     Args:
         channels_in: of the input.
         channels_out: of the output.
         told: length of what it is told.
         dropout: share of what the second convolution does not see.
+        adaptive: what is told scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
+            instead of being added before it.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, told: int, dropout: float) -> None:
+    def __init__(self, channels_in: int, channels_out: int, told: int, dropout: float, adaptive: bool) -> None:
         super().__init__()
+        self.adaptive = adaptive
         self.first = nn.Sequential(_norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1))
-        self.tell = nn.Sequential(nn.SiLU(), nn.Linear(told, channels_out))
+        self.tell = nn.Sequential(nn.SiLU(), nn.Linear(told, 2 * channels_out if adaptive else channels_out))
         last = nn.Conv2d(channels_out, channels_out, 3, padding=1)
         self.second = nn.Sequential(_norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
         self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
@@ -89,8 +92,13 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         """Return the block's output for x (B, C, H, W), told (B, told)."""
-        hidden = self.first(x) + self.tell(told)[:, :, None, None]
-        out: Tensor = self.shortcut(x) + self.second(hidden)
+        hidden, told = self.first(x), self.tell(told)[:, :, None, None]
+        if self.adaptive:
+            scale, shift = told.chunk(2, dim=1)
+            hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
+        else:
+            hidden = self.second(hidden + told)
+        out: Tensor = self.shortcut(x) + hidden
         return out
 
 
@@ -176,6 +184,7 @@ class UNet(nn.Module):
         image_shape: (C, H, W); H and W divide by two to the number of halvings.
         num_classes: classes that it may be told; None for none.
         outputs: images it predicts at once, such as 2 for noise and variance.
+        latent_dim: length of a latent that it is told beside the time, so that it may answer in many ways; 0 for none.
         width: channels at the full size.
         multipliers: of the width, at each size from the full one down.
         blocks: residual blocks at each size on the way down; one more on the way up.
@@ -183,6 +192,7 @@ class UNet(nn.Module):
         heads: of each self-attention.
         dropout: in the residual blocks.
         time: "sinusoids" of the time or "fourier", random features of it.
+        adaptive: how blocks are told, see `ResidualBlock`.
 
     Raises:
         ValueError: an argument does not suit.
@@ -194,6 +204,7 @@ class UNet(nn.Module):
         num_classes: int | None = None,
         *,
         outputs: int = 1,
+        latent_dim: int = 0,
         width: int = 128,
         multipliers: Sequence[int] = (1, 2, 2, 2),
         blocks: int = 2,
@@ -201,6 +212,7 @@ class UNet(nn.Module):
         heads: int = 1,
         dropout: float = 0.1,
         time: TimeFeatures = "sinusoids",
+        adaptive: bool = False,
     ) -> None:
         super().__init__()
         channels_in, height, side = image_shape
@@ -210,13 +222,10 @@ class UNet(nn.Module):
                 f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side divides "
                 f"by {2**halvings}, not {height} x {side}"
             )
-        if time not in _TIME_FEATURES:
-            raise ValueError(f"time must be one of {', '.join(_TIME_FEATURES)}, not {time!r}")
         told = 4 * width
         self.num_classes = num_classes
-        self.embed_time = nn.Sequential(
-            _TIME_FEATURES[time](width), nn.Linear(width, told), nn.SiLU(), nn.Linear(told, told)
-        )
+        self.embed_time = embed_time(time, width, told)
+        self.embed_latent = _latent_mapping(latent_dim, told) if latent_dim else None
         # The last one stands for no class.
         self.embed_class = None if num_classes is None else nn.Embedding(num_classes + 1, told)
 
@@ -229,7 +238,7 @@ class UNet(nn.Module):
         down: list[nn.Module] = []
         for index, multiplier in enumerate(multipliers):
             for _ in range(blocks):
-                block = ResidualBlock(channels, width * multiplier, told, dropout)
+                block = ResidualBlock(channels, width * multiplier, told, dropout, adaptive)
                 channels = width * multiplier
                 down.append(Level([block, *attend(side, channels)]))
                 skips.append(channels)
@@ -240,15 +249,15 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(down)
         self.middle = Level(
             [
-                ResidualBlock(channels, channels, told, dropout),
+                ResidualBlock(channels, channels, told, dropout, adaptive),
                 Attention(channels, heads),
-                ResidualBlock(channels, channels, told, dropout),
+                ResidualBlock(channels, channels, told, dropout, adaptive),
             ]
         )
         up: list[nn.Module] = []
         for index, multiplier in reversed(list(enumerate(multipliers))):
             for number in range(blocks + 1):
-                block = ResidualBlock(channels + skips.pop(), width * multiplier, told, dropout)
+                block = ResidualBlock(channels + skips.pop(), width * multiplier, told, dropout, adaptive)
                 channels = width * multiplier
                 grows = [Upsample(channels)] if index and number == blocks else []
                 up.append(Level([block, *attend(side, channels), *grows]))
@@ -259,15 +268,18 @@ class UNet(nn.Module):
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.to_image = nn.Sequential(_norm(channels), nn.SiLU(), last)
 
-    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         """Return predictions (B, outputs * C, H, W).
 
         Args:
             x_t: noisy images (B, C, H, W).
             t: their times (B,) in [0, 1].
             y: their classes (B,), `num_classes` for none; None is none for all.
+            z: latents (B, latent_dim), if it has any.
         """
         told = self.embed_time(t)
+        if self.embed_latent is not None:
+            told = told + self.embed_latent(z)
         if self.embed_class is not None:
             none = torch.full((len(x_t),), self.embed_class.num_embeddings - 1, device=x_t.device)
             told = told + self.embed_class(none if y is None else y)
@@ -281,6 +293,30 @@ class UNet(nn.Module):
             x = level(torch.cat([x, skips.pop()], dim=1), told)
         out: Tensor = self.to_image(x)
         return out
+
+
+def embed_time(features: TimeFeatures, width: int, told: int) -> nn.Sequential:
+    """Return what maps times (B,) to what a network's blocks are told of them, (B, told).
+
+    Args:
+        features: "sinusoids" of the time or "fourier", random features of it.
+        width: how many features.
+        told: length of the result.
+
+    Raises:
+        ValueError: there are no such features.
+    """
+    if features not in _TIME_FEATURES:
+        raise ValueError(f"time must be one of {', '.join(_TIME_FEATURES)}, not {features!r}")
+    return nn.Sequential(_TIME_FEATURES[features](width), nn.Linear(width, told), nn.SiLU(), nn.Linear(told, told))
+
+
+def _latent_mapping(latent_dim: int, told: int) -> nn.Sequential:
+    """Return StyleGAN's mapping network, as in denoising diffusion GANs: a latent of unit length through an MLP."""
+    layers: list[nn.Module] = [nn.RMSNorm(latent_dim, elementwise_affine=False), nn.Linear(latent_dim, told)]
+    for _ in range(2):
+        layers += [nn.SiLU(), nn.Linear(told, told)]
+    return nn.Sequential(*layers)
 
 
 def _norm(channels: int) -> nn.GroupNorm:
