@@ -80,7 +80,9 @@ def test_every_parameterisation_trains_to_the_same_denoiser(prediction: str, wei
 
 
 def test_times_are_those_of_the_chain() -> None:
-    steps = make().draw_times(20_000) * 100
+    times, weights = make().draw_times(20_000)
+    assert (weights == 1).all()
+    steps = times * 100
     torch.testing.assert_close(steps, steps.round())
     counts = torch.bincount(steps.round().long())
     assert counts[0] == 0
@@ -93,7 +95,7 @@ def test_guidance_is_a_step_beyond_the_prediction_with_the_class() -> None:
     with torch.no_grad():
         method.denoiser.c.weight.copy_(torch.tensor([[0.1], [0.2], [-0.1], [0.05]]))
     method.average.update_parameters(method.denoiser)
-    denoise = method.denoise_with(torch.tensor([0, 1, 2]))
+    denoise = method.denoise_with(torch.tensor([0, 1, 2]), guidance=method.guidance)
     found = denoise(torch.zeros(3, *SHAPE), torch.tensor(0.5)).x_0[:, 0, 0, 0]
     torch.testing.assert_close(found, torch.tensor([3 * 0.1 - 2 * 0.05, 3 * 0.2 - 2 * 0.05, -3 * 0.1 - 2 * 0.05]))
 

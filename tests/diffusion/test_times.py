@@ -1,0 +1,57 @@
+"""Times that a training step looks at, and the weights that keep its loss a mean over all times."""
+
+import pytest
+import torch
+
+from genbench.diffusion.times import EvenTimes, ImportanceSteps
+
+CPU = torch.device("cpu")
+
+
+def warmed(losses: torch.Tensor) -> ImportanceSteps:
+    times = ImportanceSteps(len(losses))
+    t = torch.arange(1, len(losses) + 1) / len(losses)
+    for _ in range(10):
+        assert torch.equal(times.probabilities(), torch.full((len(losses),), 1 / len(losses)))
+        times.observe(t, losses)
+    return times
+
+
+def test_steps_come_as_often_as_their_losses_are_large() -> None:
+    times = warmed(torch.tensor([1.0, 2.0, 5.0, 8.0]))
+    torch.testing.assert_close(
+        times.probabilities(), 0.999 * torch.tensor([1.0, 2.0, 5.0, 8.0]) / 16 + 0.001 / 4, rtol=1e-5, atol=0
+    )
+    torch.manual_seed(0)
+    t, _ = times.draw(20_000, CPU)
+    shares = torch.bincount((t * 4).round().long() - 1) / 20_000
+    torch.testing.assert_close(shares, times.probabilities(), atol=0.015, rtol=0)
+
+
+def test_a_weighed_loss_has_the_mean_over_all_steps_and_less_noise() -> None:
+    losses = torch.tensor([0.1, 0.2, 0.3, 9.0])
+    times = warmed(losses)
+    torch.manual_seed(0)
+    t, weights = times.draw(20_000, CPU)
+    weighed = weights * losses[(t * 4).round().long() - 1]
+    assert weighed.mean().item() == pytest.approx(losses.mean().item(), rel=0.01)
+    assert weighed.std() < 0.1 * losses.std()
+
+
+def test_only_the_ten_latest_losses_count_and_they_are_saved() -> None:
+    times = warmed(torch.tensor([3.0, 1.0]))
+    for _ in range(10):
+        times.observe(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
+    assert times.probabilities().tolist() == pytest.approx([0.5, 0.5])
+    again = ImportanceSteps(2)
+    again.load_state_dict(times.state_dict())
+    assert torch.equal(again.probabilities(), times.probabilities())
+
+
+def test_continuous_times_begin_at_the_first() -> None:
+    torch.manual_seed(0)
+    t, weights = EvenTimes(0.01).draw(10_000, CPU)
+    assert 0.01 <= t.min() < 0.02
+    assert 0.99 < t.max() <= 1
+    assert t.mean().item() == pytest.approx(0.505, abs=0.01)
+    assert (weights == 1).all()
