@@ -60,6 +60,8 @@ class SampleSchema:
     device: str = MISSING
     out: str | None = None
     sampler: Any = None
+    guidance: float | None = None
+    mask: str | None = None
 
 
 @dataclass
@@ -77,6 +79,8 @@ class EvaluateSchema:
     data: Any = None
     metrics: Any = None
     sampler: Any = None
+    guidance: float | None = None
+    likelihood: int | None = None
 
 
 @dataclass
@@ -196,7 +200,7 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> None:
     for key in ("run", "against"):
         if config.get(key):
             RunFolder.open(config[key])
-    for key, least in (("steps", 1), ("count", 1), ("seed", 0)):
+    for key, least in (("steps", 1), ("count", 1), ("seed", 0), ("likelihood", 1), ("guidance", 0)):
         value = config.get(key)
         if value is not None and value < least:
             raise UserError(f"{key} must be at least {least}, not {value}")

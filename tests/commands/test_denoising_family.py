@@ -16,17 +16,41 @@ from tests.commands.test_train import assert_same, last_checkpoint
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 
+SMALL = [
+    "data.size=8", "data.batch_size=8", "metrics.count=20", "trainer.accelerator=cpu", "callbacks.grid.count=4",
+    "trainer.log_every_n_steps=2",
+]  # fmt: skip
 NARROW = [
-    "network.denoiser.width=8", "network.denoiser.multipliers=[1,2]", "network.denoiser.attention=[]",
-    "sampler.steps=3", "data.size=8", "data.batch_size=8", "metrics.count=20", "trainer.accelerator=cpu",
-    "callbacks.grid.count=4", "trainer.log_every_n_steps=2",
+    "network.denoiser.width=8", "network.denoiser.multipliers=[1,2]", "network.denoiser.attention=[]", *SMALL
 ]  # fmt: skip
 METHODS = {
-    "ddpm": ["experiment=ddpm_digits", *NARROW, "network.denoiser.dropout=0.1"],
+    "ddpm": ["experiment=ddpm_digits", *NARROW, "sampler.steps=3", "network.denoiser.dropout=0.1"],
     "ddpm_guided": [
-        "experiment=ddpm_digits", *NARROW, "method.conditional=true", "method.guidance=1.0", "method.prediction=v",
-        "method.weighting=min_snr", "sampler.eta=0.5",
+        "experiment=ddpm_digits", *NARROW, "sampler.steps=3", "method.conditional=true", "method.guidance=1.0",
+        "method.prediction=v", "method.weighting=min_snr", "sampler.eta=0.5",
     ],
+    "improved_ddpm": [
+        "experiment=improved_ddpm_digits", *NARROW, "sampler.steps=3", "method.process.steps=4",
+        "method.times=importance", "method.conditional=true", "method.guidance=0.5",
+    ],
+    "score_sde": [
+        "experiment=score_sde_digits", *NARROW, "sampler.tolerance=0.5", "network.denoiser.time=fourier",
+        "method.tolerance=0.1",
+    ],
+    "score_sde_ve": [
+        "experiment=score_sde_digits", *NARROW, "process@method.process=ve", "sampler=predictor_corrector",
+        "sampler.steps=3", "method.conditional=true", "method.tolerance=0.1",
+    ],
+    "classifier_guidance": [
+        "experiment=classifier_guidance_mnist16", "data=digits", *NARROW, "sampler.steps=3",
+        "network.classifier.width=8", "method.process.steps=10", "metrics.scores=[fid]",
+    ],
+    "ddgan": [
+        "experiment=ddgan_digits", *SMALL, "network.generator.width=8", "network.generator.multipliers=[1,2]",
+        "network.generator.attention=[]", "network.discriminator.width=8", "method.r1_every=2",
+        "method.cosine_steps=5", "method.conditional=true",
+    ],
+    "vae": ["experiment=vae_digits", *SMALL, "network.autoencoder.width=8", "method.latent_dim=4"],
 }  # fmt: skip
 
 
@@ -48,12 +72,18 @@ def test_resumed_to_the_bit(tmp_path: Path, method: str) -> None:
     for part in ("state_dict", "optimizer_states"):
         assert_same(one[part], two[part], part)
     header = (whole / "metrics.csv").read_text().splitlines()[0]
-    assert "loss/denoiser_t1" in header
+    assert ("loss/denoiser_t1" in header) == (method not in ("ddgan", "vae"))
+    if method == "improved_ddpm":
+        # What importance is drawn by is a part of the run.
+        assert one["state_dict"]["times.counts"].sum() == 7 * 8
 
 
-def test_two_processes_train_and_draw_as_one(tmp_path: Path, command_line: CommandLine, free_port: int) -> None:
+@pytest.mark.parametrize("method", ["ddpm", "improved_ddpm", "score_sde", "ddgan", "vae"])
+def test_two_processes_train_and_draw_as_one(
+    tmp_path: Path, command_line: CommandLine, free_port: int, method: str
+) -> None:
     done = command_line(
-        *METHODS["ddpm"], "steps=4", f"output={tmp_path}", "name=two", "trainer=ddp", "trainer.devices=2",
+        *METHODS[method], "steps=4", f"output={tmp_path}", "name=two", "trainer=ddp", "trainer.devices=2",
         env={**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(free_port)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -91,6 +121,76 @@ def test_a_class_is_drawn_with_guidance(tmp_path: Path) -> None:
         words = ["sample", f"run={run}", "count=2", f"label={label}", "device=cpu", f"out={tmp_path / str(label)}"]
         assert main(words) == 0
     assert (drawn(tmp_path / "1") != drawn(tmp_path / "2")).any()
+
+
+LIKELIHOODS = {
+    "ddpm_guided": "bound of the chain",
+    "improved_ddpm": "bound of the chain",
+    "score_sde": "exact density",
+    "vae": "bound of 16",
+}
+
+
+@pytest.mark.parametrize("method", sorted(LIKELIHOODS))
+def test_bits_of_held_out_images_are_told_with_their_protocol(tmp_path: Path, method: str) -> None:
+    run = train(tmp_path, method, "run", "steps=2", *(["method.process.steps=10"] if "guided" in method else []))
+    found = []
+    for _ in range(2):
+        assert main(["evaluate", f"run={run}", "likelihood=70", "device=cpu"]) == 0
+        found.append(json.loads((run / "scores.json").read_text()))
+    values, protocol = found[0]["values"], found[0]["protocol"]
+    assert 0 < values["bits_per_dim_std"] < values["bits_per_dim"] < 30
+    assert values == pytest.approx(found[1]["values"], rel=1e-6)
+    assert LIKELIHOODS[method] in protocol["likelihood"]
+    assert (protocol["likelihood_split"], protocol["likelihood_count"]) == ("test", 70)
+
+
+def test_guidance_may_change_when_images_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tmp_path, "classifier_guidance", "run", "steps=8", "method.warmup_steps=0")
+    for guidance in (0, 1, 1.0, 40):
+        words = [f"guidance={guidance}", "count=3", "device=cpu", f"out={tmp_path / str(guidance)}"]
+        assert main(["sample", f"run={run}", *words]) == 0
+    assert (drawn(tmp_path / "1") == drawn(tmp_path / "1.0")).all()
+    assert (drawn(tmp_path / "0") != drawn(tmp_path / "40")).any()
+    assert main(["evaluate", f"run={run}", "guidance=3", "device=cpu"]) == 0
+    assert json.loads((run / "scores.json").read_text())["protocol"]["guidance"] == 3
+    for words, message in ((["guidance=-1"], "at least 0"), (["guidance=much"], "guidance")):
+        assert main(["sample", f"run={run}", *words, "device=cpu"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_part_is_filled_in_and_the_rest_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tmp_path, "ddpm_guided", "run", "steps=6", "method.warmup_steps=0", "method.optimizer.lr=0.01")
+    words = ["sample", f"run={run}", "count=3", "device=cpu", "sampler=repaint"]
+    little = ["sampler.steps=3", "sampler.resamplings=2"]
+    assert main([*words, *little, "mask=left", f"out={tmp_path / 'left'}"]) == 0
+    assert main([*words, *little, "mask=left", f"out={tmp_path / 'seven'}", "label=7", "guidance=9"]) == 0
+    left, seven = drawn(tmp_path / "left"), drawn(tmp_path / "seven")
+    assert (left[:, :, 4:] == seven[:, :, 4:]).all()
+    assert (left[:, :, :4] != seven[:, :, :4]).any()
+    assert len(np.unique(left[:, :, 4:])) > 5
+    # The same of a picture as a mask, and of somebody's own images.
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:, :4] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    own = [f"mask={tmp_path / 'mask.png'}", f"sources={tmp_path / 'left' / 'images'}", f"out={tmp_path / 'own'}"]
+    assert main([*words, *little, *own]) == 0
+    assert (drawn(tmp_path / "own")[:, :, 4:] == left[:, :, 4:]).all()
+    Image.fromarray(mask[:4]).save(tmp_path / "wide.png")
+    Image.fromarray(mask * 0).save(tmp_path / "black.png")
+    (tmp_path / "text.png").write_text("no picture")
+    capsys.readouterr()
+    for mask_name, message in (
+        ("middle", "center, left"), (tmp_path / "wide.png", "8 x 4"), (tmp_path / "black.png", "one colour"),
+        (tmp_path / "text.png", "can't be read"),
+    ):  # fmt: skip
+        assert main([*words, f"mask={mask_name}"]) == 2
+        assert message in capsys.readouterr().err
+    for others in (["sampler=repaint"], ["mask=left"], ["sampler=ddim", "mask=left"]):
+        assert main(["sample", f"run={run}", "device=cpu", *others]) == 2
+        assert "go with it" in capsys.readouterr().err
+    assert main([*METHODS["ddpm"], "sampler=repaint", "~sampler.steps", f"output={tmp_path / 'no'}", "steps=1"]) == 2
+    assert not (tmp_path / "no").exists()
 
 
 def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

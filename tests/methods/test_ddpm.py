@@ -118,7 +118,7 @@ def test_image_i_depends_on_seed_and_i_alone() -> None:
 
 
 def test_losses_by_quarter_are_means_of_their_own() -> None:
-    found = by_quarter(torch.tensor([1.0, 3.0, 5.0, 7.0]), torch.tensor([0.1, 0.2, 0.6, 1.0]))
+    found = by_quarter("denoiser", torch.tensor([1.0, 3.0, 5.0, 7.0]), torch.tensor([0.1, 0.2, 0.6, 1.0]))
     assert {name: value.item() for name, value in found.items()} == {
         "loss/denoiser_t1": 2.0,
         "loss/denoiser_t3": 5.0,

@@ -38,14 +38,25 @@ def build_data(config: DictConfig) -> ImageData:
     return data
 
 
-def build_method(config: DictConfig, data: ImageData) -> GenerativeMethod:
-    """Return the method, told of the data what its class asks for by name: its shapes and `num_classes`."""
+def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False) -> GenerativeMethod:
+    """Return the method, told of the data what its class asks for by name: its shapes and `num_classes`.
+
+    Args:
+        config: the run's.
+        data: the run's.
+        fills_in: whether its sampler will be given images to fill in, as `repaint` must.
+
+    Raises:
+        UserError: the sampler does not go with the method or with what is to be done.
+    """
     asked = parameters_of(config.method["_target_"]) or {}
     chosen, takes_one = config.get("sampler") is not None, "sampler" in asked
     if takes_one and not chosen:
         raise UserError(f"this method draws by a sampler: choose sampler={', '.join(options('sampler'))}")
     if chosen and not takes_one:
         raise UserError("this method draws by itself: it has no use for sampler=...")
+    if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
+        raise UserError("sampler=repaint fills in images: it goes with the verb sample and mask=..., which go with it")
     # Only what is asked for: to count a folder's classes the folder must be there.
     facts = {name: getattr(data, name) for name in ("image_shape", "source_shape", "num_classes") if name in asked}
     method: GenerativeMethod = build(config.method, "method", **facts)
@@ -82,10 +93,14 @@ def open_run(config: DictConfig) -> OpenRun:
     if config.get("sampler") is not None:
         settings.sampler = config.sampler
         settings.method.sampler = config.sampler
+    if config.get("guidance") is not None:
+        if "guidance" not in (parameters_of(settings.method["_target_"]) or {}):
+            raise UserError(f"{folder.path} is of a method that knows no guidance={config.guidance}")
+        settings.method.guidance = config.guidance
     check_kinds(settings)
     device = choose_device(config.device)
     data = build_data(settings)
-    method = build_method(settings, data)
+    method = build_method(settings, data, fills_in=config.get("mask") is not None)
     checkpoint = folder.load_checkpoint(config.checkpoint)
     try:
         method.load_state_dict(checkpoint["state_dict"])

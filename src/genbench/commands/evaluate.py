@@ -14,10 +14,11 @@ from genbench.config import CONF, check_kinds
 from genbench.data.base import ImageData
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
-from genbench.methods.base import TranslatesBack
+from genbench.methods.base import HasLikelihood, TranslatesBack
 from genbench.metrics.conditions import held_out, plan_conditions
 from genbench.metrics.evaluator import Evaluator, Scores
 from genbench.metrics.features import FeatureSet
+from genbench.metrics.likelihood import likelihood_scores
 from genbench.metrics.reference import refuse_one_picture
 from genbench.runs import RunFolder
 
@@ -49,6 +50,7 @@ def _score_run(config: DictConfig, processes: Processes) -> None:
     if processes.rank == 0:
         path = Path(config.out) if config.out else run.folder.scores_file
         scores = _with_translation(evaluator, run, evaluator.score(drawn, protocol))
+        scores = _with_likelihood(config, run, scores)
         real = score_real(evaluator, run.data, run.method.device, by_class=run.method.is_conditional)
         publish(scores, real, path, step=run.step, checkpoint=config.checkpoint)
 
@@ -133,6 +135,8 @@ def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[Fea
     protocol: dict[str, Any] = {"seed": evaluator.seed}
     if run.settings.get("sampler") is not None:
         protocol["sampler"] = OmegaConf.to_container(run.settings.sampler, resolve=True)
+        if run.method.is_conditional:
+            protocol["guidance"] = run.settings.method.guidance
     if run.method.is_conditional:
         conditions, protocol["conditions"] = plan_conditions(run.data, evaluator.count)
     device = run.method.device
@@ -148,6 +152,17 @@ def _with_translation(evaluator: Evaluator, run: OpenRun, scores: Scores) -> Sco
     back = run.method.sample_back if isinstance(run.method, TranslatesBack) else None
     translation = evaluator.score_translation(run.method.sample, back, run.data, held_out(run.data))
     return Scores(scores.values | translation.values, scores.protocol | translation.protocol)
+
+
+def _with_likelihood(config: DictConfig, run: OpenRun, scores: Scores) -> Scores:
+    """Add bits/dim of held-out images, if they are asked for."""
+    if config.likelihood is None:
+        return scores
+    if not isinstance(run.method, HasLikelihood):
+        raise UserError(f"{run.folder.path} is of a method that can't say how likely images are: leave out likelihood=")
+    seed = scores.protocol["seed"]
+    values, protocol = likelihood_scores(run.method, run.data, held_out(run.data), count=config.likelihood, seed=seed)
+    return Scores(scores.values | values, scores.protocol | protocol)
 
 
 def _changed(config: DictConfig, **values: str) -> DictConfig:

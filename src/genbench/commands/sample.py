@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench.commands.assembly import OpenRun, open_run
+from genbench.commands.inpainting import fill_in
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.grid import make_grid, place_beside, save_image
@@ -23,6 +24,18 @@ def main(config: DictConfig) -> None:
     """
     run = open_run(config)
     out = Path(config.out) if config.out else run.folder.samples / f"{config.checkpoint}_seed{config.seed}"
+    if config.mask is not None:
+        images, shown = fill_in(run, config)
+    else:
+        images, shown = _draw(run, config)
+    for index, image in enumerate(images):
+        save_image(image, out / "images" / f"{index:06d}.png")
+    save_image(make_grid(shown), out / "grid.png")
+    print(f"{len(images)} images: {out / 'images'}\ngrid: {out / 'grid.png'}")
+
+
+def _draw(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
+    """Return the images, and what a picture shows of them."""
     conditions = _conditions(run, config)
     sample = run.method.sample
     if config.back:
@@ -31,13 +44,10 @@ def main(config: DictConfig) -> None:
     # Of somebody's own sources as many as there are.
     count = config.count if conditions is None else len(conditions)
     images = sample_images(sample, count, config.seed, conditions)
-    for index, image in enumerate(images):
-        save_image(image, out / "images" / f"{index:06d}.png")
     shown = images[:100]
     if conditions is not None and conditions.ndim == 4:
         shown = place_beside(conditions[:100], shown)
-    save_image(make_grid(shown), out / "grid.png")
-    print(f"{len(images)} images: {out / 'images'}\ngrid: {out / 'grid.png'}")
+    return images, shown
 
 
 def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:

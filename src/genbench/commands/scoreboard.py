@@ -16,8 +16,8 @@ from genbench.metrics.features import FeatureSet
 from genbench.runs import write_json
 
 _HALVES = 20
-_OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_")
-"""Scores of translations, which real images don't have."""
+_OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_", "bits_")
+"""Scores of translations and of likelihood, which real images don't have."""
 
 
 def score_real(evaluator: Evaluator, data: ImageData, device: torch.device, *, by_class: bool = False) -> Scores | None:

@@ -20,7 +20,7 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from genbench.diffusion.parameterisation import from_x_0
-from genbench.diffusion.processes import Process, Spacing
+from genbench.diffusion.processes import DiscreteProcess, Process, Spacing
 
 
 class Estimate(NamedTuple):
@@ -73,7 +73,7 @@ def ancestral(
     x: Tensor,
     draw: Draw,
     *,
-    steps: int = 1000,
+    steps: int | None = None,
     variance: Variance = "posterior",
     spacing: Spacing = "uniform",
 ) -> Tensor:
@@ -84,10 +84,12 @@ def ancestral(
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
         draw: see above.
-        steps: network calls; all T of a discrete process make its own chain.
+        steps: network calls; None for all T of a discrete process, and 1,000 of a continuous one.
         variance: of a step, unless it was learned: that of the posterior, or "step", of q(x_t | x_s), its upper bound.
         spacing: of the times.
     """
+    if steps is None:
+        steps = process.steps if isinstance(process, DiscreteProcess) else 1000
     times = process.times(steps, spacing).to(x.device)
     for t, s in pairwise(times):
         estimate = denoise(x, t)

@@ -156,4 +156,4 @@ class DDGAN(AdversarialMethod):
         def draw() -> Tensor:
             return noise.normal(count, *self.image_shape).to(self.device)
 
-        return ancestral(denoise, self.process, draw(), draw, steps=self.process.steps)
+        return ancestral(denoise, self.process, draw(), draw)

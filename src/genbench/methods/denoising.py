@@ -115,7 +115,8 @@ class DenoisingMethod(GenerativeMethod):
         x_0, y = batch
         t, weights = self.draw_times(len(x_0))
         losses = self.losses(x_0, t, self.drop_classes(y) if self.is_conditional else None)
-        loss = (weights * losses).mean()
+        further = self.further_losses(x_0, t, y)
+        loss = torch.stack([(weights * each).mean() for each in (losses, *further.values())]).sum()
         optimizer.zero_grad()
         self.manual_backward(loss)
         norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.clip or torch.inf)
@@ -124,9 +125,15 @@ class DenoisingMethod(GenerativeMethod):
         if isinstance(self.times, ImportanceSteps):
             self.times.observe(self.all_gather(t).flatten(), self.all_gather(losses.detach()).flatten())  # type: ignore[union-attr]
         if logs:
-            figures = {"loss/denoiser": loss.detach(), "gradient/denoiser": norm}
-            self.log_figures(figures | by_quarter(losses.detach(), t))
+            figures = {"gradient/denoiser": norm}
+            for name, each in {"denoiser": losses, **further}.items():
+                figures |= {f"loss/{name}": (weights * each.detach()).mean(), **by_quarter(name, each.detach(), t)}
+            self.log_figures(figures)
         return {"loss/denoiser": loss.detach()}
+
+    def further_losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> dict[str, Tensor]:
+        """Return what else is to be minimised, (B,) each, by name: by default nothing."""
+        return {}
 
     def drop_classes(self, y: Tensor | None) -> Tensor:
         """Return classes (B,), some of them replaced by the one that stands for none."""
@@ -188,6 +195,27 @@ class DenoisingMethod(GenerativeMethod):
             raise UserError(f"sampler: {error}") from error
         return images.clamp(-1, 1)
 
+    @torch.no_grad()
+    def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images whose masked-out part is filled in by the sampler, see `samplers.repaint`.
+
+        Args:
+            known: images (B, C, H, W) in [-1, 1].
+            mask: 1 where they are known and 0 where they are not, (H, W).
+            condition: their classes (B,); None to do without, also if the method is conditional.
+            noise: source of random numbers.
+
+        Raises:
+            ValueError: a condition is needless, or names a class that the data does not have.
+        """
+        known, mask = known.to(self.device), mask.to(self.device)
+        y = None if condition is None else self.check_classes(condition, len(known))
+        denoise = self.denoise_with(y, guidance=self.guidance)
+        draw = self.draw_from(noise, len(known))
+        x_1 = self.process.prior_std * draw()
+        images: Tensor = self.sampler(denoise, self.process, x_1, draw, known=known, mask=mask)
+        return images.clamp(-1, 1)
+
     def draw_from(self, noise: Noise, count: int) -> Draw:
         """Return what draws normal numbers in the shape of `count` images, on this method's device."""
         return lambda: noise.normal(count, *self.image_shape).to(self.device)
@@ -197,12 +225,13 @@ class DenoisingMethod(GenerativeMethod):
         return check_classes(condition, count, self.num_classes if self.is_conditional else None, self.device)
 
 
-def by_quarter(losses: Tensor, t: Tensor) -> dict[str, Tensor]:
-    """Return the mean loss of each quarter of the times in which an image fell: the whole hides what is hard."""
-    quarter = (t * _QUARTERS).long().clamp_max(_QUARTERS - 1)
+def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """Return the mean of a loss of each quarter of the times in which an image fell: the whole hides what is hard."""
+    # A quarter ends with the step that it is named after: of four steps each quarter has one.
+    quarter = (t * _QUARTERS - 1e-4).ceil().long().clamp(1, _QUARTERS) - 1
     found = {}
     for index in range(_QUARTERS):
         own = losses[quarter == index]
         if len(own):
-            found[f"loss/denoiser_t{index + 1}"] = own.mean()
+            found[f"loss/{name}_t{index + 1}"] = own.mean()
     return found
