@@ -69,7 +69,7 @@ def test_the_classifier_learns_from_noisy_images_and_the_denoiser_learns_no_clas
     losses = [
         method.further_losses(x_0, torch.full((256,), t), y)["classifier"].mean().item() for t in (0.05, 0.5, 1.0)
     ]
-    assert losses[0] < 0.1
+    assert losses[0] < 0.3
     assert losses == sorted(losses)
     torch.manual_seed(1)
     one = method.losses(x_0, torch.full((256,), 0.3), y)

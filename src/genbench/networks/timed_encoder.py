@@ -86,6 +86,7 @@ class TimedEncoder(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.last = nn.Conv2d(channels + int(batch_deviation), channels, 3, padding=1)
         self.to_outputs = nn.Linear(channels, outputs)
+        self.apply(_keep_variance)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         """Return numbers (B, outputs) of images at times (B,) in [0, 1] and, if it is told any, of classes (B,)."""
@@ -100,9 +101,16 @@ class TimedEncoder(nn.Module):
             x = block(x, told)
         if self.batch_deviation:
             x = torch.cat([x, deviation_in_groups(x)], dim=1)
-        # The mean over places keeps the scale of what follows whatever their number is.
-        found: Tensor = self.to_outputs(leaky_relu(self.last(leaky_relu(x, 0.2)), 0.2).mean((2, 3)))
+        found: Tensor = self.to_outputs(leaky_relu(self.last(leaky_relu(x, 0.2)), 0.2).sum((2, 3)))
         return found
+
+
+def _keep_variance(module: nn.Module) -> None:
+    # By torch's own start each layer loses most of the variance, and a dozen of them leave nothing to tell images by.
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def deviation_in_groups(x: Tensor) -> Tensor:

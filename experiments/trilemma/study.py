@@ -1,0 +1,141 @@
+"""Quality, diversity and speed of every method, at one training budget. See README.md beside this file.
+
+python experiments/trilemma/study.py outputs/*_mnist16/RUN
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from torch.utils.flop_counter import FlopCounterMode
+
+from genbench.commands.assembly import OpenRun, build_data, build_method, open_run
+from genbench.commands.train import quieten
+from genbench.config import compose_config
+from genbench.figures.charts import make_chart, save_chart, write_csv
+from genbench.methods.base import HasLikelihood
+from genbench.metrics.conditions import held_out, plan_conditions
+from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.likelihood import likelihood_scores
+from genbench.randomness import CHUNK, Noise
+from genbench.sampling import sample_images
+
+HERE = Path(__file__).parent
+COUNTED = 20
+"""Training steps whose FLOPs are counted: every generator of these methods moves at least thrice within them."""
+
+
+def training_flops(run: OpenRun) -> float:
+    """Return the FLOPs of a mean training step, forwards and backwards, of a fresh method on the run's data."""
+    data = build_data(run.settings)
+    method = build_method(run.settings, data)
+    trainer = Trainer(
+        max_steps=COUNTED, max_epochs=-1, accelerator="cpu", logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    with FlopCounterMode(display=False) as counter:
+        trainer.fit(method, datamodule=data)
+    return float(counter.get_total_flops()) / COUNTED
+
+
+def sampling_cost(run: OpenRun, count: int) -> dict[str, float]:
+    """Return network calls and FLOPs of a sample, and the seconds of 1,000."""
+    calls, method = [0], run.method
+    network = method.average
+    assert isinstance(network, torch.nn.Module)
+    hook = network.module.register_forward_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))  # type: ignore[union-attr]
+    conditions = plan_conditions(run.data, count)[0] if method.is_conditional else None
+    first = None if conditions is None else conditions[:CHUNK]
+    with FlopCounterMode(display=False) as counter:
+        method.sample(CHUNK, first, noise=Noise(0))
+    hook.remove()
+    start = time.monotonic()
+    sample_images(method.sample, count, 0, conditions)
+    # A VAE decodes without its network's forward, and calls it once.
+    return {
+        "calls": max(1, calls[0]),
+        "sample_gflops": counter.get_total_flops() / CHUNK / 1e9,
+        "seconds_per_1000": (time.monotonic() - start) * 1000 / count,
+    }
+
+
+def main() -> None:
+    """Measure each run, tabulate, draw the triangles."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, of one data set")
+    parser.add_argument("--count", type=int, default=1000, help="images of each score")
+    parser.add_argument("--likelihood", type=int, default=128, help="held-out images of bits/dim; 0 for none")
+    parser.add_argument("--out", type=Path, default=HERE)
+    arguments = parser.parse_args()
+    quieten()
+    begun = time.monotonic()
+    evaluator = Evaluator(arguments.count, scores=["fid", "modes"], cache="data/references")
+    # Precision and recall of a thousand images are held against unseen ones, of which there are not too many more.
+    nearby = Evaluator(arguments.count, scores=["neighbours"], cache="data/references")
+    rows: list[dict[str, Any]] = []
+    for folder in arguments.runs:
+        run = open_run(compose_config("sample", [f"run={folder}", "device=cpu"]))
+        run.data.prepare_data()
+        if not rows:
+            evaluator.set_reference(run.data)
+            nearby.set_reference(run.data, held_out(run.data))
+        conditions = plan_conditions(run.data, arguments.count)[0] if run.method.is_conditional else None
+        drawn = evaluator.draw(run.method.sample, torch.device("cpu"), conditions=conditions)
+        scores = evaluator.score(drawn, {}).values | nearby.score(drawn, {}).values
+        manifest = json.loads(run.folder.manifest_file.read_text())
+        row: dict[str, Any] = {
+            "run": run.settings.name,
+            "parameters": sum(p.numel() for p in run.method.parameters() if p.requires_grad),
+            "steps": run.step,
+            "images": manifest["images"],
+            "training_seconds": manifest["seconds"],
+            "training_tflops": run.step * training_flops(run) / 1e12,
+            **sampling_cost(run, arguments.count),
+            "fid_digits": scores["fid_digits"],
+            "precision": scores["precision_digits"],
+            "recall": scores["recall_digits"],
+            "classes": scores["classes_digits"],
+            "smallest_class": scores["smallest_class_digits"],
+            "bits_per_dim": "",
+        }
+        if arguments.likelihood and isinstance(run.method, HasLikelihood):
+            split = held_out(run.data)
+            values, _ = likelihood_scores(run.method, run.data, split, count=arguments.likelihood, seed=0)
+            row["bits_per_dim"] = values["bits_per_dim"]
+        rows.append({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()})
+        print(rows[-1], flush=True)
+        # A long study is not lost if it is stopped.
+        write_csv(rows, arguments.out / "trilemma.csv")
+    draw_triangles(rows, arguments.out / "trilemma.png")
+    print(f"{len(rows)} runs in {time.monotonic() - begun:.0f} s: {arguments.out}")
+
+
+def draw_triangles(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw each method's reach towards the three corners: precision, recall, and speed on a scale of logarithms."""
+    speeds = torch.tensor([float(row["seconds_per_1000"]) for row in rows]).log10()
+    span = float((speeds.max() - speeds.min()).clamp_min(1e-6))
+    corners = torch.tensor([[0.0, 1.0], [-0.866, -0.5], [0.866, -0.5]])
+    figure, panels = make_chart(len(rows), height=2.2, aspect=1.0)
+    for row, speed, panel in zip(rows, speeds, panels, strict=True):
+        # The slowest keeps a tenth of the way, so that its triangle is one.
+        fast = 0.1 + 0.9 * float((speeds.max() - speed) / span)
+        reach = torch.tensor([float(row["precision"]), float(row["recall"]), fast])
+        for shape, style in (
+            (corners, {"color": "lightgrey", "fill": False}),
+            (corners * reach[:, None], {"alpha": 0.6}),
+        ):
+            panel.fill(*shape.T.tolist(), **style)
+        for corner, name in zip(corners.tolist(), ("quality", "diversity", "speed"), strict=True):
+            panel.annotate(name, (corner[0], corner[1] * 1.12), ha="center", va="center", fontsize="x-small")
+        panel.set(xlim=(-1.25, 1.25), ylim=(-0.9, 1.3), aspect="equal")
+        panel.set_title(str(row["run"]).rpartition("_")[0], fontsize="small")
+        panel.axis("off")
+    save_chart(figure, path)
+
+
+if __name__ == "__main__":
+    main()
