@@ -24,6 +24,7 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.step_speed
+	$(BIN)/python -m tests.benchmarks.sampling_speed
 	$(BIN)/python -m tests.benchmarks.data_speed
 	$(BIN)/python -m tests.benchmarks.score_speed
 

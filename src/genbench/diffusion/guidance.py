@@ -31,7 +31,7 @@ def classifier_guided(
             (slope,) = torch.autograd.grad(log_probability(x_t, t).sum(), x_t)
         estimate = denoise(x, t)
         # By Tweedie's formula x_0 = (x_t + sigma^2 score) / alpha.
-        reach = (process.sigma(t).square() / process.alpha(t)).to(x)
+        reach = process.sigma(t).square() / process.alpha(t)
         return Estimate(estimate.x_0 + scale * reach * slope, estimate.variance_share)
 
     return guided

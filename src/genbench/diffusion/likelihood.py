@@ -86,7 +86,7 @@ def reverse_log_variance(step: Transition, share: Tensor | None, variance: Varia
     low, high = step.variance.clamp_min(floor).log(), step.step_variance.log()
     if share is None:
         return high if variance == "step" else low
-    return share * (high - low).to(share) + low.to(share)
+    return share * (high - low) + low
 
 
 def chain_term(
@@ -113,9 +113,10 @@ def chain_term(
     step = transition(chain, t, (t - 1 / chain.steps).clamp_min(0))
     second = torch.full_like(t, 2 / chain.steps)
     floor = transition(chain, second, second / 2).variance if chain.steps > 1 else step.step_variance
-    log_variance = reverse_log_variance(step, share, variance, floor).to(x_0)
+    step, floor = step.like(x_t), floor.to(x_t)
+    log_variance = reverse_log_variance(step, share, variance, floor)
     mean = step.mean(image, x_t)
-    kl = gaussian_kl(step.mean(x_0, x_t), step.variance.clamp_min(floor).log().to(x_0), mean, log_variance)
+    kl = gaussian_kl(step.mean(x_0, x_t), step.variance.clamp_min(floor).log(), mean, log_variance)
     decoded = -gaussian_level(x_0, mean, log_variance.expand_as(x_0))
     # Both are computed for all, since a batch mixes times; the one that does not apply is finite too.
     nats = torch.where(t * chain.steps < 1.5, decoded, kl).flatten(1).sum(1)

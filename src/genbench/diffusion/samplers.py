@@ -2,8 +2,9 @@
 
     denoise(x_t, t) -> Estimate      what a trained network, or an exact formula, makes of x_t at time t
 
-Each walks down a grid of times from 1 to `process.first` and ends with the denoiser's image there. `draw()` returns
-fresh standard normal numbers of x's shape. An eps, v or score that a network predicts is brought to x_0 by
+Each walks down a grid of times from 1 to `process.first` and ends with the denoiser's image there. Times and what
+follows from them are scalars on the CPU in double precision, which images on any device take for numbers. `draw()`
+returns fresh standard normal numbers of x's shape. An eps, v or score that a network predicts is brought to x_0 by
 `parameterisation`, so whatever was trained serves every sampler.
 
 Example:
@@ -41,16 +42,20 @@ Variance = Literal["posterior", "step"]
 
 
 class Transition(NamedTuple):
-    """q(x_s | x_t, x_0) = N(a x_0 + b x_t, variance) for s < t, and the variance of q(x_t | x_s); scalars."""
+    """q(x_s | x_t, x_0) = N(a x_0 + b x_t, variance), s < t, and the variance of q(x_t | x_s); in the times' shape."""
 
     a: Tensor
     b: Tensor
     variance: Tensor
     step_variance: Tensor
 
+    def like(self, x: Tensor) -> "Transition":
+        """Return the same in x's precision and on its device."""
+        return Transition(*(value.to(x) for value in self))
+
     def mean(self, x_0: Tensor, x_t: Tensor) -> Tensor:
         """Return the mean of x_s."""
-        return self.a.to(x_t) * x_0 + self.b.to(x_t) * x_t
+        return self.a * x_0 + self.b * x_t
 
 
 def transition(process: Process, t: Tensor, s: Tensor) -> Transition:
@@ -90,15 +95,15 @@ def ancestral(
     """
     if steps is None:
         steps = process.steps if isinstance(process, DiscreteProcess) else 1000
-    times = process.times(steps, spacing).to(x.device)
+    times = process.times(steps, spacing)
     for t, s in pairwise(times):
         estimate = denoise(x, t)
         step = transition(process, t, s)
         if estimate.variance_share is not None:
-            low, high = step.variance.log().to(x), step.step_variance.log().to(x)
+            low, high = step.variance.log(), step.step_variance.log()
             deviation = (0.5 * (estimate.variance_share * (high - low) + low)).exp()
         else:
-            deviation = (step.step_variance if variance == "step" else step.variance).sqrt().to(x)
+            deviation = (step.step_variance if variance == "step" else step.variance).sqrt()
         x = step.mean(estimate.x_0, x) + deviation * draw()
     return denoise(x, times[-1]).x_0
 
@@ -124,15 +129,15 @@ def ddim(
         eta: 0 draws no noise; 1 has the posterior's variance, as `ancestral` does.
         spacing: of the times.
     """
-    times = process.times(steps, spacing).to(x.device)
+    times = process.times(steps, spacing)
     for t, s in pairwise(times):
         x_0 = denoise(x, t).x_0
-        eps = from_x_0("eps", x_0, x, process.alpha(t).to(x), process.sigma(t).to(x))
+        eps = from_x_0("eps", x_0, x, process.alpha(t), process.sigma(t))
         variance = eta**2 * transition(process, t, s).variance
-        towards = (process.sigma(s).square() - variance).clamp_min(0).sqrt().to(x)
-        x = process.alpha(s).to(x) * x_0 + towards * eps
+        towards = (process.sigma(s).square() - variance).clamp_min(0).sqrt()
+        x = process.alpha(s) * x_0 + towards * eps
         if eta:
-            x = x + variance.sqrt().to(x) * draw()
+            x = x + variance.sqrt() * draw()
     return denoise(x, times[-1]).x_0
 
 
@@ -141,13 +146,13 @@ def ddim_encode(denoise: Denoise, process: Process, x_0: Tensor, *, steps: int, 
 
     Its section 4.3: the same update, upwards.
     """
-    times = process.times(steps, spacing).flip(0).to(x_0.device)
+    times = process.times(steps, spacing).flip(0)
     # At the first time noise and image can't be told apart: begin with the image as it would stand there.
-    x = process.alpha(times[0]).to(x_0) * x_0
+    x = process.alpha(times[0]) * x_0
     for t, s in pairwise(times):
         image = denoise(x, t).x_0
-        eps = from_x_0("eps", image, x, process.alpha(t).to(x), process.sigma(t).to(x))
-        x = process.alpha(s).to(x) * image + process.sigma(s).to(x) * eps
+        eps = from_x_0("eps", image, x, process.alpha(t), process.sigma(t))
+        x = process.alpha(s) * image + process.sigma(s) * eps
     return x
 
 
@@ -166,16 +171,16 @@ def heun(
         steps: network calls are twice as many, less one.
         spacing: of the times.
     """
-    times = process.times(steps, spacing).to(x.device)
+    times = process.times(steps, spacing)
     alphas, ratios = process.alpha(times), process.sigma(times) / process.alpha(times)
-    y = x / alphas[0].to(x)
+    y = x / alphas[0]
     for index in range(len(times) - 1):
-        (r, r_next), alpha_next = ratios[index : index + 2].to(x), alphas[index + 1].to(x)
-        slope = (y - denoise(y * alphas[index].to(x), times[index]).x_0) / r
+        (r, r_next), alpha_next = ratios[index : index + 2], alphas[index + 1]
+        slope = (y - denoise(y * alphas[index], times[index]).x_0) / r
         ahead = y + (r_next - r) * slope
         slope_ahead = (ahead - denoise(ahead * alpha_next, times[index + 1]).x_0) / r_next
         y = y + (r_next - r) * (slope + slope_ahead) / 2
-    return denoise(y * alphas[-1].to(x), times[-1]).x_0
+    return denoise(y * alphas[-1], times[-1]).x_0
 
 
 def dpm_solver(
@@ -191,7 +196,7 @@ def dpm_solver(
         steps: network calls.
         spacing: of the times.
     """
-    times = process.times(steps, spacing).to(x.device)
+    times = process.times(steps, spacing)
     half_log_snr = process.log_snr(times) / 2
     before: Tensor | None = None
     for index, (t, s) in enumerate(pairwise(times)):
@@ -200,8 +205,8 @@ def dpm_solver(
         towards = x_0
         if before is not None:
             r = (half_log_snr[index] - half_log_snr[index - 1]) / h
-            towards = x_0 + (x_0 - before) / (2 * r).to(x)
-        x = (process.sigma(s) / process.sigma(t)).to(x) * x - (process.alpha(s) * torch.expm1(-h)).to(x) * towards
+            towards = x_0 + (x_0 - before) / (2 * r)
+        x = (process.sigma(s) / process.sigma(t)) * x - (process.alpha(s) * torch.expm1(-h)) * towards
         before = x_0
     return denoise(x, times[-1]).x_0
 
@@ -227,16 +232,16 @@ def predictor_corrector(
         corrections: Langevin steps at each time; 0 for the predictor alone.
         snr: how large a Langevin step is, by the norms of its noise and of the score.
     """
-    times = process.times(steps, "uniform").to(x.device)
+    times = process.times(steps, "uniform")
     for t, s in pairwise(times):
         dt = t - s
         g_squared = process.g_squared(t)
-        drift = process.f(t).to(x) * x - g_squared.to(x) * score(process, denoise(x, t).x_0, x, t)
-        x = x - dt.to(x) * drift + (g_squared * dt).sqrt().to(x) * draw()
+        drift = process.f(t) * x - g_squared * score(process, denoise(x, t).x_0, x, t)
+        x = x - dt * drift + (g_squared * dt).sqrt() * draw()
         for _ in range(corrections):
             slope, noise = score(process, denoise(x, s).x_0, x, s), draw()
             # The mean over the batch, as the authors have it: a size of its own for each image would bias the result.
-            size = 2 * (snr * _mean_norm(noise) / _mean_norm(slope)).square() * process.alpha(s).square().to(x)
+            size = 2 * (snr * _mean_norm(noise) / _mean_norm(slope)).square() * process.alpha(s).square()
             x = x + size * slope + (2 * size).sqrt() * noise
     return denoise(x, times[-1]).x_0
 
@@ -257,7 +262,7 @@ def probability_flow(
 
     def slope(t: float, flat: object) -> object:
         x_t = torch.as_tensor(flat).view(x.shape).to(x)
-        time = torch.tensor(t, dtype=torch.float64, device=x.device)
+        time = torch.tensor(t, dtype=torch.float64)
         return flow(denoise, process, x_t, time).double().flatten().cpu().numpy()
 
     span = (1.0, process.first)
@@ -266,18 +271,18 @@ def probability_flow(
     if not solved.success:
         raise RuntimeError(f"the probability flow can't be solved: {solved.message}")
     end = torch.from_numpy(solved.y[:, -1]).view(x.shape).to(x)
-    return denoise(end, torch.tensor(process.first, dtype=torch.float64, device=x.device)).x_0
+    return denoise(end, torch.tensor(process.first, dtype=torch.float64)).x_0
 
 
 def flow(denoise: Denoise, process: Process, x: Tensor, t: Tensor) -> Tensor:
     """Return dx / dt = f x - g^2 / 2 score, of which x has the same marginals as of the SDE."""
     slope = score(process, denoise(x, t).x_0, x, t)
-    return process.f(t).to(x) * x - process.g_squared(t).to(x) / 2 * slope
+    return process.f(t) * x - process.g_squared(t) / 2 * slope
 
 
 def score(process: Process, x_0: Tensor, x: Tensor, t: Tensor) -> Tensor:
     """Return grad log p_t(x) of a denoiser's x_0 (Tweedie's formula)."""
-    return from_x_0("score", x_0, x, process.alpha(t).to(x), process.sigma(t).to(x))
+    return from_x_0("score", x_0, x, process.alpha(t), process.sigma(t))
 
 
 def repaint(
@@ -303,15 +308,15 @@ def repaint(
         steps: times.
         resamplings: how often each step is gone, with a step of noise back in between, so that both parts agree.
     """
-    times = process.times(steps, "uniform").to(x.device)
+    times = process.times(steps, "uniform")
     for t, s in pairwise(times):
         step = transition(process, t, s)
         for number in range(resamplings):
-            filled = step.mean(denoise(x, t).x_0, x) + step.variance.sqrt().to(x) * draw()
-            kept = process.alpha(s).to(x) * known + process.sigma(s).to(x) * draw()
+            filled = step.mean(denoise(x, t).x_0, x) + step.variance.sqrt() * draw()
+            kept = process.alpha(s) * known + process.sigma(s) * draw()
             x = mask * kept + (1 - mask) * filled
             if number < resamplings - 1:
-                x = (process.alpha(t) / process.alpha(s)).to(x) * x + step.step_variance.sqrt().to(x) * draw()
+                x = (process.alpha(t) / process.alpha(s)) * x + step.step_variance.sqrt() * draw()
     return mask * known + (1 - mask) * denoise(x, times[-1]).x_0
 
 

@@ -125,8 +125,9 @@ class DDGAN(AdversarialMethod):
         """Return x'_{t-1} by the generator, on fresh latents."""
         z = torch.randn(len(x_t), self.latent_dim, device=x_t.device)
         x_0 = self.generator(x_t, t.to(x_t), y, z).tanh()
-        step = transition(self.process, t.view(-1, 1, 1, 1), (t - 1 / self.process.steps).view(-1, 1, 1, 1))
-        return step.mean(x_0, x_t) + step.variance.sqrt().to(x_t) * torch.randn_like(x_t)
+        t = t.view(-1, 1, 1, 1)
+        step = transition(self.process, t, t - 1 / self.process.steps).like(x_t)
+        return step.mean(x_0, x_t) + step.variance.sqrt() * torch.randn_like(x_t)
 
     def judge(self, x_s: Tensor, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return D (B, 1), before its sigmoid."""

@@ -149,8 +149,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the image that a prediction at time t, a scalar, means."""
-        alpha, sigma = (value.to(x_t) for value in (self.process.alpha(t), self.process.sigma(t)))
-        return Estimate(to_x_0(self.prediction, predicted, x_t, alpha, sigma))
+        return Estimate(to_x_0(self.prediction, predicted, x_t, self.process.alpha(t), self.process.sigma(t)))
 
     def guide(self, told: Tensor, untold: Tensor, guidance: float) -> Tensor:
         """Return a prediction with the class, moved on, away from the one without."""
