@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 from genbench.__main__ import main
 from tests.commands.test_adversarial_family import METHODS, SMALL
+from tests.commands.test_denoising_family import train as train_denoising
 from tests.conftest import Train
 
 STUDIES = Path(__file__).parents[1] / "experiments"
@@ -122,3 +124,53 @@ def test_every_toy_method_trains(toys: dict[str, Callable[..., object]]) -> None
         assert (row["objective"], row["steps"]) == (name, 6)
         assert points.shape == (2500, 2)
         assert points.isfinite().all()
+
+
+def test_forward_process(tmp_path: Path) -> None:
+    run_study("forward_process/study.py", "data.size=16", "--out", tmp_path)
+    rows = table(tmp_path / "snr.csv")
+    assert len({row["process"] for row in rows}) == 7
+    for first, second in pairwise(rows):
+        # The image is lost, never regained.
+        assert first["process"] != second["process"] or float(second["snr_db"]) < float(first["snr_db"])
+    assert (tmp_path / "dissolving.png").is_file()
+
+
+def test_sampling_speed(tmp_path: Path) -> None:
+    run = train_denoising(tmp_path, "ddpm", "run", "steps=2")
+    run_study("sampling_speed/study.py", run, "--count", 20, "--longest", 10, "--out", tmp_path)
+    rows = {(row["sampler"], row["setting"]): row for row in table(tmp_path / "speed.csv")}
+    assert float(rows["ddim", "5"]["calls"]) == 5
+    assert float(rows["heun", "10"]["calls"]) == 19
+    assert float(rows["probability_flow", "0.001"]["calls"]) > float(rows["probability_flow", "0.1"]["calls"])
+    assert all(float(row["fid_digits"]) > 0 for row in rows.values())
+    assert (tmp_path / "speed.png").is_file()
+
+
+def test_denoising_as_vae(tmp_path: Path) -> None:
+    runs = [train_denoising(tmp_path, method, method, "steps=2") for method in ("vae", "improved_ddpm", "score_sde")]
+    run_study("denoising_as_vae/study.py", *runs, "--count", 30, "--out", tmp_path)
+    rows = table(tmp_path / "bits.csv")
+    assert [row["method"] for row in rows] == ["vae", "improved_ddpm", "score_sde"]
+    parts = [float(rows[1][name]) for name in ("decoder", "steps", "prior")]
+    assert sum(parts) == pytest.approx(float(rows[1]["bits_per_dim"]), rel=0.01)
+    assert all(0 < float(row["bits_per_dim"]) < 30 for row in rows)
+
+
+def test_trilemma(train: Train, tmp_path: Path) -> None:
+    runs = [
+        train("steps=3", "data.size=8", name="gan_x"),
+        *(train_denoising(tmp_path, method, f"{method}_x", "steps=3") for method in ("ddgan", "ddpm", "vae")),
+    ]
+    run_study("trilemma/study.py", *runs, "--count", 20, "--likelihood", 0, "--out", tmp_path)
+    rows = {row["run"]: row for row in table(tmp_path / "trilemma.csv")}
+    assert {name: row["calls"] for name, row in rows.items()} == {
+        "gan_x": "1",
+        "ddgan_x": "4",
+        "ddpm_x": "3",
+        "vae_x": "1",
+    }
+    assert float(rows["ddpm_x"]["sample_gflops"]) > 0
+    assert float(rows["ddpm_x"]["training_tflops"]) > 0
+    assert all(0 <= float(row[name]) <= 1 for row in rows.values() for name in ("precision", "recall"))
+    assert (tmp_path / "trilemma.png").is_file()

@@ -34,8 +34,8 @@ STEPS = (5, 10, 20, 50, 100)
 
 def samplers(longest: int) -> dict[str, list[Callable[..., Tensor]]]:
     """Return every sampler with several settings, `longest` steps the most."""
-    return {
-        "ancestral": [partial(ancestral, steps=steps) for steps in (10, 20, 50, 100, 250, longest)],
+    found: dict[str, list[Any]] = {
+        "ancestral": [partial(ancestral, steps=steps) for steps in (10, 20, 50, 100, 250, 1000)],
         "ddim": [partial(ddim, steps=steps) for steps in STEPS],
         "ddim, eta 1": [partial(ddim, steps=steps, eta=1.0) for steps in STEPS],
         "dpm_solver": [partial(dpm_solver, steps=steps) for steps in STEPS[:4]],
@@ -44,6 +44,10 @@ def samplers(longest: int) -> dict[str, list[Callable[..., Tensor]]]:
         "predictor_corrector": [partial(predictor_corrector, steps=steps) for steps in (25, 50, 125)],
         "probability_flow": [partial(probability_flow, tolerance=tolerance) for tolerance in (1e-1, 1e-2, 1e-3)],
     }
+    return {
+        name: [sampler for sampler in settings if sampler.keywords.get("steps", 0) <= longest]
+        for name, settings in found.items()
+    }
 
 
 def main() -> None:
@@ -51,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of a method that denoises")
     parser.add_argument("--count", type=int, default=500, help="images of each score")
-    parser.add_argument("--longest", type=int, default=1000, help="steps of the longest ancestral sampling")
+    parser.add_argument("--longest", type=int, default=1000, help="most steps; settings with more are left out")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     begun = time.monotonic()

@@ -48,8 +48,9 @@ def sampling_cost(run: OpenRun, count: int) -> dict[str, float]:
     network = method.average
     assert isinstance(network, torch.nn.Module)
     hook = network.module.register_forward_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))  # type: ignore[union-attr]
-    conditions = plan_conditions(run.data, count)[0] if method.is_conditional else None
-    first = None if conditions is None else conditions[:CHUNK]
+    conditions, first = (
+        plan_conditions(run.data, number)[0] if method.is_conditional else None for number in (count, CHUNK)
+    )
     with FlopCounterMode(display=False) as counter:
         method.sample(CHUNK, first, noise=Noise(0))
     hook.remove()
