@@ -17,7 +17,7 @@ _GROUP = 4
 
 
 class HalvingBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, and half the side after them.
+    """Two 3x3 convolutions beside a shortcut, and half the side between them.
 
     Args:
         channels_in: of the input.
@@ -35,9 +35,9 @@ class HalvingBlock(nn.Module):
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         """Return the smaller map of x (B, C, H, W), told (B, told)."""
         hidden = self.first(leaky_relu(x, 0.2)) + self.tell(told)[:, :, None, None]
-        hidden = self.second(leaky_relu(hidden, 0.2))
+        hidden = self.second(avg_pool2d(leaky_relu(hidden, 0.2), 2))
         # Both ways add up to twice the variance.
-        out: Tensor = avg_pool2d(hidden + self.shortcut(x), 2) / 2**0.5
+        out: Tensor = (hidden + self.shortcut(avg_pool2d(x, 2))) / 2**0.5
         return out
 
 
