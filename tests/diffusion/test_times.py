@@ -48,6 +48,15 @@ def test_only_the_ten_latest_losses_count_and_they_are_saved() -> None:
     assert torch.equal(again.probabilities(), times.probabilities())
 
 
+def test_a_step_that_comes_several_times_is_remembered_as_often() -> None:
+    times = ImportanceSteps(4)
+    times.observe(torch.tensor([0.5, 0.25, 0.5, 0.5]), torch.tensor([1.0, 9.0, 2.0, 3.0]))
+    times.observe(torch.tensor([0.5]), torch.tensor([4.0]))
+    assert times.counts.tolist() == [1, 4, 0, 0]
+    assert times.losses[1, :5].tolist() == [1, 2, 3, 4, 0]
+    assert times.losses[0, 0] == 9
+
+
 def test_continuous_times_begin_at_the_first() -> None:
     torch.manual_seed(0)
     t, weights = EvenTimes(0.01).draw(10_000, CPU)

@@ -82,9 +82,11 @@ class ImportanceSteps(nn.Module):
 
     def observe(self, t: Tensor, losses: Tensor) -> None:
         """Remember the losses (B,) at times (B,)."""
-        for index, loss in zip((t * self.steps).round().long() - 1, losses, strict=True):
-            self.losses[index, self.counts[index] % _REMEMBERED] = loss
-            self.counts[index] += 1
+        index, order = ((t * self.steps).round().long() - 1).sort(stable=True)
+        # Of a step that comes several times each loss has a place of its own, without a loop that a GPU would wait for.
+        place = torch.arange(len(index), device=index.device) - torch.searchsorted(index, index)
+        self.losses[index, (self.counts[index] + place) % _REMEMBERED] = losses[order]
+        self.counts += torch.bincount(index, minlength=self.steps)
 
 
 Times = EvenSteps | EvenTimes | ImportanceSteps
