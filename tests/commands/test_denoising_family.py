@@ -196,8 +196,8 @@ def test_a_part_is_filled_in_and_the_rest_stays(tmp_path: Path, capsys: pytest.C
 def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, message in (
         (["experiment=gan_digits", "sampler=ddim"], "has no use for sampler"),
-        (["experiment=ddpm_digits", "sampler=null"], "choose ancestral, ddim"),
-        (["method=ddpm", "network=unet_small", "data.size=16"], "choose sampler=ancestral, ddim"),
+        (["experiment=ddpm_digits", "sampler=null"], "choose ancestral, ancestral_100"),
+        (["method=ddpm", "network=unet_small", "data.size=16"], "choose sampler=ancestral, ancestral_100"),
         (["experiment=ddpm_digits", "sampler=dim"], "did you mean ddim"),
         (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, quadratic"),
         (["experiment=ddpm_digits", "method.prediction=noise"], "one of eps, x_0, v, score"),

@@ -52,7 +52,8 @@ def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False)
     asked = parameters_of(config.method["_target_"]) or {}
     chosen, takes_one = config.get("sampler") is not None, "sampler" in asked
     if takes_one and not chosen:
-        raise UserError(f"this method draws by a sampler: choose sampler={', '.join(options('sampler'))}")
+        known = ", ".join(name for name in options("sampler") if name != "repaint")
+        raise UserError(f"this method draws by a sampler: choose sampler={known}")
     if chosen and not takes_one:
         raise UserError("this method draws by itself: it has no use for sampler=...")
     if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
