@@ -54,8 +54,13 @@ class Process(ABC):
 
     def diffuse(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
         """Return x_t of images (B, ...) at times (B,) with noise (B, ...)."""
-        shape = (-1, *[1] * (x_0.ndim - 1))
-        return self.alpha(t).view(shape) * x_0 + self.sigma(t).view(shape) * eps
+        alpha, sigma = self.shares(x_0, t)
+        return alpha * x_0 + sigma * eps
+
+    def shares(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return alpha and sigma at times (B,), each in a shape that images x (B, ...) can be multiplied by."""
+        shape = (-1, *[1] * (x.ndim - 1))
+        return self.alpha(t).view(shape), self.sigma(t).view(shape)
 
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
         """Return the times (steps,), float64, from 1 down to `first`, at which a sampler calls its denoiser.

@@ -78,7 +78,7 @@ class ImprovedDDPM(DDPM):
 
     def bound(self, predicted: Tensor, share: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return T times the bound's term (B,), of which the mean over t is L_vlb, in bits a dimension."""
-        alpha, sigma = (value.view(-1, 1, 1, 1) for value in (self.process.alpha(t), self.process.sigma(t)))
+        alpha, sigma = self.process.shares(x_t, t)
         image = to_x_0(self.prediction, predicted, x_t, alpha, sigma)
         return self.chain.steps * chain_term(self.chain, x_0, x_t, t, image, share)
 
