@@ -28,13 +28,14 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
 
 @dataclass
 class TrainSchema:
-    """The keys of `train.yaml` that are no groups. `run` names a folder to go on from."""
+    """The keys of `train.yaml` that are no groups."""
 
     name: str = MISSING
     seed: int = MISSING
     steps: int = MISSING
     run: str | None = None
     output: str = MISSING
+    sweep: str | None = None
     channels_last: bool = MISSING
     data: Any = MISSING
     network: Any = MISSING

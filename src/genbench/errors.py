@@ -19,10 +19,27 @@ class SweepError(UserError):
     exit_status = 1
 
 
-class DivergenceError(UserError):
-    """A loss or a weight is no longer finite. The configuration was valid, so the status is 1, not 2."""
+class TrainingError(UserError):
+    """A training ended before its last step. What was asked for was valid, so the status is 1, not 2."""
 
     exit_status = 1
+
+
+class DivergenceError(TrainingError):
+    """A loss or a weight is no longer finite."""
+
+
+class StoppedError(TrainingError):
+    """A signal ended a training, which can go on.
+
+    Args:
+        message: where it stands and how it goes on.
+        number: the signal; the status is 128 and it, as shells have it.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_status = 128 + number
 
 
 def near(word: str, known: Iterable[str]) -> str:

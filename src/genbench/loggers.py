@@ -1,13 +1,18 @@
 """The run folder's own table of figures."""
 
 import csv
-import os
+import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
+
+from genbench.files import written_whole
+
+_PAUSE = 5.0
+"""Seconds between two writings of a table, which is written as a whole and may have 100,000 rows."""
 
 
 class CSVTable(Logger):
@@ -26,6 +31,7 @@ class CSVTable(Logger):
         self._columns: list[str] = []
         self._rows: list[dict[str, Any]] = []
         self._opened = False
+        self._written_at: float | None = None
 
     @property
     def name(self) -> str:
@@ -58,21 +64,30 @@ class CSVTable(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the table beside the old one and move it into place."""
+        """Write the table if it is time; Lightning calls this at each new row."""
+        if self._written_at is None or time.monotonic() - self._written_at > _PAUSE:
+            self.write()
+
+    @rank_zero_only
+    def write(self) -> None:
+        """Write the table, whole.
+
+        Raises:
+            OSError: it can't be written.
+        """
         if not self._rows:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_suffix(".csv.part")
-        with beside.open("w", newline="") as file:
+        with written_whole(self.path) as beside, beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=self._columns)
             writer.writeheader()
             writer.writerows(self._rows)
-        os.replace(beside, self.path)
+        self._written_at = time.monotonic()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write what is left."""
-        self.save()
+        self.write()
 
     def _reopen(self, step: int) -> None:
         self._opened = True

@@ -6,12 +6,13 @@ A folder may come from anywhere, so opening one runs nothing: its configuration 
 checked against a short list, and weights are loaded as tensors only.
 """
 
-import importlib
 import json
 import os
 import platform
 import subprocess
+import sys
 import time
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,25 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 
 import genbench
 from genbench.errors import UserError
+from genbench.files import write_json, written_whole
+from genbench.trust import check_trusted
 
-# What a saved configuration may name: classes of these modules, and nothing that they happen to import.
-_TRUSTED = (
-    "genbench.methods",
-    "genbench.networks",
-    "genbench.diffusion",
-    "genbench.data",
-    "genbench.metrics",
-    "genbench.callbacks",
-    "genbench.loggers",
-    "torch.optim",
-    "torch.nn",
-    "lightning.pytorch.trainer",
-    "lightning.pytorch.loggers",
-)
-
-
-_SAMPLERS = "genbench.diffusion.samplers"
-"""Its functions may be named too: they compute and do nothing else."""
+PREVIOUS = "previous"
+"""The checkpoint that was "last" before the last one: there is always a whole one."""
 
 
 class RunFolder:
@@ -72,7 +59,8 @@ class RunFolder:
     def create(self, config: DictConfig) -> None:
         """Make the folder and write its configuration, with all references resolved."""
         self.path.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.create(OmegaConf.to_container(config, resolve=True)), self.config_file)
+        with written_whole(self.config_file) as beside:
+            OmegaConf.save(OmegaConf.create(OmegaConf.to_container(config, resolve=True)), beside)
 
     def read_config(self) -> DictConfig:
         """Return the saved configuration, checked.
@@ -115,20 +103,54 @@ class RunFolder:
     def load_checkpoint(self, name: str = "last") -> dict[str, Any]:
         """Return a checkpoint, the method's weights under "state_dict"; nothing but tensors is unpickled.
 
+        If "last" is damaged, it is the one before, with a warning.
+
         Raises:
             UserError: the file is missing, damaged or not a checkpoint.
         """
-        import torch  # heavy: a misspelt folder is answered without it
+        return self.read_checkpoint(name)[1]
 
-        path = self.checkpoint(name)
-        try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            if not isinstance(content, dict) or "state_dict" not in content:
-                raise ValueError("it has no state_dict")
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {reason}") from error
-        return content
+    def read_checkpoint(self, name: str = "last") -> tuple[Path, dict[str, Any]]:
+        """Return a checkpoint as `load_checkpoint` does, and the file that it came from."""
+        previous = self.checkpoints / f"{PREVIOUS}.ckpt"
+        if name != "last" or not previous.is_file():
+            path = self.checkpoint(name)
+            return path, _read(path)
+        path = self.checkpoints / "last.ckpt"
+        # Between two renamings there may be no last one.
+        if path.is_file():
+            try:
+                return path, _read(path)
+            except UserError as error:
+                print(f"genbench: warning: {error}; {previous} is used, the one before", file=sys.stderr, flush=True)
+        return previous, _read(previous)
+
+    def finished_steps(self) -> int:
+        """Return the steps with which a session of this run came to its end; 0 if none did."""
+        steps = self.read_manifest().get("steps", 0)
+        return steps if isinstance(steps, int) else 0
+
+    def resume_point(self, steps: int) -> Path | None:
+        """Return the newest whole checkpoint from which there is something left to do; None to begin anew.
+
+        A session that was killed after its last checkpoint and before its end does its last steps again.
+
+        Args:
+            steps: with how many the run shall end.
+
+        Raises:
+            UserError: it has done more, or there are checkpoints and none of them is whole.
+        """
+        there = [(self.checkpoints / f"{name}.ckpt").is_file() for name in ("last", PREVIOUS)]
+        if not any(there):
+            return None
+        path, content = self.read_checkpoint()
+        done = int(content.get("global_step", 0))
+        if done > steps:
+            raise UserError(f"{self.path} has done {done} steps; to go on ask for more, such as steps={2 * done}")
+        if done == steps and all(there):
+            path, content = self.read_checkpoint(PREVIOUS)
+        return path if int(content.get("global_step", 0)) < steps else None
 
     def write_manifest(self, **facts: Any) -> None:
         """Write what a session of the run begins with: code, versions, machine and the given facts."""
@@ -151,56 +173,41 @@ class RunFolder:
 
     def add_to_manifest(self, **facts: Any) -> None:
         """Add facts to the manifest, or change them there."""
-        manifest = json.loads(self.manifest_file.read_text()) if self.manifest_file.is_file() else {}
-        write_json(manifest | facts, self.manifest_file)
+        write_json(self.read_manifest() | facts, self.manifest_file)
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest, which is empty before the first session.
+
+        Raises:
+            UserError: it can't be read.
+        """
+        try:
+            manifest = json.loads(self.manifest_file.read_text())
+            if not isinstance(manifest, dict):
+                raise ValueError("it is no object")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.manifest_file} can't be read: {error}") from error
+        return manifest
 
 
-def check_trusted(config: Any, where: str) -> None:
-    """Check that a saved configuration names only classes of GenBench, optimizers and networks of torch.
+def _read(path: Path) -> dict[str, Any]:
+    import torch  # heavy: a misspelt folder is answered without it
 
-    The name is taken apart without importing anything but trusted modules, and what it leads to must be a class that
-    such a module defines: `genbench.methods.gan.torch.load` leads elsewhere.
-
-    Raises:
-        UserError: it names something else, or refers to its surroundings by `${...}`.
-    """
-    if isinstance(config, dict):
-        for key, value in config.items():
-            if key == "_target_":
-                _check_target(value, where)
-            check_trusted(value, where)
-    elif isinstance(config, list):
-        for value in config:
-            check_trusted(value, where)
-    elif isinstance(config, str) and "${" in config:
-        raise UserError(f"{where}: a saved configuration must not refer to anything by ${{...}}, as {config!r} does")
-
-
-def _check_target(target: Any, where: str) -> None:
-    refusal = UserError(
-        f"{where}: _target_ {target!r} is not trusted: it may only name classes of {', '.join(_TRUSTED)}"
-    )
-    if not isinstance(target, str) or not _is_trusted(target):
-        raise refusal
-    module, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise refusal from error
-    is_sampler = getattr(found, "__module__", None) == _SAMPLERS and callable(found)
-    if not (isinstance(found, type) or is_sampler) or not _is_trusted(found.__module__):
-        raise refusal
-
-
-def _is_trusted(name: str) -> bool:
-    return any(name == root or name.startswith(root + ".") for root in _TRUSTED)
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON beside a file and move it into place."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(beside, path)
+        # torch's reader does not compare the sums that its writer stores, so a flipped bit would go unseen.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of its part {damaged} is wrong")
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict) or "state_dict" not in content:
+            raise ValueError("it has no state_dict")
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {reason}") from error
+    return content
 
 
 def _revision() -> str | None:

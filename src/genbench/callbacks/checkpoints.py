@@ -10,14 +10,14 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from genbench.errors import UserError
+from genbench.loggers import CSVTable
 
 
 class Checkpoints(Callback):
     """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` when the watched score improves.
 
-    They lie in `checkpoints` of the run folder.
+    They lie in `checkpoints` of the run folder, each written whole or not at all (see `genbench.checkpoint_files`).
 
-    Lightning writes beside the file and then moves it into place, so a killed process leaves the previous one whole.
     This callback must come after those that make the score and those that may refuse the weights.
 
     Args:
@@ -38,6 +38,7 @@ class Checkpoints(Callback):
         self.monitor = monitor
         self.best_score: float | None = None
         self._latest: Any = None
+        self._saved_step: int | None = None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -55,7 +56,18 @@ class Checkpoints(Callback):
         if self.keep is not None and step % self.keep == 0:
             trainer.save_checkpoint(folder / f"step_{step:07d}.ckpt")
         if step % self.every == 0 or step == trainer.max_steps:
-            trainer.save_checkpoint(folder / "last.ckpt")
+            self.save_last(trainer)
+
+    def save_last(self, trainer: Trainer) -> None:
+        """Write what the run can go on from, unless this step's state is written already."""
+        if self._saved_step == trainer.global_step:
+            return
+        # First the table: the rows of steps before the checkpoint are not made again.
+        for logger in trainer.loggers:
+            if isinstance(logger, CSVTable):
+                logger.write()
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
+        self._saved_step = trainer.global_step
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best score so far."""

@@ -1,6 +1,5 @@
 """Stop a training whose numbers are no longer numbers."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,9 +52,7 @@ class Guard(Callback):
 
 
 def _diverged(name: str, trainer: Trainer) -> DivergenceError:
-    last = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
-    kept = f"the last good checkpoint is {last}" if last.exists() else "no checkpoint had been written yet"
     return DivergenceError(
-        f"{name} is no longer finite at step {trainer.global_step}: the training diverged; {kept}. "
+        f"{name} is no longer finite at step {trainer.global_step}: the training diverged. "
         "A lower learning rate or another objective may help"
     )

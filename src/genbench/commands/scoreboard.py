@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from genbench.data.base import ImageData
+from genbench.files import write_json
 from genbench.metrics.difference import random_halves
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
 from genbench.metrics.features import FeatureSet
-from genbench.runs import write_json
 
 _HALVES = 20
 _OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_", "bits_")

@@ -2,30 +2,33 @@
 
 import logging
 import os
-import time
+import subprocess
+import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from lightning import Callback, Trainer, seed_everything
+from lightning.fabric.plugins.environments import SLURMEnvironment
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.callbacks.clock import Clock
+from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
+from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build, build_data, build_method
+from genbench.commands.endings import explained, stop
+from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
+from genbench.commands.processes import end_with_parent, slurm_plugins
 from genbench.commands.scoreboard import publish, score_real
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
-from genbench.errors import UserError
+from genbench.errors import TrainingError, UserError
+from genbench.run_lock import locked
 from genbench.runs import RunFolder
-
-_FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
-# What may change when a run goes on; anything else would make it another run under the same name.
-_FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
 
 
 def main(config: DictConfig) -> None:
@@ -33,20 +36,36 @@ def main(config: DictConfig) -> None:
 
     Raises:
         UserError: something in it can't be had.
-        DivergenceError: a loss or a weight is no longer finite.
+        TrainingError: the training ended before its last step.
     """
     overrides = list(HydraConfig.get().overrides.task)
-    old_folder = None if config.run is None else RunFolder.open(config.run)
-    if old_folder is not None:
-        config = _reopen(old_folder, overrides)
-    _check_processes(config)
-    quieten()
+    if _starts_processes(config) and HydraConfig.get().mode == RunMode.MULTIRUN:
+        # Lightning starts the other processes by the command line of this one, which is that of the whole sweep.
+        return _train_afresh(overrides)
+    if config.run is not None:
+        folder = RunFolder.open(config.run)
+        config = _reopen(folder, overrides)
+    else:
+        folder = choose_folder(config)
+    if not is_first_process():
+        end_with_parent()
+        return _train(config, folder, overrides)
+    with locked(folder.path):
+        _train(config, folder, overrides)
 
+
+def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
+    begun = folder.config_file.is_file()
+    checkpoint = folder.resume_point(config.steps) if begun else None
+    if begun and folder.finished_steps() >= config.steps:
+        print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
+        return
+    quieten()
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
     method = build_method(config, data)
-    folder = old_folder or _new_folder(config)
-    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config)]
+    interruption = Interruption()
+    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config), interruption]
     trainer: Trainer = build(
         config.trainer,
         "trainer",
@@ -54,37 +73,33 @@ def main(config: DictConfig) -> None:
         default_root_dir=str(folder.path),
         logger=_build_loggers(config, folder),
         callbacks=callbacks,
+        plugins=[CheckpointFiles(), *slurm_plugins(config)],
     )
     if trainer.is_global_zero:
         folder.create(config)
-        folder.write_manifest(seed=config.seed, **{"resumed_with" if old_folder else "overrides": overrides})
+        folder.write_manifest(seed=config.seed, **{"resumed_with" if begun else "overrides": overrides})
+        if begun:
+            print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
         print(f"run folder: {folder.path}", flush=True)
-    trainer.fit(
-        method,
-        datamodule=data,
-        ckpt_path=None if old_folder is None else old_folder.checkpoint("last"),
-        weights_only=True,
-    )
-    if trainer.is_global_zero:
+    with explained(trainer, folder):
+        trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if interruption.received is not None:
+        stop(trainer, folder, interruption.received)
+    elif trainer.is_global_zero:
         _finish(trainer, folder, data)
 
 
-def _new_folder(config: DictConfig) -> RunFolder:
-    """Return a folder of its own for this run; the run's other processes find it in the environment."""
-    if "LOCAL_RANK" in os.environ and _FOLDER_VARIABLE in os.environ:
-        return RunFolder(os.environ[_FOLDER_VARIABLE])
-    name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_seed{config.seed}"
-    for attempt in range(1, 1000):
-        path = Path(config.output, config.name, name if attempt == 1 else f"{name}_{attempt}")
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"output={config.output}: the run folder can't be made ({error})") from error
-        os.environ[_FOLDER_VARIABLE] = str(path)
-        return RunFolder(path)
-    raise UserError(f"output={config.output} has no free name like {name}")
+def _train_afresh(overrides: list[str]) -> None:
+    """Train one run of a sweep in an interpreter of its own."""
+    status = subprocess.run([sys.executable, "-m", "genbench", "train", *overrides], check=False).returncode
+    if status:
+        raise TrainingError(f"the run {' '.join(overrides)} ended with status {status}")
+
+
+def _starts_processes(config: DictConfig) -> bool:
+    """Whether Lightning will start other processes for this run, as it does unless SLURM or torchrun has."""
+    several = config.trainer.get("devices", 1) not in (1, "1") or config.trainer.get("num_nodes", 1) > 1
+    return several and not SLURMEnvironment.detect() and "TORCHELASTIC_RUN_ID" not in os.environ
 
 
 def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
@@ -94,23 +109,17 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
         key = override.key_or_group
         if key == "run":
             continue
-        if not key.startswith(_FREE_TO_CHANGE):
+        if not key.startswith(FREE_TO_CHANGE):
             raise UserError(
                 f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root, .prepared and "
                 ".workers can; for other settings begin a new run, without run="
             )
         OmegaConf.update(config, key, override.value(), force_add=True)
     check_kinds(config)
-    done = int(folder.load_checkpoint("last").get("global_step", 0))
+    done = folder.finished_steps()
     if config.steps <= done:
         raise UserError(f"{folder.path} has its {done} steps; to go on ask for more, such as steps={2 * done}")
     return config
-
-
-def _check_processes(config: DictConfig) -> None:
-    several = config.trainer.get("devices", 1) not in (1, "1", "auto") or config.trainer.get("num_nodes", 1) > 1
-    if several and HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise UserError("-m can't start runs of several processes: start each run by itself, or set trainer.devices=1")
 
 
 def _build_callbacks(config: DictConfig) -> list[Callback]:
@@ -150,7 +159,8 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
 
 def quieten() -> None:
     """Leave out what Lightning says at each start and what does not hold here."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Our loader begins at the step that the run stands at, so a run may go on in the middle of an epoch.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     # Figures are logged by steps, however many epochs those are.

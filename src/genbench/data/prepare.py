@@ -26,6 +26,7 @@ from genbench.data.prepare_progress import Progress, human_bytes, human_time
 from genbench.data.shards import CONDITIONS, FORMAT, HEADER_BYTES, MANIFEST, images_per_shard, shard_name
 from genbench.data.sources import Origin, Source
 from genbench.errors import UserError
+from genbench.files import flush, write_json
 
 OnError = Literal["stop", "skip"]
 _JOURNAL = "journal.json"
@@ -120,7 +121,7 @@ def _work(plan: Plan) -> None:
         raise UserError(f"{source.path} counts {len(source):,} records, not {writer.journal.records:,}: copy again")
     writer.finish(plan, seconds=time.perf_counter() - begin)
     partial.rename(plan.store)
-    _sync(plan.store.parent)
+    flush(plan.store.parent)
     shutil.rmtree(unpacked, ignore_errors=True)
     if count := len(writer.journal.skipped):
         say(f"{count:,} records were left out, listed in {plan.store / MANIFEST}")
@@ -191,7 +192,7 @@ class Writer:
                 _flush(file)
             self.journal.images += len(part)
         self.journal.records += len(keys)
-        _write_json(self.journal, self._folder / _JOURNAL)
+        write_json(asdict(self.journal), self._folder / _JOURNAL)
 
     def finish(self, plan: Plan, seconds: float) -> None:
         """Write the headers' true lengths, the conditions and, last of all, the manifest."""
@@ -217,7 +218,7 @@ class Writer:
             "made_by": {"genbench": genbench.__version__, "pillow": PIL.__version__, "numpy": np.__version__},
             "seconds": round(seconds, 1),
         }
-        _write_json(manifest, self._folder / MANIFEST)
+        write_json(manifest, self._folder / MANIFEST)
         (self._folder / _JOURNAL).unlink()
 
     def _recover(self) -> Journal:
@@ -245,20 +246,3 @@ class Writer:
 def _flush(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _write_json(content: Any, path: Path) -> None:
-    """Replace a file as a whole, so that it is never seen half written."""
-    part = path.with_suffix(".part")
-    with part.open("w") as file:
-        json.dump(asdict(content) if isinstance(content, Journal) else content, file, indent=1)
-        _flush(file)
-    part.replace(path)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

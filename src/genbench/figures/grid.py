@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from genbench.files import written_whole
+
 _MARGIN = 2
 _SMALLEST_SIDE = 64
 _GREY = 96
@@ -50,7 +52,8 @@ def place_beside(*parts: Tensor) -> Tensor:
 
 
 def save_image(image: Tensor, path: Path) -> None:
-    """Write a uint8 image (C, H, W), C 1 or 3, as PNG; folders are made as needed."""
+    """Write a uint8 image (C, H, W), C 1 or 3, as a whole PNG; folders are made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = image.permute(1, 2, 0).cpu().numpy()
-    Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(path)
+    with written_whole(path) as beside:
+        Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(beside, format="PNG")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from genbench.errors import UserError
+from genbench.files import written_whole
 from genbench.metrics.extractors import Extractor
 from genbench.metrics.features import FeatureSet, extract
 
@@ -144,10 +144,9 @@ def load_or_make(
     made = make()
     if writes:
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
         tensors = {name: getattr(made, name).contiguous() for name in _NAMES if getattr(made, name) is not None}
-        save_file(tensors, part, {"count": str(made.count), "facts": json.dumps(facts)})
-        part.replace(path)
+        with written_whole(path, shared=True) as beside:
+            save_file(tensors, beside, {"count": str(made.count), "facts": json.dumps(facts)})
     return made
 
 

@@ -1,0 +1,63 @@
+"""End a training early and lose nothing: on Ctrl-C, when a job is preempted, when its time is nearly up."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from genbench.callbacks.checkpoints import Checkpoints
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Ctrl-C; what SLURM sends a job that it ends; what sbatch --signal and submitit send ahead of a time limit."""
+
+
+class Interruption(Callback):
+    """After a signal, end the step, write a checkpoint and stop the trainer.
+
+    The handler only makes a note: a checkpoint written from within one could be torn by the next signal. The processes
+    of a run agree on the step, whichever of them was told; as that takes an exchange, they ask each other every
+    `every` steps. A second Ctrl-C ends the process at once.
+
+    It must come after all callbacks that look at a step, so that the checkpoint finds them done with it.
+
+    Args:
+        every: steps between two questions among several processes.
+
+    Attributes:
+        received: the signal that ended the training; None if none did.
+    """
+
+    def __init__(self, every: int = 10) -> None:
+        self.every = every
+        self.received: signal.Signals | None = None
+        self._noted: signal.Signals | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen. Lightning gives the old handlers back when the training ends."""
+        for number in SIGNALS:
+            signal.signal(number, self._note)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop if one of the processes was told to."""
+        step = trainer.global_step
+        if trainer.world_size > 1:
+            if step % self.every:
+                return
+            told = trainer.strategy.reduce_boolean_decision(self._noted is not None, all=False)
+        else:
+            told = self._noted is not None
+        if told and step != trainer.max_steps:
+            # Another process was told: this one stops as if it had been.
+            self.received = self._noted or signal.SIGTERM
+            checkpoints = next((one for one in trainer.callbacks if isinstance(one, Checkpoints)), None)  # type: ignore[attr-defined]
+            if checkpoints is not None:
+                checkpoints.save_last(trainer)
+            trainer.should_stop = True
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._noted is not None:
+            raise KeyboardInterrupt
+        self._noted = signal.Signals(number)

@@ -1,0 +1,97 @@
+"""How a training ends when it does not reach its last step: one clear message, and nothing lost."""
+
+import signal
+import subprocess
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightning import Trainer
+from lightning.fabric.plugins.environments import SLURMEnvironment
+
+from genbench.errors import StoppedError, TrainingError, UserError
+from genbench.runs import RunFolder
+
+_REQUEUES = (signal.SIGUSR1, signal.SIGUSR2)
+"""What asks for another turn. On SIGTERM it is SLURM that decides: a preempted job it requeues by itself, a cancelled
+one not."""
+
+
+@contextmanager
+def explained(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
+    """Turn what ends a training into one message that says where it stands and how it goes on.
+
+    The trace of an error that nobody foresaw goes into `error.txt` of the run folder.
+
+    Raises:
+        TrainingError: an error ended the training.
+        StoppedError: the user did, without waiting for a checkpoint.
+    """
+    try:
+        yield
+    except TrainingError as error:
+        raise type(error)(f"{error}. {_way_on(folder)}") from error
+    except UserError:
+        raise
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Lightning turns the one into the other.
+        message = f"interrupted at step {trainer.global_step}. {_way_on(folder)}"
+        raise StoppedError(message, signal.SIGINT) from error
+    except Exception as error:
+        reason = str(error).strip().splitlines()
+        what = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
+        message = f"the training stopped at step {trainer.global_step} by {what} ({_place(error)})"
+        raise TrainingError(f"{message}. {_keep_trace(error, folder)}{_way_on(folder)}") from error
+
+
+def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:
+    """End a training that a signal stopped after a checkpoint; within a job of SLURM, queue the job again if asked to.
+
+    Raises:
+        StoppedError: always, in the first process; the others end well, or what watches them would kill it.
+    """
+    if not trainer.is_global_zero:
+        return
+    message = f"stopped by {received.name} after step {trainer.global_step}. "
+    job = SLURMEnvironment.job_id()
+    if received in _REQUEUES and job is not None:
+        message += _requeue(job)
+    raise StoppedError(message + _way_on(folder), received)
+
+
+def _requeue(job: int) -> str:
+    try:
+        subprocess.run(["scontrol", "requeue", str(job)], check=True, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", None) or error).strip()
+        return f"Job {job} could not be requeued ({said}): submit it again. "
+    return f"Job {job} is queued again. "
+
+
+def _way_on(folder: RunFolder) -> str:
+    try:
+        checkpoint = folder.resume_point(10**18)
+    except UserError as error:
+        return f"No checkpoint can be used: {error}"
+    if checkpoint is None:
+        return "No checkpoint had been written yet"
+    return f"The last good checkpoint is {checkpoint}; go on with: python -m genbench train run={folder.path}"
+
+
+def _place(error: BaseException) -> str:
+    """Return the file and line from which an error came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "at an unknown place"
+
+
+def _keep_trace(error: Exception, folder: RunFolder) -> str:
+    # What is written here may be what failed: a full disk.
+    file = folder.path / "error.txt"
+    try:
+        file.write_text("".join(traceback.format_exception(error)))
+    except OSError:
+        file.unlink(missing_ok=True)
+        traceback.print_exception(error)
+        return ""
+    return f"The trace is in {file}. "

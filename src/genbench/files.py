@@ -1,0 +1,55 @@
+"""Files that are written whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Yield a name beside `path` to write to; when the context ends well, that file takes the place of `path`.
+
+    Whatever happens, `path` is the old file or the whole new one. A failed writing leaves nothing behind; a process
+    that was killed leaves a `.part`, which the next writing of the same file replaces.
+
+    Args:
+        path: the file.
+        shared: whether several processes may write it at the same time, the last to end winning.
+
+    Raises:
+        OSError: the disk is full, or the folder can't be written to.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part" if shared else f"{path.name}.part")
+    try:
+        yield beside
+        flush(beside)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write JSON, whole.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk.
+
+    Else a machine that loses power may have given a new name to bytes that never arrived.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
