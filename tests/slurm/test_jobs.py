@@ -60,7 +60,7 @@ def test_a_signal_ahead_of_the_end_requeues_the_job_which_goes_on(cluster: Clust
 
     said = Path(f"slurm-{job}.out").read_text()
     assert "stopped by SIGUSR1 after step" in said
-    assert f"Job {job} is queued again" in said
+    assert "goes on from" in said
     one, two = checkpoint(the_run("whole")), checkpoint(the_run("requeued"))
     assert two["global_step"] == 5000
     for part in ("state_dict", "optimizer_states"):
@@ -113,7 +113,7 @@ def test_hydras_launcher_makes_an_array_of_a_sweep(cluster: Cluster) -> None:
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     folders = sorted(Path("outputs", "launched").iterdir())
-    assert [json.loads((folder / "manifest.json").read_text())["seed"] for folder in folders] == [0, 1]
+    assert sorted(json.loads((folder / "manifest.json").read_text())["seed"] for folder in folders) == [0, 1]
     assert [checkpoint(folder)["global_step"] for folder in folders] == [20, 20]
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,11 +54,13 @@ def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:
     """
     if not trainer.is_global_zero:
         return
-    message = f"stopped by {received.name} after step {trainer.global_step}. "
+    message = f"stopped by {received.name} after step {trainer.global_step}. {_way_on(folder)}"
     job = SLURMEnvironment.job_id()
     if received in _REQUEUES and job is not None:
-        message += _requeue(job)
-    raise StoppedError(message + _way_on(folder), received)
+        # First the word: SLURM ends the processes of a job that it puts back into its queue.
+        print(f"genbench: {message}", file=sys.stderr, flush=True)
+        message = _requeue(job)
+    raise StoppedError(message, received)
 
 
 def _requeue(job: int) -> str:
@@ -65,8 +68,8 @@ def _requeue(job: int) -> str:
         subprocess.run(["scontrol", "requeue", str(job)], check=True, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", None) or error).strip()
-        return f"Job {job} could not be requeued ({said}): submit it again. "
-    return f"Job {job} is queued again. "
+        return f"Job {job} could not be requeued ({said}): submit it again"
+    return f"Job {job} is queued again"
 
 
 def _way_on(folder: RunFolder) -> str:
