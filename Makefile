@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make lint   style and types
 # make bench  GenBench against plain loops, side by side
+# make soak   kills and a long training; writes docs/soak.md
 # make lock   renew requirements.lock from pyproject.toml
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready-$(shell sha256sum requirements.lock | cut -c1-16)
 
-.PHONY: demo test lint bench lock setup
+.PHONY: demo test lint bench soak lock setup
 
 demo: setup
 	$(BIN)/python -m genbench
@@ -27,6 +28,9 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.sampling_speed
 	$(BIN)/python -m tests.benchmarks.data_speed
 	$(BIN)/python -m tests.benchmarks.score_speed
+
+soak: setup
+	$(BIN)/python -m tests.soak
 
 # The environment is made anew when the lock file changes; the project itself is installed each time, in a second.
 setup: $(READY)

@@ -1,18 +1,39 @@
-"""The run folder's own table of figures."""
+"""Figures of a training: where they go, and the run folder's own table of them."""
 
 import csv
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning import Trainer
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from genbench.files import written_whole
 
 _PAUSE = 5.0
 """Seconds between two writings of a table, which is written as a whole and may have 100,000 rows."""
+
+
+def log_figures(trainer: Trainer, figures: Mapping[str, Tensor | float]) -> None:
+    """Give figures of the step that has just finished to all loggers, at once.
+
+    (Lightning's own `log_dict` hands them on only after the callbacks, so that a checkpoint of a step would come before
+    the step's row: killed between the two, a run that goes on would lack it.)
+    """
+    tensors = {name: value for name, value in figures.items() if isinstance(value, Tensor)}
+    values = {name: float(value) for name, value in figures.items() if name not in tensors}
+    if tensors:
+        # One wait for a GPU, not one a figure.
+        read = torch.stack([value.detach().float() for value in tensors.values()]).tolist()
+        values |= dict(zip(tensors, read, strict=True))
+    trainer.callback_metrics.update(values)  # type: ignore[arg-type]
+    for logger in trainer.loggers:
+        logger.log_metrics({name: values[name] for name in figures}, step=trainer.global_step)
 
 
 class CSVTable(Logger):
@@ -50,23 +71,19 @@ class CSVTable(Logger):
             raise ValueError("a row of metrics.csv needs its step")
         if not self._opened:
             self._reopen(step)
-        row = {"step": step} | {name: float(value) for name, value in metrics.items() if name != "epoch"}
+        row = {"step": step} | metrics
         if self._rows and int(self._rows[-1]["step"]) == step:
             self._rows[-1] |= row
         else:
             self._rows.append(row)
         new_columns = [name for name in row if name not in self._columns]
         self._columns += sorted(new_columns)
+        if self._written_at is None or time.monotonic() - self._written_at > _PAUSE:
+            self.write()
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """The run folder holds `config.yaml`; there is nothing to add."""
-
-    @rank_zero_only
-    def save(self) -> None:
-        """Write the table if it is time; Lightning calls this at each new row."""
-        if self._written_at is None or time.monotonic() - self._written_at > _PAUSE:
-            self.write()
 
     @rank_zero_only
     def write(self) -> None:

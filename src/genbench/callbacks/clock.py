@@ -5,6 +5,8 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from genbench.loggers import log_figures
+
 
 class Clock(Callback):
     """Log `images` and `seconds` since the run began, over all its sessions, and `speed/images_per_second`.
@@ -34,7 +36,7 @@ class Clock(Callback):
             "seconds": self.seconds,
             "speed/images_per_second": (trainer.global_step - step) * self.batch_size / max(elapsed, 1e-9),
         }
-        pl_module.log_dict(figures)
+        log_figures(trainer, figures)
 
     def state_dict(self) -> dict[str, float]:
         """Return the seconds so far."""

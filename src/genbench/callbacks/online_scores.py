@@ -6,6 +6,7 @@ from lightning import Callback, Trainer
 from torch import Tensor
 
 from genbench.errors import UserError
+from genbench.loggers import log_figures
 from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator, Scores
 
@@ -50,7 +51,4 @@ class OnlineScores(Callback):
             pl_module.sample, pl_module.device, trainer.global_rank, trainer.world_size, self._conditions
         )
         self.latest = scores
-        values = {f"score/{name}": value for name, value in scores.values.items()}
-        trainer.callback_metrics.update(values)  # type: ignore[arg-type]
-        for logger in trainer.loggers:
-            logger.log_metrics(values, step=step)
+        log_figures(trainer, {f"score/{name}": value for name, value in scores.values.items()})

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import lmdb
@@ -263,10 +263,15 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """Open a zip.
 
     Raises:
-        UserError: it is no zip, or is cut short.
+        UserError: it is no zip, is cut short, or names files outside its own folder.
     """
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
+        # Nothing is written by the names of its members; but who made such a zip meant no good.
+        for name in archive.namelist():
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts:
+                raise UserError(f"{path} holds a file that leads out of its folder, {name!r}: it can't be trusted")
+        return archive
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path} can't be read as a zip ({error}): it is damaged or cut short, fetch it again") from (
             error

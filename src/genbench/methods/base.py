@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from lightning import LightningModule
 from torch import Tensor
 
+from genbench.loggers import log_figures
 from genbench.randomness import Noise
 
 
@@ -42,8 +43,7 @@ class GenerativeMethod(LightningModule, ABC):
 
     def log_figures(self, figures: dict[str, Tensor]) -> None:
         """Log figures of a step that has just finished, its optimizers moved, under the number of finished steps."""
-        # Lightning's own count begins at 0, and is one step behind in its loggers.
-        self.log_dict({**figures, "step": float(self.step)})
+        log_figures(self.trainer, figures)
 
 
 @runtime_checkable

@@ -1,0 +1,136 @@
+"""What the largest experiments need of a GPU, from one step of each at full size on a CPU, and arithmetic.
+
+    python -m tests.benchmarks.capacity
+
+Weights, optimizer states and averages are counted; activations are what autograd keeps of one image, in float32, the
+difference between a step of two images and a step of one; FLOPs are counted too. The rest is arithmetic with the
+stated rates.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from genbench.checkpoint_files import CheckpointFiles
+from genbench.commands.assembly import build_method
+from genbench.commands.train import quieten
+from genbench.config import compose_config
+from genbench.data.base import ImageData, Split
+from genbench.data.store import ImageStore
+from genbench.methods.base import GenerativeMethod
+
+EXPERIMENTS = ("ddpm_lsun", "improved_ddpm_lsun", "ddgan_lsun", "wgan_gp_lsun")
+GPUS = 8
+FLOPS = 60e12
+"""A second, of one GPU on these networks: an eighth of the dense TF32 rate of an H100 (495e12), a careful guess."""
+LINK = 200e9
+"""Bytes a second that a GPU sends to its neighbour by NVLink, of an H100's 450e9 each way."""
+
+
+class Noise(ImageData):
+    """Two images of noise.
+
+    Args:
+        shape: (C, H, W).
+        count: images of a batch.
+    """
+
+    name = "noise"
+
+    def __init__(self, shape: tuple[int, int, int], count: int) -> None:
+        super().__init__(batch_size=count, seed=0)
+        self.image_shape = shape
+
+    def load(self, split: Split) -> ImageStore:
+        """Return the noise."""
+        return ImageStore(torch.randint(0, 256, (self.batch_size, *self.image_shape), dtype=torch.uint8))
+
+
+class Kept:
+    """The most bytes that autograd keeps for a backward pass, while its hooks are on."""
+
+    def __init__(self, method: GenerativeMethod) -> None:
+        self._weights = {value.untyped_storage().data_ptr() for value in method.state_dict().values()}
+        self._storages: dict[int, int] = {}
+        self._going_back = False
+        self.most = 0
+
+    def pack(self, tensor: Tensor) -> Tensor:
+        """Note what is kept."""
+        if self._going_back:
+            self._storages, self._going_back = {}, False
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self._weights:
+            self._storages[storage.data_ptr()] = storage.nbytes()
+            self.most = max(self.most, sum(self._storages.values()))
+        return tensor
+
+    def unpack(self, tensor: Tensor) -> Tensor:
+        """Note that the backward pass has begun."""
+        self._going_back = True
+        return tensor
+
+
+def one_step(experiment: str, images: int) -> tuple[GenerativeMethod, float, float, Trainer]:
+    """Return a method after one step of so many images, the bytes kept for it, its FLOPs and its trainer."""
+    config = compose_config("train", [f"experiment={experiment}", "data.root=none"])
+    size = config.data.get("size", 64)
+    data = Noise((3, size, size), images)
+    method = build_method(config, data)
+    trainer = Trainer(
+        max_steps=1, max_epochs=-1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, plugins=[CheckpointFiles()],
+    )  # fmt: skip
+    kept = Kept(method)
+    with torch.autograd.graph.saved_tensors_hooks(kept.pack, kept.unpack), FlopCounterMode(display=False) as counter:
+        trainer.fit(method, datamodule=data)
+    return method, kept.most, float(counter.get_total_flops()), trainer
+
+
+def needs(experiment: str) -> dict[str, Any]:
+    """Return what an experiment needs on `GPUS` GPUs."""
+    _, one_kept, one_flops, _ = one_step(experiment, 1)
+    method, two_kept, two_flops, trainer = one_step(experiment, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.monotonic()
+        trainer.save_checkpoint(Path(folder) / "last.ckpt")
+        seconds, size = time.monotonic() - begun, (Path(folder) / "last.ckpt").stat().st_size
+    batch = compose_config("train", [f"experiment={experiment}", "data.root=none"]).data.batch_size
+    trained = sum(value.numel() for value in method.parameters() if value.requires_grad)
+    # Weights, averages and optimizer states as they are in the checkpoint; gradients, and DDP's copy of them.
+    fixed = size + 2 * 4 * trained
+    share = batch / GPUS
+    compute = share * (two_flops - one_flops) / FLOPS
+    traffic = 2 * (GPUS - 1) / GPUS * 4 * trained
+    return {
+        "parameters": trained,
+        "batch": batch,
+        "fixed_gb": fixed / 1e9,
+        "activations_gb_an_image": (two_kept - one_kept) / 1e9,
+        "gb_a_gpu": (fixed + share * (two_kept - one_kept)) / 1e9,
+        "tflop_an_image": (two_flops - one_flops) / 1e12,
+        "seconds_a_step": compute,
+        "images_a_second": batch / compute,
+        "traffic_gb_a_step": traffic / 1e9,
+        "traffic_seconds": traffic / LINK,
+        "checkpoint_gb": size / 1e9,
+        "checkpoint_seconds_here": seconds,
+    }
+
+
+def main() -> None:
+    """Print a line of JSON an experiment."""
+    quieten()
+    for experiment in EXPERIMENTS:
+        print(json.dumps({"experiment": experiment, **needs(experiment)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
