@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import subprocess
 import sys
 import warnings
@@ -66,18 +67,21 @@ def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
     method = build_method(config, data)
     interruption = Interruption()
     callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config), interruption]
+    run_id = folder.read_manifest().get("id") or secrets.token_hex(4)
     trainer: Trainer = build(
         config.trainer,
         "trainer",
         max_steps=config.steps,
         default_root_dir=str(folder.path),
-        logger=_build_loggers(config, folder),
+        logger=_build_loggers(config, folder, run_id),
         callbacks=callbacks,
         plugins=[CheckpointFiles(), *slurm_plugins(config)],
     )
     if trainer.is_global_zero:
         folder.create(config)
-        folder.write_manifest(seed=config.seed, **{"resumed_with" if begun else "overrides": overrides})
+        folder.write_manifest(
+            seed=config.seed, wandb_id=wandb_id, **{"resumed_with" if begun else "overrides": overrides}
+        )
         if begun:
             print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
         print(f"run folder: {folder.path}", flush=True)
@@ -132,9 +136,16 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
     ]
 
 
-def _build_loggers(config: DictConfig, folder: RunFolder) -> list[Any]:
+def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[Any]:
+    # A run that goes on is one run there too; Lightning would begin another (lightning #13524).
+    same_run = {"id": run_id, "resume": "allow"}
     return [
-        build(node, f"logger.{name}", save_dir=str(folder.path))
+        build(
+            node,
+            f"logger.{name}",
+            save_dir=str(folder.path),
+            **(same_run if node["_target_"].endswith(".WandbLogger") else {}),
+        )
         for name, node in config.logger.items()
         if node is not None
     ]
