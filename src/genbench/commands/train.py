@@ -79,9 +79,8 @@ def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
     )
     if trainer.is_global_zero:
         folder.create(config)
-        folder.write_manifest(
-            seed=config.seed, wandb_id=wandb_id, **{"resumed_with" if begun else "overrides": overrides}
-        )
+        session = {"resumed_with" if begun else "overrides": overrides}
+        folder.write_manifest(id=run_id, seed=config.seed, **session)
         if begun:
             print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
         print(f"run folder: {folder.path}", flush=True)
