@@ -15,12 +15,11 @@ from genbench.commands.assembly import OpenRun, open_run
 from genbench.config import compose_config
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
-from genbench.images import to_float
 from genbench.methods.base import HasLikelihood
 from genbench.methods.ddpm import DDPM
 from genbench.metrics.conditions import held_out
-from genbench.metrics.likelihood import likelihood_scores
-from genbench.randomness import CHUNK, Noise
+from genbench.metrics.likelihood import even_chunks, likelihood_scores
+from genbench.randomness import Noise
 
 HERE = Path(__file__).parent
 
@@ -30,11 +29,9 @@ def terms(run: OpenRun, count: int) -> torch.Tensor:
     method = run.method
     assert isinstance(method, DDPM)
     store, found = run.data.store(held_out(run.data)), []
-    rows = [index * len(store.images) // count for index in range(count)]
-    for chunk in range(-(-count // CHUNK)):
-        own = rows[chunk * CHUNK : (chunk + 1) * CHUNK]
-        condition = store.conditions[own] if method.is_conditional else None
-        found.append(method.bound_terms(to_float(store.images[own]), condition, noise=Noise(0, chunk)))
+    for chunk, images, condition in even_chunks(store, count):
+        told = condition if method.is_conditional else None
+        found.append(method.bound_terms(images, told, noise=Noise(0, chunk)))
     return torch.cat(found).mean(0).cpu()
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,12 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
         yield beside
         flush(beside)
         os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # What a write says names no file.
+            error.filename = str(path)
         raise
     flush(path.parent)
 

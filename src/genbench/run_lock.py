@@ -23,7 +23,7 @@ def locked(folder: Path) -> Iterator[None]:
     another machine must show no sign of life for a minute, which is waited for.
 
     Raises:
-        UserError: another session holds it; the message names its process and host.
+        UserError: another session holds it, and the message names its process and host; or it can't be written to.
     """
     file = folder / ".lock"
     lease = SoftFileLease(file, lease_duration=_LEASE)
@@ -37,6 +37,8 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder} is in use: {holder} is training in it; wait for it to end or stop it (if you know that it "
                 f"is gone, delete {file})"
             ) from None
+    except OSError as error:
+        raise UserError(f"{folder} can't be written to: {error.strerror}") from error
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """How a training ends when it does not reach its last step: one clear message, and nothing lost."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from genbench.errors import StoppedError, TrainingError, UserError
 from genbench.runs import RunFolder
+
+_CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""A full disk, a quota, a limit on the size of files, a read-only place, one that is not ours."""
 
 _REQUEUES = (signal.SIGUSR1, signal.SIGUSR2)
 """What asks for another turn. On SIGTERM it is SLURM that decides: a preempted job it requeues by itself, a cancelled
@@ -39,11 +43,20 @@ def explained(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
         # Lightning turns the one into the other.
         message = f"interrupted at step {trainer.global_step}. {_way_on(folder)}"
         raise StoppedError(message, signal.SIGINT) from error
+    except OSError as error:
+        if error.errno not in _CANT_WRITE:
+            raise _unforeseen(error, trainer, folder) from error
+        message = f"{error.filename or folder.path} can't be written: {error.strerror}"
+        raise TrainingError(f"{message}. {_way_on(folder)}") from error
     except Exception as error:
-        reason = str(error).strip().splitlines()
-        what = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
-        message = f"the training stopped at step {trainer.global_step} by {what} ({_place(error)})"
-        raise TrainingError(f"{message}. {_keep_trace(error, folder)}{_way_on(folder)}") from error
+        raise _unforeseen(error, trainer, folder) from error
+
+
+def _unforeseen(error: Exception, trainer: Trainer, folder: RunFolder) -> TrainingError:
+    reason = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
+    message = f"the training stopped at step {trainer.global_step} by {what} ({_place(error)})"
+    return TrainingError(f"{message}. {_keep_trace(error, folder)}{_way_on(folder)}")
 
 
 def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:

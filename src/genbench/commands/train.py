@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -51,16 +52,22 @@ def main(config: DictConfig) -> None:
     if not is_first_process():
         end_with_parent()
         return _train(config, folder, overrides)
-    with locked(folder.path):
-        _train(config, folder, overrides)
+    try:
+        with locked(folder.path):
+            _train(config, folder, overrides)
+    finally:
+        # What was refused before it began leaves nothing behind.
+        if not folder.config_file.exists():
+            with suppress(OSError):
+                folder.path.rmdir()
 
 
 def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
-    begun = folder.config_file.is_file()
-    checkpoint = folder.resume_point(config.steps) if begun else None
-    if begun and folder.finished_steps() >= config.steps:
+    if folder.finished_steps() >= config.steps:
         print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
         return
+    begun = folder.config_file.is_file()
+    checkpoint = folder.resume_point(config.steps) if begun else None
     quieten()
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
@@ -77,19 +84,19 @@ def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
         callbacks=callbacks,
         plugins=[CheckpointFiles(), *slurm_plugins(config)],
     )
-    if trainer.is_global_zero:
-        folder.create(config)
-        session = {"resumed_with" if begun else "overrides": overrides}
-        folder.write_manifest(id=run_id, seed=config.seed, **session)
-        if begun:
-            print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
-        print(f"run folder: {folder.path}", flush=True)
     with explained(trainer, folder):
+        if trainer.is_global_zero:
+            folder.create(config)
+            session = {"resumed_with" if begun else "overrides": overrides}
+            folder.write_manifest(id=run_id, seed=config.seed, **session)
+            if begun:
+                print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
+            print(f"run folder: {folder.path}", flush=True)
         trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        if interruption.received is None and trainer.is_global_zero:
+            _finish(trainer, folder, data)
     if interruption.received is not None:
         stop(trainer, folder, interruption.received)
-    elif trainer.is_global_zero:
-        _finish(trainer, folder, data)
 
 
 def _train_afresh(overrides: list[str]) -> None:
@@ -177,5 +184,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
     # The averaged generator is meant to stay in evaluation mode.
     warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
+    # A laptop may have SLURM's programs too.
+    warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
     # Lightning against the newest torch.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.* is deprecated")

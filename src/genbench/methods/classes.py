@@ -1,7 +1,18 @@
-"""Checking the classes that a method is asked to draw."""
+"""Classes: those that a method is told of its data, and those that it is asked to draw."""
 
 import torch
 from torch import Tensor
+
+
+def told_classes(conditional: bool, num_classes: int | None) -> int | None:
+    """Return how many classes a method's networks are told; None if it is to be unconditional.
+
+    Raises:
+        ValueError: the data has none to tell.
+    """
+    if conditional and num_classes is None:
+        raise ValueError("conditional=true takes data with classes, such as data=mnist")
+    return num_classes if conditional else None
 
 
 def check_classes(

@@ -24,7 +24,7 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Estimate, ancestral, transition
 from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
 from genbench.methods.adversarial import AdversarialMethod, Turn
-from genbench.methods.classes import check_classes
+from genbench.methods.classes import check_classes, told_classes
 from genbench.randomness import Noise
 
 _LAST_RATE = 0.07
@@ -72,9 +72,7 @@ class DDGAN(AdversarialMethod):
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         if cosine_steps < 0:
             raise ValueError(f"cosine_steps must be at least 0, not {cosine_steps}")
-        if conditional and num_classes is None:
-            raise ValueError("conditional=true takes data with classes, such as data=mnist")
-        told = num_classes if conditional else None
+        told = told_classes(conditional, num_classes)
         channels, height, width = image_shape
         super().__init__(
             generator(image_shape=image_shape, num_classes=told, latent_dim=latent_dim),

@@ -18,7 +18,7 @@ from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
-from genbench.methods.classes import check_classes
+from genbench.methods.classes import check_classes, told_classes
 from genbench.randomness import Noise
 
 _QUARTERS = 4
@@ -72,16 +72,14 @@ class DenoisingMethod(GenerativeMethod):
                 raise ValueError(f"{name} must be at least 0, not {value}")
         if not 0 <= dropped_classes < 1:
             raise ValueError(f"dropped_classes must be in [0, 1), not {dropped_classes}")
-        if conditional and num_classes is None:
-            raise ValueError("conditional=true takes data with classes, such as data=mnist")
         if guidance and not (conditional and dropped_classes):
             raise ValueError("guidance takes conditional=true, and dropped_classes so that it learns to do without")
         self.automatic_optimization = False
         self.is_conditional = conditional
-        self.denoiser = denoiser(image_shape=image_shape, num_classes=num_classes if conditional else None)
+        self.num_classes = told_classes(conditional, num_classes)
+        self.denoiser = denoiser(image_shape=image_shape, num_classes=self.num_classes)
         self.average = AveragedNetwork(self.denoiser, ema_decay)
         self.image_shape = tuple(image_shape)
-        self.num_classes = num_classes
         self.process = process
         self.times = times
         self.prediction: Prediction = prediction
@@ -221,7 +219,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
         """Return classes (count,) on this method's device; None for an unconditional one; see `classes`."""
-        return check_classes(condition, count, self.num_classes if self.is_conditional else None, self.device)
+        return check_classes(condition, count, self.num_classes, self.device)
 
 
 def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:

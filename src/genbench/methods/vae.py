@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 from genbench.diffusion.likelihood import bits_per_dim, gaussian_kl, logistic_level
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
-from genbench.methods.classes import check_classes
+from genbench.methods.classes import check_classes, told_classes
 from genbench.networks.autoencoder import Autoencoder
 from genbench.randomness import Noise
 
@@ -79,19 +79,17 @@ class VAE(GenerativeMethod):
                 raise ValueError(f"{name} must be at least 0, not {share}")
         if decoder not in ("logistic", "bernoulli"):
             raise ValueError(f"decoder must be logistic or bernoulli, not {decoder!r}")
-        if conditional and num_classes is None:
-            raise ValueError("conditional=true takes data with classes, such as data=mnist")
         self.automatic_optimization = False
         self.is_conditional = conditional
+        self.num_classes = told_classes(conditional, num_classes)
         self.autoencoder = autoencoder(
             image_shape=image_shape,
             latent_dim=latent_dim,
-            num_classes=num_classes if conditional else None,
+            num_classes=self.num_classes,
             outputs=2 if decoder == "logistic" else 1,
         )
         self.average = AveragedNetwork(self.autoencoder, ema_decay)
         self.image_shape = tuple(image_shape)
-        self.num_classes = num_classes
         self.latent_dim = latent_dim
         self.decoder = decoder
         self.beta = beta
@@ -178,4 +176,4 @@ class VAE(GenerativeMethod):
         return cast(Autoencoder, self.average.module)
 
     def _check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
-        return check_classes(condition, count, self.num_classes if self.is_conditional else None, self.device)
+        return check_classes(condition, count, self.num_classes, self.device)

@@ -1,5 +1,6 @@
 """How many bits a method needs for images that it never saw."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -19,6 +20,14 @@ class Likelihood(Protocol):
         ...
 
 
+def even_chunks(store: Any, count: int) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+    """Yield index, images (B, C, H, W) in [-1, 1] and conditions of chunks of `count` images, evenly over a split."""
+    rows = [index * len(store.images) // count for index in range(count)]
+    for chunk in range(-(-count // CHUNK)):
+        own = rows[chunk * CHUNK : (chunk + 1) * CHUNK]
+        yield chunk, to_float(store.images[own]), None if store.conditions is None else store.conditions[own]
+
+
 def likelihood_scores(
     method: Likelihood, data: Any, split: str, *, count: int, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
@@ -33,12 +42,10 @@ def likelihood_scores(
     """
     store = data.store(split)
     count = min(count, len(store.images))
-    rows = [index * len(store.images) // count for index in range(count)]
     bits: list[float] = []
-    for chunk in range(-(-count // CHUNK)):
-        own = rows[chunk * CHUNK : (chunk + 1) * CHUNK]
-        condition = store.conditions[own] if method.is_conditional else None
-        bits += method.bits_per_dim(to_float(store.images[own]), condition, noise=Noise(seed, chunk)).tolist()
+    for chunk, images, condition in even_chunks(store, count):
+        told = condition if method.is_conditional else None
+        bits += method.bits_per_dim(images, told, noise=Noise(seed, chunk)).tolist()
     mean = sum(bits) / count
     error = (sum((value - mean) ** 2 for value in bits) / max(1, count - 1) / count) ** 0.5
     protocol = {
