@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from lightning import Trainer
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.module_tracker import ModuleTracker
 
 from genbench.commands.assembly import OpenRun, build_data, build_method, open_run
 from genbench.commands.train import quieten
@@ -29,6 +30,25 @@ COUNTED = 20
 """Training steps whose FLOPs are counted: every generator of these methods moves at least thrice within them."""
 
 
+class Flops(FlopCounterMode):
+    """Count FLOPs in all, not by module, for which it would set hooks that a gradient penalty does not bear."""
+
+    def __init__(self) -> None:
+        super().__init__(display=False)
+        self.mod_tracker = Nowhere()
+
+
+class Nowhere(ModuleTracker):
+    """Follow no modules."""
+
+    def __enter__(self) -> "Nowhere":
+        """Set no hooks."""
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        """Remove none."""
+
+
 def training_flops(run: OpenRun) -> float:
     """Return the FLOPs of a mean training step, forwards and backwards, of a fresh method on the run's data."""
     data = build_data(run.settings)
@@ -37,7 +57,7 @@ def training_flops(run: OpenRun) -> float:
         max_steps=COUNTED, max_epochs=-1, accelerator="cpu", logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    with FlopCounterMode(display=False) as counter:
+    with Flops() as counter:
         trainer.fit(method, datamodule=data)
     return float(counter.get_total_flops()) / COUNTED
 
@@ -51,7 +71,7 @@ def sampling_cost(run: OpenRun, count: int) -> dict[str, float]:
     conditions, first = (
         plan_conditions(run.data, number)[0] if method.is_conditional else None for number in (count, CHUNK)
     )
-    with FlopCounterMode(display=False) as counter:
+    with Flops() as counter:
         method.sample(CHUNK, first, noise=Noise(0))
     hook.remove()
     start = time.monotonic()

@@ -10,6 +10,7 @@ stated rates.
 import json
 import tempfile
 import time
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from genbench.data.base import ImageData, Split
 from genbench.data.store import ImageStore
 from genbench.methods.base import GenerativeMethod
 
-EXPERIMENTS = ("ddpm_lsun", "improved_ddpm_lsun", "ddgan_lsun", "wgan_gp_lsun")
+EXPERIMENTS = ("ddpm_lsun", "improved_ddpm_lsun")
 GPUS = 8
 FLOPS = 60e12
 """A second, of one GPU on these networks: an eighth of the dense TF32 rate of an H100 (495e12), a careful guess."""
@@ -56,8 +57,7 @@ class Noise(ImageData):
 class Kept:
     """The most bytes that autograd keeps for a backward pass, while its hooks are on."""
 
-    def __init__(self, method: GenerativeMethod) -> None:
-        self._weights = {value.untyped_storage().data_ptr() for value in method.state_dict().values()}
+    def __init__(self) -> None:
         self._storages: dict[int, int] = {}
         self._going_back = False
         self.most = 0
@@ -67,9 +67,8 @@ class Kept:
         if self._going_back:
             self._storages, self._going_back = {}, False
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._weights:
-            self._storages[storage.data_ptr()] = storage.nbytes()
-            self.most = max(self.most, sum(self._storages.values()))
+        self._storages[storage.data_ptr()] = storage.nbytes()
+        self.most = max(self.most, sum(self._storages.values()))
         return tensor
 
     def unpack(self, tensor: Tensor) -> Tensor:
@@ -78,8 +77,8 @@ class Kept:
         return tensor
 
 
-def one_step(experiment: str, images: int) -> tuple[GenerativeMethod, float, float, Trainer]:
-    """Return a method after one step of so many images, the bytes kept for it, its FLOPs and its trainer."""
+def one_step(experiment: str, images: int, *watching: AbstractContextManager[Any]) -> tuple[GenerativeMethod, Trainer]:
+    """Return a method and its trainer after one step of so many images, watched by what is entered for its time."""
     config = compose_config("train", [f"experiment={experiment}", "data.root=none"])
     size = config.data.get("size", 64)
     data = Noise((3, size, size), images)
@@ -88,16 +87,27 @@ def one_step(experiment: str, images: int) -> tuple[GenerativeMethod, float, flo
         max_steps=1, max_epochs=-1, accelerator="cpu", logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, plugins=[CheckpointFiles()],
     )  # fmt: skip
-    kept = Kept(method)
-    with torch.autograd.graph.saved_tensors_hooks(kept.pack, kept.unpack), FlopCounterMode(display=False) as counter:
+    with ExitStack() as stack:
+        for each in watching:
+            stack.enter_context(each)
         trainer.fit(method, datamodule=data)
-    return method, kept.most, float(counter.get_total_flops()), trainer
+    return method, trainer
+
+
+def kept_by(experiment: str, images: int) -> float:
+    """Return the most bytes that autograd keeps in a step of so many images."""
+    kept = Kept()
+    one_step(experiment, images, torch.autograd.graph.saved_tensors_hooks(kept.pack, kept.unpack))
+    return kept.most
 
 
 def needs(experiment: str) -> dict[str, Any]:
     """Return what an experiment needs on `GPUS` GPUs."""
-    _, one_kept, one_flops, _ = one_step(experiment, 1)
-    method, two_kept, two_flops, trainer = one_step(experiment, 2)
+    counter = FlopCounterMode(display=False)
+    method, trainer = one_step(experiment, 1, counter)
+    flops = float(counter.get_total_flops())
+    # What does not grow with the images, such as weights, drops out of the difference.
+    activations = kept_by(experiment, 2) - kept_by(experiment, 1)
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
         trainer.save_checkpoint(Path(folder) / "last.ckpt")
@@ -107,15 +117,15 @@ def needs(experiment: str) -> dict[str, Any]:
     # Weights, averages and optimizer states as they are in the checkpoint; gradients, and DDP's copy of them.
     fixed = size + 2 * 4 * trained
     share = batch / GPUS
-    compute = share * (two_flops - one_flops) / FLOPS
+    compute = share * flops / FLOPS
     traffic = 2 * (GPUS - 1) / GPUS * 4 * trained
     return {
         "parameters": trained,
         "batch": batch,
         "fixed_gb": fixed / 1e9,
-        "activations_gb_an_image": (two_kept - one_kept) / 1e9,
-        "gb_a_gpu": (fixed + share * (two_kept - one_kept)) / 1e9,
-        "tflop_an_image": (two_flops - one_flops) / 1e12,
+        "activations_gb_an_image": activations / 1e9,
+        "gb_a_gpu": (fixed + share * activations) / 1e9,
+        "tflop_an_image": flops / 1e12,
         "seconds_a_step": compute,
         "images_a_second": batch / compute,
         "traffic_gb_a_step": traffic / 1e9,

@@ -43,8 +43,7 @@ def choose_folder(config: DictConfig) -> RunFolder:
     if job is not None:
         return RunFolder(Path(config.output, config.name, f"job{job}_{settings}"))
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        with Processes() as processes:
-            return RunFolder(processes.agree(lambda: str(_new_folder(config))))
+        return RunFolder(Processes().join().agree(lambda: str(_new_folder(config))))
     if not is_first_process() and _FOLDER_VARIABLE in os.environ:
         return RunFolder(os.environ[_FOLDER_VARIABLE])
     path = _new_folder(config)

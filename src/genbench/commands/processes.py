@@ -35,14 +35,19 @@ class Processes:
         self.rank = int(os.environ.get("RANK", 0))
         self.count = int(os.environ.get("WORLD_SIZE", 1))
 
+    def join(self) -> "Processes":
+        """Join, and stay so: Lightning goes on with a group that is there, and could not make a second one."""
+        if self.count > 1:
+            has_gpu = torch.cuda.is_available()
+            if has_gpu:
+                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+            # With a GPU both of NCCL and Gloo, each for the tensors of its devices.
+            distributed.init_process_group(None if has_gpu else "gloo")
+        return self
+
     def __enter__(self) -> "Processes":
         """Join."""
-        if self.count > 1:
-            backend = "nccl" if torch.cuda.is_available() else "gloo"
-            if backend == "nccl":
-                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-            distributed.init_process_group(backend)
-        return self
+        return self.join()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

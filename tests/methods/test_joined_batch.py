@@ -1,0 +1,57 @@
+"""Gradients of several processes are those of one process on the joined batch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.soak.kills import RUNS
+
+SGD = {
+    "gan": [
+        word
+        for player in ("generator_optimizer", "discriminator_optimizer")
+        for word in (f"method.{player}._target_=torch.optim.SGD", f"~method.{player}.betas", f"method.{player}.lr=1.0")
+    ],
+    "ddpm": [
+        "method.optimizer._target_=torch.optim.SGD",
+        "method.optimizer.lr=1.0",
+        "method.warmup_steps=0",
+        "network.denoiser.dropout=0.0",
+    ],
+}
+"""A step of SGD at rate 1 moves the weights by the gradient itself."""
+
+
+def weights_after_a_step(folder: Path, kind: str, processes: int) -> dict[str, Tensor]:
+    words = [
+        *RUNS[kind], "data.batch_size=12", *SGD[kind], "steps=1", f"output={folder}", f"name=of_{processes}",
+        "trainer=ddp", f"trainer.devices={processes}", "method.clip=0" if kind == "ddpm" else "seed=0",
+    ]  # fmt: skip
+    launch = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
+    result = subprocess.run(
+        [*launch, "-m", "tests.methods.joined_batch", *words],
+        cwd=Path(__file__).parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    # Whoever launches, a run has one folder.
+    (run,) = (folder / f"of_{processes}").iterdir()
+    state: dict[str, Tensor] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return state
+
+
+@pytest.mark.parametrize(("kind", "counts"), [("gan", (2, 3)), ("ddpm", (3,))])
+def test_gradients_of_several_processes_are_those_of_one(tmp_path: Path, kind: str, counts: tuple[int, ...]) -> None:
+    one = weights_after_a_step(tmp_path, kind, 1)
+    for count in counts:
+        several = weights_after_a_step(tmp_path, kind, count)
+        assert several.keys() == one.keys()
+        for name, value in one.items():
+            torch.testing.assert_close(
+                several[name], value, rtol=0, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
+            )
