@@ -6,7 +6,6 @@ import secrets
 import subprocess
 import sys
 import warnings
-from contextlib import suppress
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -29,6 +28,7 @@ from genbench.commands.scoreboard import publish, score_real
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
 from genbench.errors import TrainingError, UserError
+from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
 
@@ -44,34 +44,36 @@ def main(config: DictConfig) -> None:
     if _starts_processes(config) and HydraConfig.get().mode == RunMode.MULTIRUN:
         # Lightning starts the other processes by the command line of this one, which is that of the whole sweep.
         return _train_afresh(overrides)
-    if config.run is not None:
-        folder = RunFolder.open(config.run)
-        config = _reopen(folder, overrides)
-    else:
-        folder = choose_folder(config)
+    old_folder = None if config.run is None else RunFolder.open(config.run)
+    if old_folder is not None:
+        config = _reopen(old_folder, overrides)
+    quieten()
+    seed_everything(config.seed, verbose=False)
+    # What is refused here leaves no folder behind.
+    data = build_data(config)
+    method = build_method(config, data)
+    plugins = [CheckpointFiles(), *slurm_plugins(config)]
+    folder = old_folder or choose_folder(config)
     if not is_first_process():
         end_with_parent()
-        return _train(config, folder, overrides)
-    try:
-        with locked(folder.path):
-            _train(config, folder, overrides)
-    finally:
-        # What was refused before it began leaves nothing behind.
-        if not folder.config_file.exists():
-            with suppress(OSError):
-                folder.path.rmdir()
+        return _train(config, folder, overrides, data, method, plugins)
+    with locked(folder.path):
+        _train(config, folder, overrides, data, method, plugins)
 
 
-def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
+def _train(
+    config: DictConfig,
+    folder: RunFolder,
+    overrides: list[str],
+    data: ImageData,
+    method: GenerativeMethod,
+    plugins: list[Any],
+) -> None:
     if folder.finished_steps() >= config.steps:
         print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
         return
     begun = folder.config_file.is_file()
     checkpoint = folder.resume_point(config.steps) if begun else None
-    quieten()
-    seed_everything(config.seed, verbose=False)
-    data = build_data(config)
-    method = build_method(config, data)
     interruption = Interruption()
     callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config), interruption]
     run_id = folder.read_manifest().get("id") or secrets.token_hex(4)
@@ -82,7 +84,7 @@ def _train(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
         default_root_dir=str(folder.path),
         logger=_build_loggers(config, folder, run_id),
         callbacks=callbacks,
-        plugins=[CheckpointFiles(), *slurm_plugins(config)],
+        plugins=plugins,
     )
     with explained(trainer, folder):
         if trainer.is_global_zero:

@@ -83,7 +83,7 @@ class ClassifierGuidedDDPM(DDPM):
             )
 
         super().__init__(both, image_shape, num_classes, process=process, conditional=False, **settings)
-        self.is_conditional = True
+        self.is_conditional, self.num_classes = True, num_classes
         self.guidance = guidance
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
