@@ -26,6 +26,7 @@ from genbench.randomness import CHUNK, Noise
 from genbench.sampling import sample_images
 
 HERE = Path(__file__).parent
+_IN_A_ROW = 5
 COUNTED = 20
 """Training steps whose FLOPs are counted: every generator of these methods moves at least thrice within them."""
 
@@ -140,8 +141,11 @@ def draw_triangles(rows: list[dict[str, Any]], path: Path) -> None:
     speeds = torch.tensor([float(row["seconds_per_1000"]) for row in rows]).log10()
     span = float((speeds.max() - speeds.min()).clamp_min(1e-6))
     corners = torch.tensor([[0.0, 1.0], [-0.866, -0.5], [0.866, -0.5]])
-    figure, panels = make_chart(len(rows), height=2.2, aspect=1.0)
-    for row, speed, panel in zip(rows, speeds, panels, strict=True):
+    columns = min(len(rows), _IN_A_ROW)
+    figure, panels = make_chart(columns, height=2.2, aspect=1.0, rows=-(-len(rows) // columns))
+    for panel in panels[len(rows) :]:
+        panel.remove()
+    for row, speed, panel in zip(rows, speeds, panels[: len(rows)], strict=True):
         # The slowest keeps a tenth of the way, so that its triangle is one.
         fast = 0.1 + 0.9 * float((speeds.max() - speed) / span)
         reach = torch.tensor([float(row["precision"]), float(row["recall"]), fast])

@@ -8,13 +8,16 @@ from typing import Any
 from genbench.errors import UserError
 
 
-def make_chart(columns: int = 1, height: float = 3.2, aspect: float = 1.4, **settings: Any) -> tuple[Any, list[Any]]:
-    """Return a matplotlib figure and its panels, side by side.
+def make_chart(
+    columns: int = 1, height: float = 3.2, aspect: float = 1.4, rows: int = 1, **settings: Any
+) -> tuple[Any, list[Any]]:
+    """Return a matplotlib figure and its panels, row by row.
 
     Args:
-        columns: how many panels.
+        columns: how many panels stand side by side.
         height: of each in inches.
         aspect: how many times as wide it is.
+        rows: how many rows of panels.
         settings: those of `matplotlib.figure.Figure.subplots`, such as `sharey`.
 
     Raises:
@@ -24,8 +27,8 @@ def make_chart(columns: int = 1, height: float = 3.2, aspect: float = 1.4, **set
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError("charts take matplotlib: pip install 'genbench[studies]'") from error
-    figure = Figure(figsize=(aspect * height * columns, height), layout="constrained")
-    panels = figure.subplots(1, columns, squeeze=False, **settings)[0].tolist()
+    figure = Figure(figsize=(aspect * height * columns, height * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, **settings).flatten().tolist()
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(alpha=0.25)
