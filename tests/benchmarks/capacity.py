@@ -36,7 +36,7 @@ LINK = 200e9
 
 
 class Noise(ImageData):
-    """Two images of noise.
+    """Images of noise.
 
     Args:
         shape: (C, H, W).

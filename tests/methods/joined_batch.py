@@ -42,9 +42,8 @@ def like(x: Tensor) -> Tensor:
 if __name__ == "__main__":
     seed_of = reproducible_steps.derive_seed
     reproducible_steps.derive_seed = lambda name, seed, rank, step: seed_of(name, seed, 0, step)
-    plain = [*sys.argv[1:]]
     torch.randn = of_the_whole_batch(torch.randn, 0)  # type: ignore[assignment]
     torch.rand = of_the_whole_batch(torch.rand, 0)  # type: ignore[assignment]
     torch.randint = of_the_whole_batch(torch.randint, 2)  # type: ignore[assignment]
     torch.randn_like = like  # type: ignore[assignment]
-    sys.exit(main(["train", *plain]))
+    sys.exit(main(["train", *sys.argv[1:]]))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.commands.test_train import last_checkpoint
 from tests.soak.kills import RUNS
 
 SGD = {
@@ -21,6 +22,7 @@ SGD = {
         "method.optimizer._target_=torch.optim.SGD",
         "method.optimizer.lr=1.0",
         "method.warmup_steps=0",
+        "method.clip=0",
         "network.denoiser.dropout=0.0",
     ],
 }
@@ -30,7 +32,7 @@ SGD = {
 def weights_after_a_step(folder: Path, kind: str, processes: int) -> dict[str, Tensor]:
     words = [
         *RUNS[kind], "data.batch_size=12", *SGD[kind], "steps=1", f"output={folder}", f"name=of_{processes}",
-        "trainer=ddp", f"trainer.devices={processes}", "method.clip=0" if kind == "ddpm" else "seed=0",
+        "trainer=ddp", f"trainer.devices={processes}",
     ]  # fmt: skip
     launch = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
     result = subprocess.run(
@@ -41,7 +43,7 @@ def weights_after_a_step(folder: Path, kind: str, processes: int) -> dict[str, T
     assert result.returncode == 0, result.stdout + result.stderr
     # Whoever launches, a run has one folder.
     (run,) = (folder / f"of_{processes}").iterdir()
-    state: dict[str, Tensor] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    state: dict[str, Tensor] = last_checkpoint(run)["state_dict"]
     return state
 
 

@@ -8,23 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import Cluster, why_not
+from tests.soak.kills import RUNS
 
 SBATCH = Path(__file__).parents[2] / "slurm"
 
-TINY = [
-    "experiment=gan_digits",
-    "network=mlp",
-    "network.generator.hidden=[16]",
-    "network.discriminator.hidden=[16]",
-    "data.size=8",
-    "data.batch_size=32",
-    "method.latent_dim=4",
-    "metrics=none",
-    "callbacks.grid=null",
-    "callbacks.checkpoints.every=200",
-    "trainer.accelerator=cpu",
-    "output=outputs",
-]
+TINY = [*RUNS["gan"], "callbacks.checkpoints.every=200", "output=outputs"]
 """Settings of runs whose steps take a millisecond."""
 
 Submit = Callable[..., str]

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from tests.commands.test_train import assert_same
+from tests.commands.test_train import assert_same, last_checkpoint
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import TINY, Submit
 
@@ -29,10 +27,6 @@ def the_run(name: str) -> Path:
     return folder
 
 
-def checkpoint(folder: Path) -> dict[str, Any]:
-    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-
-
 def test_two_tasks_on_one_node_and_on_two_train_the_same(cluster: Cluster, submit: Submit) -> None:
     jobs = {}
     for name, options in {
@@ -41,7 +35,7 @@ def test_two_tasks_on_one_node_and_on_two_train_the_same(cluster: Cluster, submi
     }.items():
         jobs[name] = submit("train.sbatch", *TINY, "steps=30", f"name={name}", options=options)
         assert cluster.wait(jobs[name]) == ["COMPLETED"], Path(f"slurm-{jobs[name]}.out").read_text()
-    one, two = (checkpoint(the_run(name)) for name in jobs)
+    one, two = (last_checkpoint(the_run(name)) for name in jobs)
     assert_same(one["state_dict"], two["state_dict"], "state_dict")
     assert_same(one["optimizer_states"], two["optimizer_states"], "optimizer_states")
     # Both tasks took part.
@@ -61,7 +55,7 @@ def test_a_signal_ahead_of_the_end_requeues_the_job_which_goes_on(cluster: Clust
     said = Path(f"slurm-{job}.out").read_text()
     assert "stopped by SIGUSR1 after step" in said
     assert "goes on from" in said
-    one, two = checkpoint(the_run("whole")), checkpoint(the_run("requeued"))
+    one, two = last_checkpoint(the_run("whole")), last_checkpoint(the_run("requeued"))
     assert two["global_step"] == 5000
     for part in ("state_dict", "optimizer_states"):
         assert_same(one[part], two[part], part)
@@ -75,7 +69,7 @@ def test_a_cancelled_job_ends_at_once_and_can_go_on(cluster: Cluster, submit: Su
     assert cluster.wait(job) == ["CANCELLED"]
     assert time.monotonic() - begun < 30
     folder = the_run("cancelled")
-    done = checkpoint(folder)["global_step"]
+    done = last_checkpoint(folder)["global_step"]
     assert done > 0
 
     go_on = [sys.executable, "-m", "genbench", "train", f"run={folder}", f"steps={done + 5}"]
@@ -84,7 +78,7 @@ def test_a_cancelled_job_ends_at_once_and_can_go_on(cluster: Cluster, submit: Su
         [*go_on, "trainer.devices=1", "trainer.num_nodes=1"], capture_output=True, text=True, timeout=120, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert checkpoint(folder)["global_step"] == done + 5
+    assert last_checkpoint(folder)["global_step"] == done + 5
 
 
 def test_a_sweep_file_is_an_array_that_leaves_what_is_finished(cluster: Cluster, submit: Submit) -> None:
@@ -114,7 +108,7 @@ def test_hydras_launcher_makes_an_array_of_a_sweep(cluster: Cluster) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     folders = sorted(Path("outputs", "launched").iterdir())
     assert sorted(json.loads((folder / "manifest.json").read_text())["seed"] for folder in folders) == [0, 1]
-    assert [checkpoint(folder)["global_step"] for folder in folders] == [20, 20]
+    assert [last_checkpoint(folder)["global_step"] for folder in folders] == [20, 20]
 
 
 def test_tasks_that_do_not_fit_the_run_are_named(cluster: Cluster, submit: Submit) -> None:

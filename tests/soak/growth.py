@@ -1,13 +1,11 @@
 """A long training in fast motion: do memory and open files stay flat?"""
 
 import os
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.soak.kills import RUNS
+from tests.soak.kills import RUNS, start
 
 _OFTEN = [
     "metrics=digits", "metrics.count=64", "callbacks.scores.every=50", "callbacks.checkpoints.every=50",
@@ -29,13 +27,7 @@ def watch_training(folder: Path, *, steps: int) -> list[Sample]:
     """Train a tiny GAN with a score and a grid every 50 steps, and look at its process from outside all the while."""
     settings = [word for word in RUNS["gan"] if not word.startswith(("metrics", "callbacks.grid"))]
     grids = ["callbacks.grid.every=50", "callbacks.grid.count=16"]
-    command = [sys.executable, "-m", "genbench", "train", *settings, *_OFTEN, *grids, f"steps={steps}"]
-    process = subprocess.Popen(
-        [*command, f"output={folder}", "name=long"],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(*settings, *_OFTEN, *grids, f"steps={steps}", f"output={folder}", "name=long")
     samples: list[Sample] = []
     while process.poll() is None:
         step = _last_step(folder)

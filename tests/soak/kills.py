@@ -1,6 +1,5 @@
 """Runs that are killed at random moments and go on: do they end as one that nobody disturbed?"""
 
-import csv
 import json
 import os
 import random
@@ -10,9 +9,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
+from tests.commands.test_train import assert_same, last_checkpoint, table
 
 _TINY = ["data.size=8", "data.batch_size=16", "trainer.accelerator=cpu", "metrics=none", "callbacks.grid=null"]
 RUNS = {
@@ -53,13 +51,13 @@ def kill_and_resume(kind: str, folder: Path, *, kills: int, steps: int, seed: in
     """Train a run undisturbed, then one that is killed with SIGKILL at random moments and resumed each time."""
     choose = random.Random(seed)
     settings = [*RUNS[kind], *_EVERY, f"steps={steps}", f"output={folder}"]
-    whole = _finish(_genbench(*settings, "name=whole"), folder / "whole")
+    whole = _finish(start(*settings, "name=whole"), folder / "whole")
     seconds = json.loads((whole / "manifest.json").read_text())["seconds"]
     result = Killed()
     words = [*settings, "name=killed"]
     for _ in range(kills):
         before = _last_begun(folder / "killed")
-        process = _genbench(*words)
+        process = start(*words)
         while process.poll() is None and _last_begun(folder / "killed") == before:
             time.sleep(0.01)
         # Soon enough that as many kills as are asked for find it at work.
@@ -77,49 +75,32 @@ def kill_and_resume(kind: str, folder: Path, *, kills: int, steps: int, seed: in
             # All was done, and only the process was left.
             break
     else:
-        _finish(_genbench(*words), folder / "killed")
+        _finish(start(*words), folder / "killed")
     result.differences = compare(whole, killed)
     return result
 
 
 def compare(one: Path, two: Path) -> list[str]:
     """Return what differs between two runs' ends: weights, averages, optimizers and figures, to the bit."""
-    states = [torch.load(path / "checkpoints" / "last.ckpt", weights_only=True) for path in (one, two)]
+    states = [last_checkpoint(path) for path in (one, two)]
     differences: list[str] = []
     for part in ("global_step", "state_dict", "optimizer_states"):
-        _compare(states[0][part], states[1][part], part, differences)
-    if table(one) != table(two):
+        try:
+            assert_same(states[0][part], states[1][part], part)
+        except AssertionError as difference:
+            differences.append(str(difference))
+    if figures(one) != figures(two):
         differences.append("metrics.csv")
     return differences
 
 
-def table(folder: Path) -> list[dict[str, str]]:
+def figures(folder: Path) -> list[dict[str, str]]:
     """Return the figures of a run, but for those of the clock."""
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [
-            {name: value for name, value in row.items() if not name.startswith(_OF_THE_CLOCK)}
-            for row in csv.DictReader(file)
-        ]
+    return [{name: value for name, value in row.items() if not name.startswith(_OF_THE_CLOCK)} for row in table(folder)]
 
 
-def _compare(one: Any, two: Any, where: str, differences: list[str]) -> None:
-    if isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor):
-        same = torch.equal(one, two)
-    elif isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
-        for key in one:
-            _compare(one[key], two[key], f"{where}/{key}", differences)
-        return
-    elif isinstance(one, list | tuple) and isinstance(two, list | tuple) and len(one) == len(two):
-        for index, (a, b) in enumerate(zip(one, two, strict=True)):
-            _compare(a, b, f"{where}/{index}", differences)
-        return
-    else:
-        same = type(one) is type(two) and one == two
-    if not same:
-        differences.append(where)
-
-
-def _genbench(*words: str) -> subprocess.Popen[bytes]:
+def start(*words: str) -> subprocess.Popen[bytes]:
+    """Start a training in a process of its own."""
     command = [sys.executable, "-m", "genbench", "train", *words]
     return subprocess.Popen(command, env=os.environ | _THREADS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
