@@ -8,12 +8,14 @@ import sys
 import time
 from collections import namedtuple
 from pathlib import Path
+from typing import IO
 
 import lmdb
 import numpy as np
 import pytest
 from filelock import FileLock
 
+from genbench import files
 from genbench.data import decoding, prepare, shards
 from genbench.data.lsun import LSUN
 from genbench.data.preparation import Preparation
@@ -123,21 +125,33 @@ def test_killed_at_any_write_it_goes_on_to_the_same_store(
     values = lsun_values(15)
     values[9] = b""
     write_lmdb(tmp_path / "bedroom_train_lmdb", values)
-    flush, left = prepare._flush, [calls]
+    flush, flush_json, left, torn = prepare._flush, files.flush, [calls], []
 
-    def die(file: object) -> None:
+    def die(file: IO[bytes]) -> None:
         left[0] -= 1
         if left[0] == 0:
-            file.write(b"torn" if "b" in file.mode else "torn")  # type: ignore[attr-defined]
+            file.write(b"torn")
             raise KeyboardInterrupt
         flush(file)
 
+    def die_in_json(path: Path) -> None:
+        left[0] -= path.is_file()
+        if left[0] == 0:
+            torn.append(path)
+            raise KeyboardInterrupt
+        flush_json(path)
+
     monkeypatch.setattr(prepare, "_flush", die)
+    monkeypatch.setattr(files, "flush", die_in_json)
     try:
         lsun(tmp_path, on_error="skip").prepare("train")
     except KeyboardInterrupt:
         assert all(path.suffix == ".partial" for path in (tmp_path / "prepared").glob("lsun*"))
+    # A process that is killed does not clear away what it has half written.
+    for path in torn:
+        path.write_text("torn")
     monkeypatch.setattr(prepare, "_flush", flush)
+    monkeypatch.setattr(files, "flush", flush_json)
     (folder,) = lsun(tmp_path, on_error="skip").prepare("train")
     kept = np.delete(expected(15), [9], axis=0)
     np.testing.assert_array_equal(np.concatenate([np.load(file) for file in sorted(folder.glob("images-*.npy"))]), kept)
