@@ -1,6 +1,5 @@
 """Checkpoints on disk: whole or not at all, and the one before the last kept beside it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from genbench.errors import TrainingError
-from genbench.files import flush, written_whole
+from genbench.files import written_whole
 from genbench.runs import PREVIOUS
 
 
@@ -28,12 +27,9 @@ class CheckpointFiles(TorchCheckpointIO):
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as beside:
-                with beside.open("wb") as file:
-                    torch.save(checkpoint, file)
-                flush(beside)
-                if path.name == "last.ckpt" and path.is_file():
-                    os.replace(path, path.with_name(f"{PREVIOUS}.ckpt"))
+            previous = path.with_name(f"{PREVIOUS}.ckpt") if path.name == "last.ckpt" else None
+            with written_whole(path, previous=previous) as beside, beside.open("wb") as file:
+                torch.save(checkpoint, file)
         # torch's writer turns what the file system says into a RuntimeError of its own.
         except (OSError, RuntimeError) as error:
             causes = (error, error.__context__, error.__cause__)

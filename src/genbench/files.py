@@ -4,12 +4,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 
 @contextmanager
-def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
+def written_whole(path: Path, *, shared: bool = False, previous: Path | None = None) -> Iterator[Path]:
     """Yield a name beside `path` to write to; when the context ends well, that file takes the place of `path`.
 
     Whatever happens, `path` is the old file or the whole new one. A failed writing leaves nothing behind; a process
@@ -18,6 +18,7 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     Args:
         path: the file.
         shared: whether several processes may write it at the same time, the last to end winning.
+        previous: where the old file goes; None to replace it.
 
     Raises:
         OSError: the disk is full, or the folder can't be written to.
@@ -26,6 +27,8 @@ def written_whole(path: Path, *, shared: bool = False) -> Iterator[Path]:
     try:
         yield beside
         flush(beside)
+        if previous is not None and path.is_file():
+            os.replace(path, previous)
         os.replace(beside, path)
     except BaseException as error:
         with suppress(OSError):
@@ -45,6 +48,11 @@ def write_json(content: Any, path: Path) -> None:
     """
     with written_whole(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def leads_out(name: str) -> bool:
+    """Whether a relative name, in the manner of any system, leads out of the folder that it is meant for."""
+    return any(path.is_absolute() or ".." in path.parts for path in (PurePosixPath(name), PureWindowsPath(name)))
 
 
 def flush(path: Path) -> None:

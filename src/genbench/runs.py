@@ -112,23 +112,26 @@ class RunFolder:
 
     def read_checkpoint(self, name: str = "last") -> tuple[Path, dict[str, Any]]:
         """Return a checkpoint as `load_checkpoint` does, and the file that it came from."""
-        previous = self.checkpoints / f"{PREVIOUS}.ckpt"
-        if name != "last" or not previous.is_file():
-            path = self.checkpoint(name)
+        # Between two renamings there may be no last one, only the one before.
+        newest = self.newest_checkpoints() if name == "last" else []
+        path = newest[0] if newest else self.checkpoint(name)
+        try:
             return path, _read(path)
-        path = self.checkpoints / "last.ckpt"
-        # Between two renamings there may be no last one.
-        if path.is_file():
-            try:
-                return path, _read(path)
-            except UserError as error:
-                print(f"genbench: warning: {error}; {previous} is used, the one before", file=sys.stderr, flush=True)
-        return previous, _read(previous)
+        except UserError as error:
+            if len(newest) < 2:
+                raise
+            print(f"genbench: warning: {error}; {newest[1]} is used, the one before", file=sys.stderr, flush=True)
+        return newest[1], _read(newest[1])
 
     def finished_steps(self) -> int:
         """Return the steps with which a session of this run came to its end; 0 if none did."""
         steps = self.read_manifest().get("steps", 0)
         return steps if isinstance(steps, int) else 0
+
+    def newest_checkpoints(self) -> list[Path]:
+        """Return the files of the last checkpoint and of the one before, as far as there are any, the last first."""
+        files = [self.checkpoints / f"{name}.ckpt" for name in ("last", PREVIOUS)]
+        return [file for file in files if file.is_file()]
 
     def resume_point(self, steps: int) -> Path | None:
         """Return the newest whole checkpoint from which there is something left to do; None to begin anew.
@@ -141,14 +144,14 @@ class RunFolder:
         Raises:
             UserError: it has done more, or there are checkpoints and none of them is whole.
         """
-        there = [(self.checkpoints / f"{name}.ckpt").is_file() for name in ("last", PREVIOUS)]
-        if not any(there):
+        there = self.newest_checkpoints()
+        if not there:
             return None
         path, content = self.read_checkpoint()
         done = int(content.get("global_step", 0))
         if done > steps:
             raise UserError(f"{self.path} has done {done} steps; to go on ask for more, such as steps={2 * done}")
-        if done == steps and all(there):
+        if done == steps and len(there) == 2:
             path, content = self.read_checkpoint(PREVIOUS)
         return path if int(content.get("global_step", 0)) < steps else None
 

@@ -1,10 +1,10 @@
 """What a saved configuration may name and where it may lead: a run folder may come from anywhere."""
 
 import importlib
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from genbench.errors import UserError
+from genbench.files import leads_out
 
 # Classes of these modules, and nothing that they happen to import.
 _TRUSTED = (
@@ -66,10 +66,8 @@ def _check_inside(config: Any, key: str, where: str) -> None:
     elif isinstance(config, list):
         for value in config:
             _check_inside(value, key, where)
-    elif isinstance(config, str):
-        paths = (PurePosixPath(config), PureWindowsPath(config))
-        if any(path.is_absolute() or ".." in path.parts for path in paths) or config.startswith("~"):
-            raise UserError(f"{where}: {key}={config!r} leads out of the run folder, which a saved one must not")
+    elif isinstance(config, str) and (leads_out(config) or config.startswith("~")):
+        raise UserError(f"{where}: {key}={config!r} leads out of the run folder, which a saved one must not")
 
 
 def _check_target(target: Any, where: str) -> None:

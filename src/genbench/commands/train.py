@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -56,8 +57,7 @@ def main(config: DictConfig) -> None:
     folder = old_folder or choose_folder(config)
     if not is_first_process():
         end_with_parent()
-        return _train(config, folder, overrides, data, method, plugins)
-    with locked(folder.path):
+    with locked(folder.path) if is_first_process() else nullcontext():
         _train(config, folder, overrides, data, method, plugins)
 
 

@@ -10,12 +10,13 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import lmdb
 
 from genbench.errors import UserError
+from genbench.files import leads_out
 
 
 class Origin(ABC):
@@ -269,7 +270,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(path)
         # Nothing is written by the names of its members; but who made such a zip meant no good.
         for name in archive.namelist():
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts:
+            if leads_out(name):
                 raise UserError(f"{path} holds a file that leads out of its folder, {name!r}: it can't be trusted")
         return archive
     except (zipfile.BadZipFile, OSError) as error:
