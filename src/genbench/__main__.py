@@ -17,6 +17,8 @@ VERBS = {
     "list": "print the experiments, methods and data sets",
 }
 
+_IN_THIS_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
 _EXAMPLES = """examples:
   python -m genbench                                    a GAN on scikit-learn's digits
   python -m genbench experiment=gan_mnist data.root=DIR
@@ -84,6 +86,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _run_hydra(arguments: argparse.Namespace) -> None:
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
     from genbench import commands, config
@@ -101,6 +104,9 @@ def _run_hydra(arguments: argparse.Namespace) -> None:
         try:
             task(composed)
         except UserError as error:
+            if arguments.multirun and HydraConfig.get().launcher._target_ != _IN_THIS_PROCESS:
+                # In a job elsewhere this list is a copy: what is raised there is raised here when all jobs are over.
+                raise SweepError(str(error)) from error
             errors.append(error)
             if arguments.multirun:
                 print(f"genbench: {error}", file=sys.stderr)

@@ -111,6 +111,19 @@ def test_hydras_launcher_makes_an_array_of_a_sweep(cluster: Cluster) -> None:
     assert [last_checkpoint(folder)["global_step"] for folder in folders] == [20, 20]
 
 
+def test_a_run_that_fails_in_its_job_fails_the_sweep(cluster: Cluster) -> None:
+    command = [sys.executable, "-m", "genbench", "-m", *TINY, "steps=20", "data.batch_size=16,100000", "name=failed"]
+    result = subprocess.run(
+        [*command, "hydra/launcher=slurm", "hydra.launcher.timeout_min=10"],
+        env=cluster.environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "genbench: data.batch_size must be from 1 to the 1442 training images, not 100000" in result.stderr
+    assert "Traceback" not in result.stderr
+    # The other one has run.
+    assert 20 in [last_checkpoint(file.parents[1])["global_step"] for file in Path("outputs").rglob("last.ckpt")]
+
+
 def test_tasks_that_do_not_fit_the_run_are_named(cluster: Cluster, submit: Submit) -> None:
     options = ("--nodes=1", "--ntasks-per-node=2")
     job = submit("train.sbatch", *TINY, "steps=5", "name=misfit", "trainer.devices=1", options=options)
