@@ -81,6 +81,8 @@ def _run(arguments: argparse.Namespace) -> None:
         return None
     arguments.overrides = config.for_its_own_data(arguments.verb, arguments.overrides)
     config.check(arguments.verb, arguments.overrides, arguments.multirun)
+    if arguments.multirun:
+        arguments.overrides = config.for_a_sweep(arguments.overrides)
     return _run_hydra(arguments)
 
 

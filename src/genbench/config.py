@@ -115,6 +115,14 @@ def for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
     return [f"++{override}" if override.startswith(its_own) else override for override in overrides]
 
 
+def for_a_sweep(overrides: list[str]) -> list[str]:
+    """Let `-m experiment=gan_mnist,vae_mnist data.root=DIR` pass, which `check` has found right for each run.
+
+    Hydra first composes a sweep without what is swept, and there `data` may know no `root`.
+    """
+    return [f"++{override}" if re.match(r"(?!hydra\.)\w+\.[\w.]+=", override) else override for override in overrides]
+
+
 def check(verb: str, overrides: list[str], multirun: bool, complete: bool = True) -> None:
     """Compose what was asked for and check it, each value of a sweep in its turn; `complete` asks for all values.
 

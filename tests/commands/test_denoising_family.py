@@ -64,6 +64,16 @@ def drawn(folder: Path) -> np.ndarray:
     return np.stack([np.asarray(Image.open(path)) for path in sorted((folder / "images").iterdir())])
 
 
+def test_a_sweep_of_experiments_takes_keys_that_the_default_one_lacks(tmp_path: Path) -> None:
+    words = ["experiment=ddpm_digits,improved_ddpm_digits", *NARROW, "sampler.steps=3", "steps=1"]
+    assert main(["-m", *words, f"output={tmp_path}", "sweep=two"]) == 0
+    folders = sorted((tmp_path / "two").iterdir())
+    assert [folder.name.partition("_seed")[0] for folder in folders] == ["ddpm_digits", "improved_ddpm_digits"]
+    assert all(RunFolder(folder).read_config().network.denoiser.width == 8 for folder in folders)
+    # What is misspelt is still refused.
+    assert main(["-m", *words, f"output={tmp_path}", "network.denoiser.wdth=8"]) == 2
+
+
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_resumed_to_the_bit(tmp_path: Path, method: str) -> None:
     whole, parted = train(tmp_path, method, "whole", "steps=7"), train(tmp_path, method, "parted", "steps=3")
