@@ -53,8 +53,7 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave."""
-        if self.count > 1:
-            distributed.destroy_process_group()
+        leave()
 
     def agree(self, decide: Callable[[], str]) -> str:
         """Return what the first process decides."""
@@ -71,6 +70,16 @@ class Processes:
             distributed.barrier()
         if self.rank != 0:
             work()
+
+
+def leave() -> None:
+    """Leave the other processes, if there are any, once all is done.
+
+    Without it the group's threads are still there when the interpreter goes, and now and then one of them ends a
+    finished run by an abort.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def end_with_parent() -> None:

@@ -24,7 +24,7 @@ from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build, build_data, build_method
 from genbench.commands.endings import explained, stop
 from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
-from genbench.commands.processes import end_with_parent, slurm_plugins
+from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.scoreboard import publish, score_real
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
@@ -59,6 +59,7 @@ def main(config: DictConfig) -> None:
         end_with_parent()
     with locked(folder.path) if is_first_process() else nullcontext():
         _train(config, folder, overrides, data, method, plugins)
+    leave()
 
 
 def _train(
