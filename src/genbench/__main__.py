@@ -13,6 +13,8 @@ VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
     "sample": "draw images from a run: sample run=FOLDER count=64 seed=3",
     "evaluate": "score a run: evaluate run=FOLDER",
+    "report": "show many runs on one page: report runs='outputs/*' out=report",
+    "dashboard": "set up a workspace on Weights & Biases: dashboard entity=TEAM project=genbench",
     "prepare": "decode and resize a data set once: prepare data=celeba data.root=DIR",
     "list": "print the experiments, methods and data sets",
 }

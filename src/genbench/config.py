@@ -92,6 +92,23 @@ class PrepareSchema:
     split: str | None = None
 
 
+@dataclass
+class ReportSchema:
+    """The keys of `report.yaml`."""
+
+    runs: Any = MISSING
+    out: str = MISSING
+
+
+@dataclass
+class DashboardSchema:
+    """The keys of `dashboard.yaml`."""
+
+    entity: str | None = None
+    project: str = MISSING
+    out: str | None = None
+
+
 def register_schemas() -> None:
     """Make the schemas known to Hydra."""
     store = ConfigStore.instance()
@@ -99,6 +116,8 @@ def register_schemas() -> None:
     store.store(name="sample_schema", node=SampleSchema)
     store.store(name="evaluate_schema", node=EvaluateSchema)
     store.store(name="prepare_schema", node=PrepareSchema)
+    store.store(name="report_schema", node=ReportSchema)
+    store.store(name="dashboard_schema", node=DashboardSchema)
 
 
 def options(group: str) -> list[str]:

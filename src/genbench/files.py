@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from genbench.errors import UserError
+
 
 @contextmanager
 def written_whole(path: Path, *, shared: bool = False, previous: Path | None = None) -> Iterator[Path]:
@@ -48,6 +50,21 @@ def write_json(content: Any, path: Path) -> None:
     """
     with written_whole(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object that a file holds.
+
+    Raises:
+        UserError: it can't be read, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("it is no object")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read: {error}") from error
+    return content
 
 
 def leads_out(name: str) -> bool:

@@ -5,26 +5,66 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from genbench.figures.grid import save_image
 from genbench.files import written_whole
+from genbench.vocabulary import SECTIONS
 
 _PAUSE = 5.0
 """Seconds between two writings of a table, which is written as a whole and may have 100,000 rows."""
 
 
+@runtime_checkable
+class KeepsAxes(Protocol):
+    """A callback that knows what figures are drawn over, beside the step."""
+
+    def axes(self, trainer: Trainer) -> dict[str, float]:
+        """Return `images` and `seconds` since the run began."""
+        ...
+
+
+@runtime_checkable
+class ShowsPictures(Protocol):
+    """A logger that takes pictures and the figures that sum a run up."""
+
+    def log_picture(self, key: str, file: Path, step: int) -> None:
+        """Show a picture of a step."""
+        ...
+
+    def summarize(self, figures: Mapping[str, float]) -> None:
+        """Set figures of the whole run."""
+        ...
+
+
+@runtime_checkable
+class KeepsRows(Protocol):
+    """A logger that holds rows back, which must be written before a checkpoint: they are not made again."""
+
+    def write(self) -> None:
+        """Write what is held back."""
+        ...
+
+
 def log_figures(trainer: Trainer, figures: Mapping[str, Tensor | float]) -> None:
-    """Give figures of the step that has just finished to all loggers, at once.
+    """Give figures of the step that has just finished to all loggers, at once, with the axes beside them.
 
     (Lightning's own `log_dict` hands them on only after the callbacks, so that a checkpoint of a step would come before
     the step's row: killed between the two, a run that goes on would lack it.)
+
+    Raises:
+        ValueError: a key is of no section of the vocabulary.
     """
+    for name in figures:
+        if name.partition("/")[0] not in SECTIONS:
+            raise ValueError(f"{name} is of no section that figures may have: {', '.join(SECTIONS)}")
     tensors = {name: value for name, value in figures.items() if isinstance(value, Tensor)}
     values = {name: float(value) for name, value in figures.items() if name not in tensors}
     if tensors:
@@ -32,8 +72,41 @@ def log_figures(trainer: Trainer, figures: Mapping[str, Tensor | float]) -> None
         read = torch.stack([value.detach().float() for value in tensors.values()]).tolist()
         values |= dict(zip(tensors, read, strict=True))
     trainer.callback_metrics.update(values)  # type: ignore[arg-type]
+    axes = _axes(trainer)
     for logger in trainer.loggers:
-        logger.log_metrics({name: values[name] for name in figures}, step=trainer.global_step)
+        logger.log_metrics(axes | {name: values[name] for name in figures}, step=trainer.global_step)
+
+
+def log_picture(trainer: Trainer, key: str, image: Tensor, stem: str) -> None:
+    """Write a picture of the step that has just finished into the run folder and show it to the loggers that can.
+
+    Args:
+        trainer: in whose run folder it is written, as `samples/<stem>_<step>.png`.
+        key: its name among what is logged, `samples/...`.
+        image: uint8 (C, H, W), C 1 or 3.
+        stem: what its file's name begins with.
+    """
+    step = trainer.global_step
+    file = Path(trainer.default_root_dir) / "samples" / f"{stem}_{step:07d}.png"
+    save_image(image, file)
+    for logger in trainer.loggers:
+        if isinstance(logger, ShowsPictures):
+            logger.log_metrics(_axes(trainer), step)
+            logger.log_picture(key, file, step)
+        elif isinstance(logger, TensorBoardLogger):
+            logger.experiment.add_image(key, image, step)
+
+
+def summarize(trainer: Trainer, figures: Mapping[str, float]) -> None:
+    """Set figures of the whole run in the loggers that keep such, as its best score."""
+    for logger in trainer.loggers:
+        if isinstance(logger, ShowsPictures):
+            logger.summarize(figures)
+
+
+def _axes(trainer: Trainer) -> dict[str, float]:
+    keeper = next((one for one in trainer.callbacks if isinstance(one, KeepsAxes)), None)  # type: ignore[attr-defined]
+    return keeper.axes(trainer) if keeper is not None else {}
 
 
 class CSVTable(Logger):

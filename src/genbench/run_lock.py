@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,14 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lease.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a session trains in a run folder, by the sign of life that it gives every third of a lease."""
+    try:
+        return time.time() - (folder / ".lock").stat().st_mtime < _LEASE
+    except OSError:
+        return False
 
 
 def _outlives(lease: SoftFileLease, folder: Path, host: str) -> bool:

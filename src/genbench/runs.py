@@ -6,7 +6,6 @@ A folder may come from anywhere, so opening one runs nothing: its configuration 
 checked against a short list, and weights are loaded as tensors only.
 """
 
-import json
 import os
 import platform
 import subprocess
@@ -22,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import genbench
 from genbench.errors import UserError
-from genbench.files import write_json, written_whole
+from genbench.files import read_json, write_json, written_whole
 from genbench.trust import check_trusted
 
 PREVIOUS = "previous"
@@ -123,6 +122,10 @@ class RunFolder:
             print(f"genbench: warning: {error}; {newest[1]} is used, the one before", file=sys.stderr, flush=True)
         return newest[1], _read(newest[1])
 
+    def pictures(self, stem: str) -> list[Path]:
+        """Return the pictures `<stem>_<step>.png` of the training, in the order of their steps."""
+        return sorted(self.samples.glob(f"{stem}_[0-9]*.png"))
+
     def finished_steps(self) -> int:
         """Return the steps with which a session of this run came to its end; 0 if none did."""
         steps = self.read_manifest().get("steps", 0)
@@ -184,15 +187,7 @@ class RunFolder:
         Raises:
             UserError: it can't be read.
         """
-        try:
-            manifest = json.loads(self.manifest_file.read_text())
-            if not isinstance(manifest, dict):
-                raise ValueError("it is no object")
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.manifest_file} can't be read: {error}") from error
-        return manifest
+        return read_json(self.manifest_file) if self.manifest_file.exists() else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Drawing a set of images from a method, so that image i depends on (seed, i) alone."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import torch
@@ -49,6 +50,28 @@ def sample_chunks(
         images = sample(CHUNK, condition, noise=Noise(seed, chunk))
         _check(images, first)
         yield first, to_uint8(images[:size])
+
+
+class Stopwatch:
+    """How long the making of images takes, without what is done with them.
+
+    Attributes:
+        seconds: so far.
+        images: made in them.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.images = 0
+
+    def watch(self, chunks: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+        """Hand on what `sample_chunks` yields; it has looked at the images, so a GPU is done with them by then."""
+        begun = time.monotonic()
+        for first, images in chunks:
+            self.seconds += time.monotonic() - begun
+            self.images += len(images)
+            yield first, images
+            begun = time.monotonic()
 
 
 def _check(images: Tensor, first: int) -> None:

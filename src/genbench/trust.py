@@ -15,6 +15,7 @@ _TRUSTED = (
     "genbench.metrics",
     "genbench.callbacks",
     "genbench.loggers",
+    "genbench.wandb_run",
     "torch.optim",
     "torch.nn",
     "lightning.pytorch.trainer",

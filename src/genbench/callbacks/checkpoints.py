@@ -10,7 +10,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from genbench.errors import UserError
-from genbench.loggers import CSVTable
+from genbench.loggers import KeepsRows, summarize
 
 
 class Checkpoints(Callback):
@@ -46,12 +46,14 @@ class Checkpoints(Callback):
         """Save what is due."""
         step, folder = trainer.global_step, Path(trainer.default_root_dir) / "checkpoints"
         scores = trainer.callback_metrics
-        score = next((scores[name] for name in (self.monitor, f"{self.monitor}_digits") if name in scores), None)
+        name = next((name for name in (self.monitor, f"{self.monitor}_digits") if name in scores), self.monitor)
+        score = scores.get(name)
         # The entry stays between two scores; a new score is a new object.
         if score is not None and score is not self._latest:
             self._latest = score
             if self.best_score is None or float(score) < self.best_score:
                 self.best_score = float(score)
+                summarize(trainer, {f"best/{name.removeprefix('score/')}": self.best_score, "best/step": step})
                 trainer.save_checkpoint(folder / "best.ckpt")
         if self.keep is not None and step % self.keep == 0:
             trainer.save_checkpoint(folder / f"step_{step:07d}.ckpt")
@@ -62,9 +64,9 @@ class Checkpoints(Callback):
         """Write what the run can go on from, unless this step's state is written already."""
         if self._saved_step == trainer.global_step:
             return
-        # First the table: the rows of steps before the checkpoint are not made again.
+        # The rows of steps before the checkpoint are not made again.
         for logger in trainer.loggers:
-            if isinstance(logger, CSVTable):
+            if isinstance(logger, KeepsRows):
                 logger.write()
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
         self._saved_step = trainer.global_step

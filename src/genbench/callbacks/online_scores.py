@@ -51,4 +51,7 @@ class OnlineScores(Callback):
             pl_module.sample, pl_module.device, trainer.global_rank, trainer.world_size, self._conditions
         )
         self.latest = scores
-        log_figures(trainer, {f"score/{name}": value for name, value in scores.values.items()})
+        figures = {f"score/{name}": value for name, value in scores.values.items()}
+        if self.evaluator.seconds_per_image is not None:
+            figures["speed/seconds_per_sample"] = self.evaluator.seconds_per_image
+        log_figures(trainer, figures)

@@ -1,36 +1,60 @@
-"""A progress bar that counts steps, not epochs."""
+"""How far a training is: steps, not epochs."""
 
 import sys
+import time
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
+
+from genbench.vocabulary import plain_score
+
+_SHORTEST, _LONGEST = 10.0, 300.0
+_SHOWN_SCORES = ("fid", "mae")
 
 
 class StepProgress(Callback):
-    """Show steps, time left and the latest losses; on a terminal a bar, elsewhere ten lines in all."""
+    """Show steps, images a second, time left, the latest losses and the last score.
+
+    On a terminal it is a bar. Elsewhere, in a file or a job of SLURM, there are plain lines: the first after ten
+    seconds, then ever fewer, one in five minutes in the end, and one at the last step.
+    """
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
+        self._begun = (0.0, 0)
+        self._next_line = 0.0
+        self._score: Any = None
+        self._score_text = ""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar."""
+        self._begun = (time.monotonic(), trainer.global_step)
+        self._next_line = self._begun[0] + _SHORTEST
         if trainer.is_global_zero and sys.stderr.isatty():
-            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[losses]}"), console=Console(stderr=True))
-            self._bar.add_task("steps", total=trainer.max_steps, completed=trainer.global_step, losses="")
+            # What does not fit on a narrow terminal is cut off at its end, not wrapped.
+            figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+            columns = (BarColumn(bar_width=20), MofNCompleteColumn(), figures)
+            self._bar = Progress(*columns, console=Console(stderr=True), expand=True)
+            self._bar.add_task("steps", total=trainer.max_steps, completed=trainer.global_step, figures="")
             self._bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move the bar."""
+        """Move the bar, or write a line if it is time."""
+        if not trainer.is_global_zero:
+            return
         step = trainer.global_step
+        self._look_at_score(trainer)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=step)
             if pl_module.logs_at(step):
-                self._bar.update(self._bar.task_ids[0], losses=_describe(trainer))
-        elif trainer.is_global_zero and step % max(1, trainer.max_steps // 10) == 0:
-            print(f"step {step} of {trainer.max_steps}  {_describe(trainer)}", file=sys.stderr, flush=True)
+                self._bar.update(self._bar.task_ids[0], figures=self._describe(trainer))
+        elif (now := time.monotonic()) >= self._next_line or step == trainer.max_steps:
+            self._next_line = now + min(max((now - self._begun[0]) / 10, _SHORTEST), _LONGEST)
+            line = f"step {step:,} of {trainer.max_steps:,}  {self._describe(trainer)}"
+            print(line.rstrip(), file=sys.stderr, flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the finished bar."""
@@ -45,11 +69,34 @@ class StepProgress(Callback):
             self._bar.stop()
             self._bar = None
 
+    def _look_at_score(self, trainer: Trainer) -> None:
+        """Keep the last score with its step; it was made after this callback's turn, at the step before."""
+        for name, value in trainer.callback_metrics.items():
+            plain = name.removeprefix("score/")
+            if name != plain and plain_score(plain) in _SHOWN_SCORES and value is not self._score:
+                self._score = value
+                self._score_text = f"{plain} {float(value):.4g} at step {max(trainer.global_step - 1, 0):,}"
 
-def _describe(trainer: Trainer) -> str:
-    shown = {
-        name.split("/", 1)[1]: float(value)
-        for name, value in trainer.callback_metrics.items()
-        if name.startswith("loss/") or name in ("score/fid", "score/fid_digits")
-    }
-    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+    def _describe(self, trainer: Trainer) -> str:
+        figures = trainer.callback_metrics
+        parts = []
+        if "speed/images_per_second" in figures:
+            parts.append(f"{float(figures['speed/images_per_second']):,.0f} images/s")
+        then, step = self._begun
+        done = trainer.global_step - step
+        left = (time.monotonic() - then) / max(done, 1) * (trainer.max_steps - trainer.global_step)
+        if trainer.global_step < trainer.max_steps:
+            parts.append(f"{duration(left)} left")
+        losses = {name: value for name, value in figures.items() if name.startswith("loss/")}
+        parts += [f"{name.removeprefix('loss/')} {float(value):.3f}" for name, value in losses.items()]
+        return "  ".join([*parts, *([self._score_text] if self._score_text else [])])
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a person says it, in at most two units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((index for index, (value, _) in enumerate(parts) if value), 3)
+    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])

@@ -1,47 +1,78 @@
 """Pictures of a training: the same noise, drawn again and again."""
 
-from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import Callback, Trainer
+from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.figures.grid import make_grid, place_beside, save_image
+from genbench.figures.grid import make_grid, place_beside
+from genbench.figures.interpolation import slerp
+from genbench.images import to_uint8
+from genbench.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
+from genbench.randomness import Noise
 from genbench.sampling import sample_images
+
+_STOPS = 11
+"""Images of a walk."""
 
 
 class SampleGrid(Callback):
     """Write a grid of samples of the averaged weights, from fixed noise, to `samples/step_<step>.png`.
 
     Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
-    every `every` steps and at the end. A translation stands to the right of its source.
+    every `every` steps and at the end. A translation stands to the right of its source. With each grid but the early
+    ones a method that has latents also walks between fixed ones, on great circles: `samples/interpolation_<step>.png`.
 
     Args:
         every: steps between two grids.
         count: images a grid.
         seed: seed of the noise.
+        walks: how many walks through the latent space, a row each; a conditional method takes one class a walk.
 
     Raises:
         UserError: an argument is out of range.
     """
 
-    def __init__(self, every: int, count: int = 64, seed: int = 0) -> None:
-        if every < 1 or count < 1:
-            raise UserError(f"a sample grid needs every >= 1 and count >= 1, not {every} and {count}")
+    def __init__(self, every: int, count: int = 64, seed: int = 0, walks: int = 4) -> None:
+        if every < 1 or count < 1 or walks < 0:
+            raise UserError(
+                f"a sample grid needs every >= 1, count >= 1 and walks >= 0, not {every}, {count} and {walks}"
+            )
         self.every = every
         self.count = count
         self.seed = seed
+        self.walks = walks
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Draw a grid if it is time."""
+        """Draw what it is time for."""
         step = trainer.global_step
         early = step < self.every and step & (step - 1) == 0
-        if trainer.is_global_zero and (early or step % self.every == 0 or step == trainer.max_steps):
-            conditions = None
-            if pl_module.is_conditional:
-                conditions = conditions_in_turn(trainer.datamodule, self.count)  # type: ignore[attr-defined]
-            images = sample_images(pl_module.sample, self.count, self.seed, conditions)
-            if conditions is not None and conditions.ndim == 4:
-                images = place_beside(conditions, images)
-            save_image(make_grid(images), Path(trainer.default_root_dir) / "samples" / f"step_{step:07d}.png")
+        due = step % self.every == 0 or step == trainer.max_steps
+        if not trainer.is_global_zero or not (early or due):
+            return
+        log_picture(trainer, "samples/grid", self._grid(trainer, pl_module), stem="step")
+        # A latent of a method that translates goes with a source image, between which there is no walk.
+        has_walks = hasattr(pl_module, "decode") and trainer.datamodule.source_shape is None  # type: ignore[attr-defined]
+        if due and self.walks and has_walks:
+            log_picture(trainer, "samples/interpolation", self._strips(trainer, pl_module), stem="interpolation")
+
+    def _grid(self, trainer: Trainer, method: Any) -> Tensor:
+        conditions = None
+        if method.is_conditional:
+            conditions = conditions_in_turn(trainer.datamodule, self.count)  # type: ignore[attr-defined]
+        images = sample_images(method.sample, self.count, self.seed, conditions)
+        if conditions is not None and conditions.ndim == 4:
+            images = place_beside(conditions, images)
+        return make_grid(images)
+
+    def _strips(self, trainer: Trainer, method: Any) -> Tensor:
+        ends = Noise(self.seed).normal(2 * self.walks, method.latent_dim)
+        z = slerp(ends[::2], ends[1::2], torch.linspace(0, 1, _STOPS))
+        conditions = None
+        if method.is_conditional:
+            conditions = conditions_in_turn(trainer.datamodule, self.walks).repeat_interleave(_STOPS, 0)  # type: ignore[attr-defined]
+        images = method.decode(z.flatten(0, 1).to(method.device), conditions)
+        return make_grid(to_uint8(images).cpu(), _STOPS)

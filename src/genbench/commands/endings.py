@@ -6,12 +6,13 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lightning import Trainer
 from lightning.fabric.plugins.environments import SLURMEnvironment
 
+from genbench.commands.place import is_first_process
 from genbench.errors import StoppedError, TrainingError, UserError
 from genbench.runs import RunFolder
 
@@ -74,6 +75,16 @@ def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:
         print(f"genbench: {message}", file=sys.stderr, flush=True)
         message = _requeue(job)
     raise StoppedError(message, received)
+
+
+def remember_end(folder: RunFolder, error: TrainingError) -> None:
+    """Keep in the manifest how a session ended before its last step, for whoever looks at the run later."""
+    if not is_first_process():
+        return
+    how = "stopped" if isinstance(error, StoppedError) else "failed"
+    # What is written here may be what failed: a full disk.
+    with suppress(OSError, UserError):
+        folder.add_to_manifest(ended={"how": how, "why": str(error)})
 
 
 def _requeue(job: int) -> str:

@@ -52,7 +52,8 @@ def _score_run(config: DictConfig, processes: Processes) -> None:
         scores = _with_translation(evaluator, run, evaluator.score(drawn, protocol))
         scores = _with_likelihood(config, run, scores)
         real = score_real(evaluator, run.data, run.method.device, by_class=run.method.is_conditional)
-        publish(scores, real, path, step=run.step, checkpoint=config.checkpoint)
+        facts = {"step": run.step, "checkpoint": config.checkpoint, "seconds_per_image": evaluator.seconds_per_image}
+        publish(scores, real, path, **facts)
 
 
 def _score_curve(config: DictConfig, processes: Processes) -> None:

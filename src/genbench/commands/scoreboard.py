@@ -14,6 +14,7 @@ from genbench.files import write_json
 from genbench.metrics.difference import random_halves
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
 from genbench.metrics.features import FeatureSet
+from genbench.vocabulary import is_deviation
 
 _HALVES = 20
 _OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_", "bits_")
@@ -43,7 +44,7 @@ def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> No
     if real is not None:
         table.add_column(f"{real.protocol['count']:,} real test images", justify="right")
     for name in scores.values:
-        if _is_deviation(name, scores.values):
+        if is_deviation(name, scores.values):
             continue
         table.add_row(name, *(_shown(name, row.values) for row in (scores, real) if row is not None))
     console = Console()
@@ -74,7 +75,7 @@ def compare(
         table.add_column(heading, justify="left" if heading == "score" else "right")
     rows: dict[str, Any] = {}
     for name, value in scores[0].values.items():
-        if _is_deviation(name, scores[0].values):
+        if is_deviation(name, scores[0].values):
             continue
         difference = value - scores[1].values[name]
         margin = 1.96 * float(torch.tensor(spread[name], dtype=torch.float64).std())
@@ -118,10 +119,6 @@ def _title(protocol: dict[str, Any]) -> str:
         f"{protocol['count']:,} images against the {protocol['reference_count']:,} of {protocol['reference']} "
         f"{protocol['reference_split']}, by the {protocol['extractor']}"
     )
-
-
-def _is_deviation(name: str, values: dict[str, float]) -> bool:
-    return name.endswith("_std") and name.removesuffix("_std") in values
 
 
 def _shown(name: str, values: dict[str, float]) -> str:

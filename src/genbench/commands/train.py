@@ -19,10 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
+from genbench.callbacks.progress import duration
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build, build_data, build_method
-from genbench.commands.endings import explained, stop
+from genbench.commands.endings import explained, remember_end, stop
+from genbench.commands.online_run import shown_online
 from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.scoreboard import publish, score_real
@@ -32,6 +34,7 @@ from genbench.errors import TrainingError, UserError
 from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
+from genbench.signatures import parameters_of
 
 
 def main(config: DictConfig) -> None:
@@ -58,7 +61,11 @@ def main(config: DictConfig) -> None:
     if not is_first_process():
         end_with_parent()
     with locked(folder.path) if is_first_process() else nullcontext():
-        _train(config, folder, overrides, data, method, plugins)
+        try:
+            _train(config, folder, overrides, data, method, plugins)
+        except TrainingError as error:
+            remember_end(folder, error)
+            raise
     leave()
 
 
@@ -91,13 +98,14 @@ def _train(
         if trainer.is_global_zero:
             folder.create(config)
             session = {"resumed_with" if begun else "overrides": overrides}
-            folder.write_manifest(id=run_id, seed=config.seed, **session)
+            folder.write_manifest(id=run_id, seed=config.seed, ended=None, **session)
             if begun:
                 print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
             print(f"run folder: {folder.path}", flush=True)
-        trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        if interruption.received is None and trainer.is_global_zero:
-            _finish(trainer, folder, data)
+        with shown_online(trainer, folder, config, data, interruption):
+            trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            if interruption.received is None and trainer.is_global_zero:
+                _finish(trainer, folder, data)
     if interruption.received is not None:
         stop(trainer, folder, interruption.received)
 
@@ -146,18 +154,13 @@ def _build_callbacks(config: DictConfig) -> list[Callback]:
 
 
 def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[Any]:
-    # A run that goes on is one run there too; Lightning would begin another (lightning #13524).
-    same_run = {"id": run_id, "resume": "allow"}
-    return [
-        build(
-            node,
-            f"logger.{name}",
-            save_dir=str(folder.path),
-            **(same_run if node["_target_"].endswith(".WandbLogger") else {}),
-        )
-        for name, node in config.logger.items()
-        if node is not None
-    ]
+    loggers = []
+    for name, node in config.logger.items():
+        if node is not None:
+            known = parameters_of(node["_target_"]) or {}
+            same_run = {"id": run_id} if "id" in known else {}
+            loggers.append(build(node, f"logger.{name}", save_dir=str(folder.path), **same_run))
+    return loggers
 
 
 def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
@@ -170,11 +173,16 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
     if online and online[0].latest is not None:
         conditional = bool(trainer.lightning_module.is_conditional)
         real = score_real(online[0].evaluator, data, trainer.strategy.root_device, by_class=conditional)
-        publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last")
-    pictures = sorted(folder.samples.glob("step_*.png"))
-    if pictures:
-        print(f"{len(pictures)} pictures, the last: {pictures[-1]}")
-    print(f"trained {step} steps in {clock.seconds:.0f} s: {folder.path}", flush=True)
+        speed = online[0].evaluator.seconds_per_image
+        publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
+    print(f"trained {step} steps in {duration(clock.seconds)}: {folder.path}")
+    for stem, what in (("step", "samples"), ("interpolation", "walks"), ("nearest", "nearest training images")):
+        for picture in folder.pictures(stem)[-1:]:
+            print(f"{what}: {picture}")
+    print("what next:")
+    print(f"  python -m genbench sample run={folder.path} count=64 seed=3")
+    print(f"  python -m genbench evaluate run={folder.path} metrics=full")
+    print(f"  python -m genbench report runs={folder.path}", flush=True)
 
 
 def quieten() -> None:

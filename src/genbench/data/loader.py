@@ -1,5 +1,6 @@
 """Batches of an epoch: shuffled, shared out over processes, taken up at any step."""
 
+import time
 from collections.abc import Iterator
 
 import torch
@@ -63,6 +64,8 @@ class BatchLoader:
         self._rank, self._world_size = rank, world_size
         self._next_step = start_step
         self._device = device
+        self.seconds_spent = 0.0
+        """Spent on making batches, so far: what a training waited for them."""
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
@@ -78,6 +81,7 @@ class BatchLoader:
         ahead = [window for window in order.windows if window[0] >= first * self._batch_size]
         for position in range(first, len(self)):
             begin = position * self._batch_size + self._rank * share
+            began = time.monotonic()
             # While the batches of a window are used, the kernel reads the next.
             while ahead and ahead[0][0] <= begin + order.window_images:
                 self._store.read_ahead(ahead.pop(0)[1], order.block)
@@ -85,4 +89,6 @@ class BatchLoader:
                 # Before the last batch goes out: who counts to len(loader) never asks for what comes after it.
                 self._next_step = (epoch + 1) * len(self)
             rows = slice(begin, begin + share)
-            yield self._store.batch(order.rows[rows], self._device, variation[rows])
+            batch = self._store.batch(order.rows[rows], self._device, variation[rows])
+            self.seconds_spent += time.monotonic() - began
+            yield batch

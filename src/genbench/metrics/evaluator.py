@@ -23,7 +23,7 @@ from genbench.metrics.reference import (
 )
 from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
 from genbench.metrics.translation import translation_scores
-from genbench.sampling import sample_chunks
+from genbench.sampling import Stopwatch, sample_chunks
 
 _MODES = 10
 COMPARABLE_COUNT = 10_000
@@ -100,6 +100,8 @@ class Evaluator:
             "neighbours": neighbours,
             "halves": halves,
         }
+        self.seconds_per_image: float | None = None
+        """How long one device took to draw an image of the last set; None before the first."""
         self._reference: FeatureSet | None = None
         self._reference_protocol: dict[str, Any] = {}
 
@@ -159,10 +161,16 @@ class Evaluator:
         world_size: int = 1,
         conditions: Tensor | None = None,
     ) -> FeatureSet:
-        """Draw `count` images with a method's `sample` and return them in feature space."""
-        drawn = sample_chunks(sample, self.count, self.seed, conditions=conditions, rank=rank, world_size=world_size)
+        """Draw `count` images with a method's `sample` and return them in feature space; the drawing is timed."""
+        stopwatch = Stopwatch()
+        drawn = stopwatch.watch(
+            sample_chunks(sample, self.count, self.seed, conditions=conditions, rank=rank, world_size=world_size)
+        )
         labels = labels_of(conditions)
-        return extract(self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels)
+        features = extract(self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels)
+        if stopwatch.images:
+            self.seconds_per_image = stopwatch.seconds / stopwatch.images
+        return features
 
     def score_images(
         self, images: Images, device: torch.device | str = "cpu", *, rank: int = 0, world_size: int = 1

@@ -1,0 +1,85 @@
+"""Does it copy? Samples beside the training images that are nearest to them."""
+
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from genbench.errors import UserError
+from genbench.figures.grid import make_grid
+from genbench.loggers import log_picture
+from genbench.metrics.conditions import conditions_in_turn
+from genbench.sampling import sample_images
+
+_SIDE = 32
+_MOST = 50_000
+_BLOCK = 4096
+
+
+class NearestImages(Callback):
+    """At the end, write `samples/nearest_<step>.png`: in the first row samples, below each its nearest training images.
+
+    Near is near in pixels, shrunk to 32 x 32 by averaging if they are larger, so a shifted copy is not found. Of more
+    than 50,000 training images as many are looked at, spread evenly.
+
+    Args:
+        count: samples that are shown, the first of the grid's.
+        neighbours: training images below each.
+        seed: of the samples' noise.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    def __init__(self, count: int = 8, neighbours: int = 3, seed: int = 0) -> None:
+        if count < 1 or neighbours < 1:
+            raise UserError(f"callbacks.nearest needs count >= 1 and neighbours >= 1, not {count} and {neighbours}")
+        self.count = count
+        self.neighbours = neighbours
+        self.seed = seed
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Draw and look at the last step."""
+        if trainer.global_step != trainer.max_steps or not trainer.is_global_zero:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        conditions = conditions_in_turn(data, self.count) if pl_module.is_conditional else None
+        samples = sample_images(pl_module.sample, self.count, self.seed, conditions)
+        real = data.store("train").images
+        rows = nearest_rows(samples, real, self.neighbours)
+        below = [torch.stack([real[int(row)] for row in column]) for column in rows.T]
+        log_picture(trainer, "samples/nearest", make_grid(torch.cat([samples, *below]), self.count), stem="nearest")
+
+
+def nearest_rows(samples: Tensor, real: Any, neighbours: int) -> Tensor:
+    """Return which real images are nearest to each sample, the nearest first.
+
+    Args:
+        samples: uint8 (N, C, H, W).
+        real: images of the same kind, (M, C, H, W), that can be sliced.
+        neighbours: how many of each, at most M.
+
+    Returns:
+        int64 (N, min(neighbours, looked at)).
+    """
+    looked_at = torch.linspace(0, len(real) - 1, min(len(real), _MOST)).long()
+    x = _shrink(samples)
+    best = torch.empty(len(x), 0)
+    rows = torch.empty(len(x), 0, dtype=torch.long)
+    for block in looked_at.split(_BLOCK):
+        y = _shrink(real[block])
+        # Squared distances less what is the same for all y.
+        distances = torch.cat([best, y.square().sum(1) - 2 * x @ y.T], dim=1)
+        candidates = torch.cat([rows, block.expand(len(x), -1)], dim=1)
+        best, order = distances.topk(min(neighbours, distances.shape[1]), dim=1, largest=False)
+        rows = candidates.gather(1, order)
+    return rows
+
+
+def _shrink(images: Tensor) -> Tensor:
+    images = images.float() / 255
+    if max(images.shape[-2:]) > _SIDE:
+        images = adaptive_avg_pool2d(images, _SIDE)
+    return images.flatten(1)

@@ -1,0 +1,202 @@
+"""Run folders as plain data, for whatever shows many of them: nothing is built, no weights are read."""
+
+import glob
+import math
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from genbench.errors import UserError
+from genbench.figures.charts import read_csv
+from genbench.files import read_json
+from genbench.run_lock import is_held
+from genbench.runs import RunFolder
+from genbench.vocabulary import AXES
+
+_SIGNS = ("config.yaml", "manifest.json", "metrics.csv", "checkpoints")
+_ITSELF = ("run", "output", "sweep", "seed", "data.seed", "data.root", "data.prepared", "data.workers")
+_CURVES = ("score/", "loss/", "adversary/", "gradient/", "speed/")
+_POINTS = 400
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run folder says of itself.
+
+    Attributes:
+        path: the folder.
+        method: the method's short name, such as wgan_gp.
+        data: the data set's name with the side of its images, such as mnist 16.
+        experiment: the name that it runs under.
+        tags: experiment and sweep.
+        seed: of the run.
+        state: finished, running, stopped or failed.
+        why: why it is not finished.
+        steps: finished ones.
+        planned: steps that it shall have.
+        seconds: of training; None before the first figure.
+        command: that makes it again.
+        settings: the configuration, `a.b.c` with its value.
+        config: the same as YAML.
+        manifest: revision, versions, machine.
+        scores: the content of scores.json; empty if there is none.
+        curves: figures by name, each as long as the axes `step`, `images` and `seconds`; None where there is no value.
+        pictures: the last grid, interpolation and nearest images, as far as there are any.
+    """
+
+    path: Path
+    method: str
+    data: str
+    experiment: str
+    tags: list[str]
+    seed: int
+    state: str
+    why: str
+    steps: int
+    planned: int
+    seconds: float | None
+    command: str
+    settings: dict[str, Any]
+    config: str
+    manifest: dict[str, Any]
+    scores: dict[str, Any]
+    curves: dict[str, list[float | None]]
+    pictures: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str:
+        """What runs that differ in their seed alone have in common."""
+        kept = {
+            key: value for key, value in self.settings.items() if key not in _ITSELF and not key.startswith("logger.")
+        }
+        return yaml.safe_dump(kept)
+
+
+def find_runs(patterns: str | Iterable[str]) -> list[Path]:
+    """Return the run folders that patterns name, or that lie beneath the folders they name.
+
+    A folder with a part of what makes a run is one too: it may be damaged, which whoever opens it will see.
+
+    Raises:
+        UserError: a pattern names nothing.
+    """
+    found: dict[Path, None] = {}
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        there = sorted(glob.glob(str(Path(pattern).expanduser())))
+        runs = [run for path in there for run in _runs_beneath(Path(path))]
+        if not runs:
+            raise UserError(f"runs={pattern} names no run folder: there is none at or beneath it")
+        found |= dict.fromkeys(runs)
+    return list(found)
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read a run folder.
+
+    Raises:
+        UserError: something in it can't be read or must not be, or leads out of it.
+    """
+    folder = RunFolder.open(path)
+    files = [folder.config_file, folder.manifest_file, folder.scores_file, path / "metrics.csv"]
+    pictures = {name: files[-1] for name in ("step", "interpolation", "nearest") if (files := folder.pictures(name))}
+    _check_inside(path, [*files, *pictures.values()])
+    config = folder.read_config()
+    manifest = folder.read_manifest()
+    scores = read_json(folder.scores_file) if folder.scores_file.is_file() else {}
+    rows = read_csv(path / "metrics.csv") if (path / "metrics.csv").is_file() else []
+    try:
+        curves = _curves(rows)
+        steps = max(int(manifest.get("steps", 0)), int(rows[-1]["step"]) if rows else 0)
+        content: Any = OmegaConf.to_container(config)
+        seconds = manifest.get("seconds") or next((s for s in reversed(curves.get("seconds", [])) if s), None)
+        if scores and not isinstance(scores["values"] | scores["protocol"], dict):
+            raise ValueError("scores.json holds no scores")
+        state, why = _state(folder, manifest, steps, int(config.steps))
+        return RunRecord(
+            path=path,
+            method=str(config.method["_target_"]).split(".")[-2],
+            data=_data_name(config, manifest),
+            experiment=str(config.name),
+            tags=[str(tag) for tag in dict.fromkeys((config.name, config.get("sweep"))) if tag is not None],
+            seed=int(config.seed),
+            state=state,
+            why=why,
+            steps=steps,
+            planned=int(config.steps),
+            seconds=seconds,
+            command=_command(manifest, path),
+            settings=dict(_flat(content)),
+            config=yaml.safe_dump(content, sort_keys=False),
+            manifest=manifest,
+            scores=scores,
+            curves=curves,
+            pictures={"grid" if name == "step" else name: file for name, file in pictures.items()},
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _runs_beneath(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    if any((path / sign).exists() for sign in _SIGNS):
+        return [path]
+    return [run for child in sorted(path.iterdir()) if not child.is_symlink() for run in _runs_beneath(child)]
+
+
+def _check_inside(path: Path, files: list[Path]) -> None:
+    """A page that is sent to others must hold nothing that a link of a stranger's run folder points to."""
+    for file in files:
+        if file.exists() and not file.resolve().is_relative_to(path.resolve()):
+            raise UserError(f"{file} is a link that leads out of its run folder")
+
+
+def _state(folder: RunFolder, manifest: dict[str, Any], steps: int, planned: int) -> tuple[str, str]:
+    if folder.finished_steps() >= planned:
+        return "finished", ""
+    if is_held(folder.path):
+        return "running", f"{steps:,} of {planned:,} steps"
+    ended = manifest.get("ended")
+    if ended:
+        return str(ended["how"]), str(ended["why"])
+    return "stopped", f"without a word, after at least {steps:,} of {planned:,} steps"
+
+
+def _data_name(config: Any, manifest: dict[str, Any]) -> str:
+    described = manifest.get("data") or {}
+    name = described.get("name") or str(config.data["_target_"]).split(".")[-2]
+    side = described["image_shape"][-1] if "image_shape" in described else config.data.get("size")
+    return f"{name} {side}" if side else str(name)
+
+
+def _command(manifest: dict[str, Any], path: Path) -> str:
+    if "overrides" not in manifest:
+        return f"python -m genbench train run={shlex.quote(str(path))}"
+    return shlex.join(["python", "-m", "genbench", *map(str, manifest["overrides"])])
+
+
+def _flat(content: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(content, dict) and content:
+        for key, value in content.items():
+            yield from _flat(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, content
+
+
+def _curves(rows: list[dict[str, str]]) -> dict[str, list[float | None]]:
+    """Return the columns that may be drawn, thinned out where there are too many points for a chart."""
+    names = list(rows[0]) if rows else []
+    scores = [name for name in names if name.startswith("score/")]
+    every = max(1, -(-len(rows) // _POINTS))
+    kept = [row for index, row in enumerate(rows) if index % every == 0 or any(row[name] for name in scores)]
+    return {name: [_number(row[name]) for row in kept] for name in names if name in AXES or name.startswith(_CURVES)}
+
+
+def _number(text: str | None) -> float | None:
+    value = float(text) if text else math.nan
+    return float(f"{value:.5g}") if math.isfinite(value) else None

@@ -1,0 +1,87 @@
+"""The report: one static page that holds all it needs, pictures and the script of its charts too.
+
+    page.html   its structure
+    style.css   its looks
+    page.js     sorting, filtering, charts, two runs side by side
+    papers.yaml what papers report
+
+What comes from run folders is text to it: it is escaped wherever it stands.
+"""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from genbench.errors import UserError
+
+_HERE = Path(__file__).parent
+_LONGEST_SIDE = 1400
+
+
+def render(content: dict[str, Any], charts: dict[str, Any]) -> str:
+    """Return the page.
+
+    Args:
+        content: what `page.html` shows.
+        charts: what `page.js` draws and compares.
+
+    Raises:
+        UserError: the libraries of the report are not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise UserError("the report takes jinja2 and plotly: pip install 'genbench[report]'") from error
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"figure": show_figure, "duration": show_duration}
+    return environment.get_template("page.html").render(
+        **content,
+        style=(_HERE / "style.css").read_text(),
+        script=(_HERE / "page.js").read_text(),
+        plotly=get_plotlyjs(),
+        data=_json_in_html(charts),
+    )
+
+
+def embed(picture: Path) -> dict[str, Any]:
+    """Return a picture as a `data:` address with its width and height; a large one is made smaller.
+
+    Raises:
+        OSError: it is damaged.
+    """
+    with Image.open(picture) as opened:
+        opened.load()
+        image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
+    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=88, method=4)
+    address = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return {"address": address, "width": image.width, "height": image.height}
+
+
+def show_figure(value: float | None) -> str:
+    """Return a number as tables show it: four significant digits."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def show_duration(seconds: float | None) -> str:
+    """Return a length of time in the unit in which it is short."""
+    if seconds is None:
+        return ""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _json_in_html(content: Any) -> str:
+    """Return JSON that may stand within a script element: nothing in it can end the element."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,259 @@
+"use strict";
+// Without this script the page still shows all tables, pictures and configurations.
+const data = JSON.parse(document.getElementById("data").textContent);
+const runs = new Map(data.runs.map((run) => [run.id, run]));
+const find = (selector, within = document) => within.querySelector(selector);
+const findAll = (selector, within = document) => [...within.querySelectorAll(selector)];
+const make = (name, content = {}, ...children) => {
+  const element = Object.assign(document.createElement(name), content);
+  element.append(...children);
+  return element;
+};
+const short = (value) => (value === null || value === undefined ? "" : Number(value.toPrecision(4)).toString());
+
+// Light and dark
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+find("#theme").addEventListener("click", () => {
+  const dark = document.documentElement.dataset.theme ?? (darkness.matches ? "dark" : "light");
+  document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
+  drawCharts();
+});
+darkness.addEventListener("change", () => drawCharts());
+
+// Sorting. What has no value comes last, whichever way.
+function sortBy(table, column, descending) {
+  const body = table.tBodies[table.tBodies.length - 1];
+  const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+  const rows = [...body.rows].map((row, index) => ({ row, index, key: key(row) }));
+  const numeric = rows.every(({ key }) => key === "" || Number.isFinite(Number(key)));
+  rows.sort((one, other) => {
+    if (one.key === "" || other.key === "") return (one.key === "") - (other.key === "") || one.index - other.index;
+    const order = numeric ? one.key - other.key : one.key.localeCompare(other.key, undefined, { numeric: true });
+    return (descending ? -order : order) || one.index - other.index;
+  });
+  body.append(...rows.map(({ row }) => row));
+  findAll("th", table.tHead).forEach((heading, index) => {
+    if (heading.hasAttribute("aria-sort"))
+      heading.setAttribute("aria-sort", index !== column ? "none" : descending ? "descending" : "ascending");
+  });
+}
+for (const table of findAll("table.sortable"))
+  for (const button of findAll("thead button", table))
+    button.addEventListener("click", () => {
+      const heading = button.closest("th");
+      const before = heading.getAttribute("aria-sort");
+      // The good end first; the second time the other way round.
+      const descending = before === "none" ? button.dataset.better === "max" : before === "ascending";
+      sortBy(table, heading.cellIndex, descending);
+    });
+
+// Filtering
+let shown = new Set(runs.keys());
+function filter() {
+  const words = find("#search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const chosen = findAll("[data-filter]").filter((select) => select.value);
+  shown = new Set(
+    data.runs
+      .filter((run) => words.every((word) => run.text.includes(word)))
+      .filter((run) => chosen.every(({ dataset, value }) => [run[dataset.filter]].flat().includes(value)))
+      .map((run) => run.id),
+  );
+  for (const element of findAll("[data-run]")) element.hidden = !shown.has(element.dataset.run);
+  for (const group of findAll(".group")) group.hidden = !find("tr[data-run]:not([hidden])", group);
+  find("#shown").textContent = shown.size === runs.size ? `all ${runs.size} runs` : `${shown.size} of ${runs.size} runs`;
+  drawCharts();
+}
+for (const control of findAll("#search, [data-filter]")) control.addEventListener("input", filter);
+
+// Pictures
+const enlarged = find("#enlarged");
+document.addEventListener("click", ({ target }) => {
+  const picture = target.closest(".picture");
+  if (picture) {
+    const image = find("img", picture);
+    Object.assign(find("img", enlarged), { src: image.src, alt: image.alt });
+    find("p", enlarged).textContent = image.alt;
+    enlarged.showModal();
+  } else if (target === enlarged) enlarged.close();
+  const copy = target.closest(".copy");
+  if (copy) {
+    const text = find(".command", copy.parentElement);
+    getSelection().selectAllChildren(text);
+    // A page opened from a disk may not use the clipboard in every browser; the text is then at least selected.
+    const done = navigator.clipboard?.writeText(text.textContent) ?? Promise.reject();
+    done.then(() => "Copied", () => "Selected").then((word) => (copy.textContent = word));
+  }
+});
+
+// Charts: one colour a method, whatever is filtered.
+const palette = ["#3b7dd8", "#e0803a", "#2f9e5b", "#c74a5b", "#8c6bd1", "#9c6b4f", "#d46fb3", "#7d8590", "#a8a032", "#2aa7b8"];
+const methods = [...new Set(data.runs.map((run) => run.method))];
+const colour = (method) => palette[methods.indexOf(method) % palette.length];
+const symbols = ["circle", "diamond", "square", "triangle-up", "cross", "x", "star"];
+const symbol = (method) => symbols[Math.floor(methods.indexOf(method) / palette.length) % symbols.length];
+
+function draw(place, traces, x, y) {
+  const style = getComputedStyle(document.documentElement);
+  const probe = (name) => {
+    const element = make("span");
+    element.style.color = `var(${name})`;
+    document.body.append(element);
+    const value = getComputedStyle(element).color;
+    element.remove();
+    return value;
+  };
+  const [ink, line] = [probe("--ink"), probe("--line")];
+  const axis = { gridcolor: line, zeroline: false, linecolor: line, automargin: true };
+  Plotly.react(
+    place,
+    traces,
+    {
+      paper_bgcolor: "transparent",
+      plot_bgcolor: "transparent",
+      font: { color: ink, family: "system-ui, sans-serif" },
+      margin: { l: 20, r: 10, t: 10, b: 20 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
+      hovermode: "closest",
+      xaxis: { ...axis, ...x, title: { text: x.title } },
+      yaxis: { ...axis, ...y, title: { text: y.title } },
+    },
+    { responsive: true, displayModeBar: false },
+  );
+}
+
+function choices(select, values, preferred) {
+  const before = select.value;
+  select.replaceChildren(...values.map((value) => make("option", { textContent: value, value })));
+  select.value = values.includes(before) ? before : (preferred.find((value) => values.includes(value)) ?? values[0] ?? "");
+}
+
+// A score's name without the extractor that made it.
+const plain = (name) => name.replace(/_(digits|clip|dinov2)$/, "");
+
+function drawTrilemma() {
+  const group = data.groups[Number(find("#trilemma-group")?.value ?? 0)];
+  const place = find("#trilemma-chart");
+  const points = group ? group.map((id) => runs.get(id)).filter((run) => shown.has(run.id) && run.seconds_per_image) : [];
+  const names = [...new Set(points.flatMap((run) => Object.keys(run.scores)))];
+  const of = (kinds) => names.filter((name) => kinds.includes(plain(name)));
+  const [quality, diversity] = [find("#trilemma-quality"), find("#trilemma-diversity")];
+  choices(quality, of(["fid", "kid", "fid_infinity", "precision", "is", "density"]), of(["fid"]));
+  choices(diversity, of(["recall", "coverage", "smallest_class"]), of(["recall"]));
+  const drawn = points.filter((run) => run.scores[quality.value] !== undefined);
+  place.hidden = !drawn.length;
+  find("#trilemma-note").textContent = drawn.length
+    ? "Left is fast. " + (data.better[quality.value] === "min" ? "Low" : "High") + " is good. " +
+      (diversity.value ? `The larger the point, the higher ${diversity.value}.` : "")
+    : "No run that is shown has a score and the seconds of a sample under this protocol.";
+  if (!drawn.length) return;
+  const largest = Math.max(...drawn.map((run) => run.scores[diversity.value] ?? 0)) || 1;
+  const size = (run) => 8 + 22 * ((run.scores[diversity.value] ?? largest / 2) / largest) ** 2;
+  const traces = methods
+    .map((method) => ({ method, of: drawn.filter((run) => run.method === method) }))
+    .filter(({ of }) => of.length)
+    .map(({ method, of }) => ({
+      type: "scatter",
+      mode: "markers",
+      name: method,
+      x: of.map((run) => run.seconds_per_image),
+      y: of.map((run) => run.scores[quality.value]),
+      text: of.map((run) => [run.label, `${quality.value} ${short(run.scores[quality.value])}`,
+        ...(diversity.value ? [`${diversity.value} ${short(run.scores[diversity.value])}`] : []),
+        `${short(run.seconds_per_image)} s a sample`].map(escaped).join("<br>")),
+      hoverinfo: "text",
+      marker: { size: of.map(size), color: colour(method), symbol: symbol(method), opacity: 0.8, line: { width: 1 } },
+    }));
+  const low = data.better[quality.value] === "min";
+  draw(place, traces, { title: "seconds a sample", type: "log" }, { title: escaped(quality.value), type: low ? "log" : "linear" });
+}
+
+// Plotly reads a few HTML elements in its texts.
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+
+function drawCurves() {
+  const place = find("#curve-chart");
+  const visible = data.runs.filter((run) => shown.has(run.id));
+  const names = [...new Set(visible.flatMap((run) => Object.keys(run.curves)))].filter((name) => name.includes("/"));
+  const rank = (name) => ["score", "loss", "adversary", "gradient", "speed"].indexOf(name.split("/")[0]);
+  names.sort((one, other) => rank(one) - rank(other) || one.localeCompare(other));
+  const figure = find("#curve-figure");
+  choices(figure, names, names.filter((name) => plain(name) === "score/fid"));
+  const axis = find("#curve-axis").value;
+  const named = new Set();
+  const traces = visible.flatMap((run) => {
+    const [xs, ys] = [run.curves[axis], run.curves[figure.value]];
+    if (!xs || !ys) return [];
+    const kept = ys.map((y, index) => [xs[index], y]).filter(([x, y]) => x !== null && y !== null);
+    if (!kept.length) return [];
+    const first = !named.has(run.method);
+    named.add(run.method);
+    return [{
+      type: "scatter",
+      mode: kept.length < 30 ? "lines+markers" : "lines",
+      name: run.method,
+      legendgroup: run.method,
+      showlegend: first,
+      x: kept.map(([x]) => x),
+      y: kept.map(([, y]) => y),
+      text: kept.map(([x, y]) => `${escaped(run.label)}<br>${escaped(figure.value)} ${short(y)}<br>${axis} ${x.toLocaleString()}`),
+      hoverinfo: "text",
+      line: { color: colour(run.method), width: 1.5 },
+      marker: { size: 5, symbol: symbol(run.method) },
+    }];
+  });
+  place.hidden = !traces.length;
+  find("#curve-note").textContent = traces.length ? "A point of the legend hides or shows a method." : "There is nothing to draw.";
+  if (!traces.length) return;
+  const type = find("#curve-log").checked ? "log" : "linear";
+  draw(place, traces, { title: find("#curve-axis").selectedOptions[0].textContent }, { title: escaped(figure.value), type });
+}
+
+// Two runs side by side
+const pair = [find("#compare-0"), find("#compare-1")];
+for (const [index, select] of pair.entries()) {
+  select.append(...data.runs.map((run) => make("option", { textContent: run.label, value: run.id })));
+  select.selectedIndex = Math.min(index, data.runs.length - 1);
+  select.addEventListener("input", compare);
+}
+function compare() {
+  const [one, other] = pair.map((select) => runs.get(select.value));
+  if (!one || !other) return;
+  const rows = (heading, left, right, keys, format) => {
+    const body = keys.map((key) =>
+      make("tr", {}, make("th", { textContent: key, scope: "row" }), ...[left, right].map((side) => make("td", { textContent: format(side[key]) }))),
+    );
+    const head = make("tr", {}, ...[heading, one.label, other.label].map((text) => make("th", { textContent: text, scope: "col" })));
+    const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
+    return make("div", { className: "scroll wide", tabIndex: 0 }, table);
+  };
+  const pictures = [one, other].map((run) => {
+    const image = find(`[id="${run.id}"] .picture img`);
+    const label = make("h3", {}, make("a", { href: `#${run.id}`, textContent: run.label }));
+    const side = make("div", {}, label);
+    if (image) side.append(make("button", { type: "button", className: "picture" }, image.cloneNode()));
+    return side;
+  });
+  const union = (left, right) => [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
+  const comparable = one.protocol !== null && one.protocol === other.protocol;
+  const parts = [...pictures];
+  if (Object.keys(one.scores).length || Object.keys(other.scores).length) {
+    parts.push(make("p", {
+      className: "note wide",
+      textContent: comparable ? "Scores under the same protocol." : "These scores are of different protocols: they do not compare.",
+    }));
+    parts.push(rows("score", one.scores, other.scores, union(one.scores, other.scores), short));
+  }
+  const different = union(one.settings, other.settings).filter((key) => one.settings[key] !== other.settings[key]);
+  if (different.length) parts.push(rows("setting", one.settings, other.settings, different, (value) => value ?? "(not there)"));
+  else parts.push(make("p", { className: "note wide", textContent: "Their configurations do not differ." }));
+  find("#comparison").replaceChildren(...parts);
+}
+
+function drawCharts() {
+  drawTrilemma();
+  drawCurves();
+}
+for (const control of findAll("#trilemma select")) control.addEventListener("input", drawTrilemma);
+for (const control of findAll("#curves select, #curves input")) control.addEventListener("input", drawCurves);
+filter();
+compare();

@@ -1,0 +1,50 @@
+"""The names of what is logged: one vocabulary for all methods, so that any two runs lie on the same axes.
+
+A key is `section/figure`, as in `loss/generator`. Scores carry the extractor that they were made by at their end:
+`score/fid_digits` is no FID by Inception.
+"""
+
+from collections.abc import Container
+from typing import Literal
+
+SECTIONS = {
+    "loss": "what the optimizers minimise",
+    "adversary": "what a discriminator says, and penalties on it",
+    "gradient": "norms of the gradients",
+    "score": "scores of the averaged weights",
+    "speed": "images a second, seconds a step, the share of time that waits for data, memory",
+    "samples": "pictures from fixed noise",
+}
+
+AXES = ("step", "images", "seconds")
+"""What a figure may be drawn over; each row has all three."""
+
+_EXTRACTORS = ("_digits", "_clip", "_dinov2")
+_HIGHER = {
+    "is", "precision", "recall", "density", "coverage", "classes", "smallest_class", "agreement", "cas_linear",
+    "ssim", "target_agreement", "in_target_domain", "means_p", "variances_p", "mmd_p", "c2st_p",
+}  # fmt: skip
+_LOWER = {
+    "fid", "fid_infinity", "kid", "mmd", "c2st", "distance_from_uniform", "fid_class_mean", "fid_class_worst",
+    "means_t", "variances_t", "mae", "cycle_source", "cycle_target", "bits_per_dim",
+}  # fmt: skip
+
+
+def plain_score(name: str) -> str:
+    """Return a score's name without its extractor: `fid` for `fid_digits`."""
+    for ending in _EXTRACTORS:
+        name = name.removesuffix(ending)
+    return name
+
+
+def better(name: str) -> Literal["min", "max"] | None:
+    """Return which end of a score is the good one; None of what has none, such as a deviation."""
+    plain = plain_score(name)
+    if plain in _HIGHER:
+        return "max"
+    return "min" if plain in _LOWER else None
+
+
+def is_deviation(name: str, among: Container[str]) -> bool:
+    """Whether a figure is the standard error or deviation of another one that is there."""
+    return name.endswith("_std") and name.removesuffix("_std") in among

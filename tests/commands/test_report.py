@@ -1,0 +1,315 @@
+"""The report: what it says of run folders, and that it works in a browser."""
+
+import json
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from genbench.__main__ import main
+from genbench.config import compose_config
+from genbench.figures.grid import make_grid, save_image
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+PROTOCOL = {
+    "count": 2000, "seed": 0, "reference": "digits", "reference_split": "train", "reference_count": 1442,
+    "reference_identity": {"image_shape": [1, 8, 8], "sha256": "abc"}, "extractor": "digit classifier",
+    "extractor_sha256": "def", "versions": {"torch": "2"},
+}  # fmt: skip
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def configs() -> dict[str, Any]:
+    """Compose a few experiments once."""
+    names = ("gan_digits", "vae_digits", "ddpm_digits", "ddpm_cifar10")
+    roots = {"ddpm_cifar10": ["data.root=DIR"]}
+    composed = {name: compose_config("train", [f"experiment={name}", *roots.get(name, [])]) for name in names}
+    return {name: OmegaConf.to_container(config, resolve=True) for name, config in composed.items()}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, configs: dict[str, Any]) -> MakeRun:
+    """Return a function that makes the folder of a run that was never trained."""
+
+    def make(
+        name: str = "gan_digits",
+        seed: int = 0,
+        fid: float | None = 10.0,
+        steps: int = 3000,
+        settings: dict[str, Any] | None = None,
+        **protocol: Any,
+    ) -> Path:
+        folder = tmp_path / "outputs" / name / f"run_{len(list(tmp_path.glob('outputs/*/*')))}"
+        folder.mkdir(parents=True)
+        config = configs[name] | {"seed": seed} | (settings or {})
+        config["data"] = config["data"] | {"seed": seed}
+        OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+        manifest = {"overrides": [f"experiment={name}", f"seed={seed}"], "seconds": 100.0 + seed}
+        if steps >= config["steps"]:
+            manifest["steps"] = steps
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        rows = [
+            f"{step},{64 * step},{step / 10},{1000 / step},{2.5}" for step in range(steps // 3, steps + 1, steps // 3)
+        ]
+        head = "step,images,seconds,score/fid_digits,loss/generator"
+        (folder / "metrics.csv").write_text("\n".join([head, *rows]) + "\n")
+        picture = make_grid(torch.full((4, 1, 8, 8), 200, dtype=torch.uint8))
+        for stem in ("step", "interpolation", "nearest"):
+            save_image(picture, folder / "samples" / f"{stem}_{steps:07d}.png")
+        if fid is not None:
+            values = {"fid_digits": fid, "is_digits": 20 / (1 + fid), "is_digits_std": 0.1, "recall_digits": 0.5}
+            scores = {"step": steps, "seconds_per_image": 0.001 * (1 + seed), "values": values}
+            (folder / "scores.json").write_text(json.dumps(scores | {"protocol": PROTOCOL | protocol}))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Path]:
+    """Return a function that writes the report of all runs, its words after it."""
+
+    def run(*overrides: str) -> Path:
+        assert main(["report", f"runs={tmp_path}/outputs/*", f"out={tmp_path}/report", *overrides]) == 0
+        return tmp_path / "report" / "index.html"
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page from the disk; nothing may go wrong in it, nor leave the disk."""
+    pages, wrong = [], []
+
+    def open_page(file: Path, width: int = 1440, scheme: Any = "light") -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else wrong.append(request.url),
+        )
+        page.goto(file.as_uri())
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert not wrong
+
+
+def first_column(page: Page, table: int = 0) -> list[str]:
+    rows = page.locator("table.sortable").nth(table).locator("tbody tr[data-run]:visible th")
+    return [text.strip() for text in rows.all_inner_texts()]
+
+
+def test_rows_sort_by_the_good_end_first(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    for name, fid in (("gan_digits", 9.5), ("vae_digits", 101.0), ("ddpm_digits", 2.0)):
+        make_run(name, fid=fid)
+    page = visit(write())
+    by_fid = [f"{name}_digits, seed 0" for name in ("ddpm", "gan", "vae")]
+    assert first_column(page) == by_fid
+    for column, expected in (("fid_digits", by_fid), ("is_digits", by_fid), ("method", sorted(by_fid))):
+        button = page.get_by_role("button", name=column)
+        button.click()
+        assert first_column(page) == expected, column
+        button.press("Enter")
+        assert first_column(page) == expected[::-1], column
+        assert page.locator("th[aria-sort=descending], th[aria-sort=ascending]").count() == 1
+
+
+def test_rows_charts_and_cards_are_filtered(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    for seed in range(3):
+        make_run("gan_digits", seed=seed, fid=10 + seed)
+        last = make_run("ddpm_digits", seed=seed, fid=2 + seed)
+    page = visit(write())
+    assert page.locator("#shown").inner_text() == "all 6 runs"
+    page.get_by_label("Method").select_option("ddpm")
+    assert first_column(page) == [f"ddpm_digits, seed {seed}" for seed in range(3)]
+    assert page.locator("article:visible").count() == 3
+    assert page.locator("#curve-chart .legendtext").all_text_contents() == ["ddpm"]
+    page.get_by_label("Search").fill(f"ddpm {last.name}")
+    assert first_column(page) == ["ddpm_digits, seed 2"]
+    page.get_by_label("Search").fill("nothing like it")
+    assert page.locator("article:visible").count() == 0
+
+
+def test_a_picture_is_enlarged_and_closed_by_keys(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    make_run()
+    page = visit(write())
+    picture = page.locator(".picture").first
+    picture.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("dialog img").get_attribute("src") == picture.locator("img").get_attribute("src")
+    assert page.locator("dialog").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+
+
+def test_two_runs_show_what_differs(make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]) -> None:
+    make_run(seed=0)
+    make_run(seed=1, settings={"steps": 2000})
+    page = visit(write())
+    rows = page.locator("#comparison table").last.locator("tbody tr").all_inner_texts()
+    assert {row.split("\t")[0] for row in rows} == {"seed", "data.seed", "steps"}
+
+
+@pytest.mark.parametrize(("count", "width"), [(1, 390), (200, 390), (200, 1440)])
+def test_one_run_and_two_hundred_fit_a_phone_and_a_wide_screen(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page], count: int, width: int
+) -> None:
+    for seed in range(count):
+        make_run("gan_digits" if seed % 2 else "vae_digits", seed=seed, fid=float(seed))
+    begun = time.monotonic()
+    page = visit(write(), width=width, scheme="dark")
+    assert time.monotonic() - begun < 60
+    assert page.locator("article").count() == count
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")[:3]
+    assert max(red, green, blue) < 64
+    page.locator("#theme").click()
+    assert "rgb(253" in page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.wait_for_selector("#trilemma-chart .plot-container")
+
+
+def test_protocols_are_kept_apart(make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]) -> None:
+    for seed in range(2):
+        make_run(seed=seed, versions={"torch": str(seed)}, sampler={"steps": seed})
+    make_run(seed=7, fid=0.1, count=50_000)
+    page = visit(write())
+    assert page.locator("table.sortable thead").count() == 3  # two protocols, and the first over seeds
+    assert first_column(page) == ["gan_digits, seed 0", "gan_digits, seed 1"]
+    assert "count 50000 rather than 2000" in page.locator(".group").nth(1).inner_text()
+    # Alone in its table, nothing is the best.
+    assert page.locator(".group").nth(1).locator(".best").count() == 0
+
+
+def test_seeds_are_averaged(make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]) -> None:
+    values = [10.0, 12.0, 17.0]
+    for seed, fid in enumerate(values):
+        make_run(seed=seed, fid=fid)
+    make_run(seed=3, fid=1.0, settings={"channels_last": False})
+    page = visit(write())
+    page.locator(".families summary").click()
+    row = page.locator(".families tbody tr").first.inner_text().split("\t")
+    assert row[:3] == ["gan_digits", "gan", "3"]
+    assert row[3] == f"{statistics.fmean(values):.4g} ± {statistics.stdev(values):.2g}"
+    assert page.locator(".families tbody tr").count() == 1
+
+
+def test_the_papers_figure_stands_beside_ours(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    make_run("ddpm_cifar10", steps=800_000)
+    page = visit(write())
+    assert "fid 3.17, is 9.46 Ho et al. 2020" in page.locator("table tbody tr").first.inner_text()
+
+
+def test_states_are_told(make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]) -> None:
+    make_run("vae_digits", steps=8000)
+    failed, half = (make_run("gan_digits", seed=seed, fid=None, steps=300) for seed in (1, 2))
+    running = make_run("gan_digits", seed=3, fid=None, steps=300)
+    for folder, ended in ((failed, {"how": "failed", "why": "the loss is <b>NaN</b>"}), (half, None)):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"ended": ended}))
+    (running / ".lock").touch()
+    (half / ".lock").touch()
+    os.utime(half / ".lock", (0, 0))
+    page = visit(write())
+    table = page.locator("table.sortable").last
+    told = {row.split("\t")[0]: row for row in table.locator("tbody tr").all_inner_texts()}
+    assert "failed" in told["gan_digits, seed 1"]
+    assert "the loss is <b>NaN</b>" in told["gan_digits, seed 1"]
+    assert "stopped" in told["gan_digits, seed 2"]
+    assert "running" in told["gan_digits, seed 3"]
+    assert "fid_digits 3.333 at step 300" in told["gan_digits, seed 3"]
+
+
+def test_damaged_folders_are_named_and_the_others_shown(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    make_run()
+    broken = {
+        name: make_run("vae_digits", seed=seed)
+        for seed, name in enumerate(("csv", "scores", "picture", "config", "link", "target"))
+    }
+    (broken["csv"] / "metrics.csv").write_text("step,loss/generator\nnot a number,1\n")
+    (broken["scores"] / "scores.json").write_text("[1, 2")
+    next((broken["picture"] / "samples").glob("step_*")).write_bytes(b"\x89PNG then nothing")
+    (broken["config"] / "config.yaml").unlink()
+    secret = tmp_path / "secret.png"
+    save_image(torch.zeros(1, 4, 4, dtype=torch.uint8), secret)
+    picture = next((broken["link"] / "samples").glob("step_*"))
+    picture.unlink()
+    picture.symlink_to(secret)
+    content = (broken["target"] / "config.yaml").read_text()
+    (broken["target"] / "config.yaml").write_text(content.replace("genbench.methods.vae.VAE", "os.system"))
+    page = visit(write())
+    named = page.locator(".problems li").all_inner_texts()
+    assert len(named) == len(broken)
+    for name, folder in broken.items():
+        assert any(str(folder) in line for line in named), name
+    assert page.locator("article").count() == 1
+
+
+def test_what_a_folder_says_is_text(make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]) -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
+    for seed in range(2):
+        folder = make_run(seed=seed, settings={"name": hostile, "sweep": hostile}, reference=hostile, count=2000 + seed)
+        (folder / "manifest.json").write_text(json.dumps({"overrides": [hostile], "begun": hostile, "steps": 3000}))
+        head, *rows = (folder / "metrics.csv").read_text().splitlines()
+        (folder / "metrics.csv").write_text(
+            "\n".join([head.replace("generator", "<img src=x onerror=alert(3)>"), *rows])
+        )
+    page = visit(write())
+    page.locator("#curve-figure").select_option("loss/<img src=x onerror=alert(3)>")
+    assert hostile in page.locator("article h3").first.inner_text()
+    assert page.locator("article img").count() == 6
+
+
+def test_what_is_asked_for_must_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", f"runs={tmp_path}/nowhere/*", f"out={tmp_path}/report"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+def test_folders_of_folders_and_lists_of_them(
+    make_run: MakeRun, write: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [make_run(seed=seed) for seed in range(3)]
+    for runs, count in (
+        (f"{tmp_path}/outputs", 3),
+        (str(paths[0]), 1),
+        (f"[{paths[0]},{paths[1]},{tmp_path}/outputs]", 3),
+    ):
+        write(f"runs={runs}")
+        assert f"{count} runs" in capsys.readouterr().out
