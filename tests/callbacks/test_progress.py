@@ -31,7 +31,7 @@ def test_lines_come_ever_fewer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         now[0], trainer.global_step = float(step), step
         if step == 500:
             figures["score/fid_digits"] = 12.25
-        progress.on_train_batch_end(trainer, trainer, None, None, 0)
+        progress.on_train_batch_end(trainer, trainer, {"loss/generator": None}, None, 0)
     lines = capsys.readouterr().err.splitlines()
     steps = [int(re.match("step ([0-9,]+) of 86,400 ", line)[1].replace(",", "")) for line in lines]  # type: ignore[index]
     pauses = [late - early for early, late in itertools.pairwise(steps)]

@@ -26,6 +26,7 @@ class StepProgress(Callback):
         self._bar: Progress | None = None
         self._begun = (0.0, 0)
         self._next_line = 0.0
+        self._losses: list[str] = []
         self._score: Any = None
         self._score_text = ""
 
@@ -47,6 +48,7 @@ class StepProgress(Callback):
             return
         step = trainer.global_step
         self._look_at_score(trainer)
+        self._losses = list(outputs or {})
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=step)
             if pl_module.logs_at(step):
@@ -87,8 +89,8 @@ class StepProgress(Callback):
         left = (time.monotonic() - then) / max(done, 1) * (trainer.max_steps - trainer.global_step)
         if trainer.global_step < trainer.max_steps:
             parts.append(f"{duration(left)} left")
-        losses = {name: value for name, value in figures.items() if name.startswith("loss/")}
-        parts += [f"{name.removeprefix('loss/')} {float(value):.3f}" for name, value in losses.items()]
+        losses = {name.removeprefix("loss/"): figures[name] for name in self._losses if name in figures}
+        parts += [f"{name} {float(value):.3f}" for name, value in losses.items()]
         return "  ".join([*parts, *([self._score_text] if self._score_text else [])])
 
 

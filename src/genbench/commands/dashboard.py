@@ -50,7 +50,7 @@ def build_workspace(entity: str, project: str) -> Any:
         raise UserError("the dashboard takes wandb-workspaces: pip install 'genbench[dashboard]'") from error
     from wandb_workspaces.reports.v2 import BarPlot, LinePlot, MediaBrowser, RunComparer, ScatterPlot, SummaryMetric
 
-    def scores(name: str) -> list[str]:
+    def scores(name: str) -> list[Any]:
         return [f"score/{name}{extractor}" for extractor in _EXTRACTORS]
 
     def over(axis: str, name: str) -> Any:
@@ -64,7 +64,9 @@ def build_workspace(entity: str, project: str) -> Any:
             z=SummaryMetric(f"score/recall{extractor}"),
         )  # fmt: skip
 
-    leaderboard: list[Any] = [BarPlot(title=f"best fid{e}", metrics=[SummaryMetric(f"best/fid{e}")]) for e in _EXTRACTORS]
+    leaderboard: list[Any] = [
+        BarPlot(title=f"best fid{e}", metrics=[SummaryMetric(f"best/fid{e}")]) for e in _EXTRACTORS
+    ]
     sections: dict[str, list[Any]] = {
         "leaderboard": [*leaderboard, RunComparer(diff_only=True)],
         "trilemma": [trilemma(extractor) for extractor in _EXTRACTORS],

@@ -48,6 +48,9 @@ def main(config: DictConfig) -> None:
     if _starts_processes(config) and HydraConfig.get().mode == RunMode.MULTIRUN:
         # Lightning starts the other processes by the command line of this one, which is that of the whole sweep.
         return _train_afresh(overrides)
+    if config.metrics is not None and "_target_" not in config.metrics:
+        # metrics=none, of which an experiment had set some.
+        config.metrics = None
     old_folder = None if config.run is None else RunFolder.open(config.run)
     if old_folder is not None:
         config = _reopen(old_folder, overrides)

@@ -118,7 +118,7 @@ class VAE(GenerativeMethod):
         if logs:
             bits = bits_per_dim((distortion + rate).detach().mean(), x[0].numel())
             figures = {"distortion": distortion, "rate": rate, "bits_per_dim": bits}
-            figures = {f"likelihood/{name}": value.detach().mean() for name, value in figures.items()}
+            figures = {f"loss/{name}": value.detach().mean() for name, value in figures.items()}
             self.log_figures({"loss/bound": loss.detach(), "gradient/autoencoder": norm} | figures)
         return {"loss/bound": loss.detach()}
 
