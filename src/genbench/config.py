@@ -37,6 +37,7 @@ class TrainSchema:
     output: str = MISSING
     sweep: str | None = None
     channels_last: bool = MISSING
+    compile: bool = False
     data: Any = MISSING
     network: Any = MISSING
     method: Any = MISSING

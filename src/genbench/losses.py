@@ -129,8 +129,7 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
         discriminator: its output before the sigmoid; it must judge each image by itself, so it has no BatchNorm.
         real: images (B, ...).
     """
-    x = real.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    slope = _slope(discriminator, real)
     return slope.flatten(1).square().sum(1).mean()
 
 
@@ -147,6 +146,14 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
         mix: share of the real image in each x, uniform on [0, 1], (B,).
     """
     share = mix.view(-1, *[1] * (real.ndim - 1))
-    x = (share * real + (1 - share) * fake).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    slope = _slope(critic, share * real + (1 - share) * fake)
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def _slope(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return the gradient of the summed outputs with respect to `x`, itself differentiable."""
+    x = x.detach().requires_grad_()
+    # What torch.compile made of a network can't be differentiated twice, so here the network itself is called.
+    with torch.compiler.set_stance("force_eager"):
+        (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+    return slope

@@ -53,9 +53,9 @@ def test_losses_against_sums_by_hand() -> None:
     batch = torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
     loss, figures = method.generator_loss(batch)
     # G(x) = 0.5 and F(y) = 0.75 are to be judged 1; both cycles miss by 0.25; identity by 0.5 and 0.25.
-    assert figures["translation/adversarial"].item() == pytest.approx(0.25 + 0.0625)
-    assert figures["translation/cycle"].item() == pytest.approx(0.5)
-    assert figures["translation/identity"].item() == pytest.approx(0.75)
+    assert figures["loss/adversarial"].item() == pytest.approx(0.25 + 0.0625)
+    assert figures["loss/cycle"].item() == pytest.approx(0.5)
+    assert figures["loss/identity"].item() == pytest.approx(0.75)
     assert loss.item() == pytest.approx(0.3125 + 10 * 0.5 + 5 * 0.75)
     loss, figures = method.discriminator_loss(batch)
     # D_Y: (1 - 1)^2 + 0.5^2; D_X: (0 - 1)^2 + 0.75^2; both halved.

@@ -55,7 +55,7 @@ def test_losses_are_the_papers() -> None:
     loss, figures = method.generator_loss((y, x))
     expected = 0.5 * binary_cross_entropy_with_logits(fake, ones) + 7 * l1_loss(y_fake, y)
     torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(figures["translation/l1"], l1_loss(y_fake, y))
+    torch.testing.assert_close(figures["loss/l1"], l1_loss(y_fake, y))
 
 
 @pytest.mark.parametrize(

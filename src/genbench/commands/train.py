@@ -59,6 +59,10 @@ def main(config: DictConfig) -> None:
     # What is refused here leaves no folder behind.
     data = build_data(config)
     method = build_method(config, data)
+    if config.get("compile", False):
+        # In place: the names in a checkpoint stay, so a run is drawn from and scored without compiling anything.
+        for network in method.children():
+            network.compile()
     plugins = [CheckpointFiles(), *slurm_plugins(config)]
     folder = old_folder or choose_folder(config)
     if not is_first_process():

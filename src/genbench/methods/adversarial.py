@@ -125,7 +125,7 @@ class AdversarialMethod(GenerativeMethod):
             self.manual_backward(loss)
             if measure:
                 gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-                figures[f"gradient/{player}"] = torch.nn.utils.get_total_norm(gradients)
+                figures[f"gradient/{player}"] = torch.nn.utils.get_total_norm(gradients) / self.loss_scale
             optimizer.step()
             if player == "discriminator":
                 self.constrain_discriminator()

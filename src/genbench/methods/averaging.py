@@ -1,11 +1,10 @@
 """The exponential moving average of a network's weights: what is sampled and scored."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class AveragedNetwork(AveragedModel):
@@ -27,17 +26,10 @@ class AveragedNetwork(AveragedModel):
     def __init__(self, network: nn.Module, decay: float) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), not {decay}")
-
-        def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-            past = min(decay, (1 + int(count)) / (10 + int(count)))
-            for old, new in zip(averaged, current, strict=True):
-                # BatchNorm's count of batches is a whole number and has no average.
-                if old.is_floating_point():
-                    old.lerp_(new, 1 - past)
-                else:
-                    old.copy_(new)
-
-        super().__init__(network, multi_avg_fn=average, use_buffers=True)
+        super().__init__(network, use_buffers=True)
+        self.decay = decay
+        self._count: int | None = None
+        self.register_load_state_dict_post_hook(_forget_count)
         self.requires_grad_(False)
         self.eval()
 
@@ -46,6 +38,28 @@ class AveragedNetwork(AveragedModel):
         return super().train(False)
 
     @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move the average towards the network."""
+        # Read once a session: a GPU would have to be waited for.
+        count = int(self.n_averaged) if self._count is None else self._count
+        past = min(self.decay, (1 + count) / (10 + count)) if count else 0.0
+        averaged, current = ([*part.parameters(), *part.buffers()] for part in (self.module, model))
+        pairs = list(zip(averaged, current, strict=True))
+        moving = [pair for pair in pairs if pair[0].is_floating_point()]
+        # All tensors at once.
+        get_ema_multi_avg_fn(past)([old for old, _ in moving], [new.detach() for _, new in moving], count)
+        for old, new in pairs:
+            # BatchNorm's count of batches is a whole number and has no average.
+            if not old.is_floating_point():
+                old.copy_(new)
+        self.n_averaged += 1
+        self._count = count + 1
+
+    @torch.no_grad()
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the averaged network."""
         return super().forward(*args, **kwargs)
+
+
+def _forget_count(average: AveragedNetwork, _: Any) -> None:
+    average._count = None

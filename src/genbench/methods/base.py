@@ -41,6 +41,12 @@ class GenerativeMethod(LightningModule, ABC):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return every > 0 and step % every == 0
 
+    @property
+    def loss_scale(self) -> float:
+        """Factor by which gradients are too large when they are measured or clipped: fp16 takes losses times 2^k."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        return 1.0 if scaler is None else float(scaler.get_scale())
+
     def log_figures(self, figures: dict[str, Tensor]) -> None:
         """Log figures of a step that has just finished, its optimizers moved, under the number of finished steps."""
         log_figures(self.trainer, figures)

@@ -148,11 +148,11 @@ class CycleGAN(AdversarialMethod):
         adversarial = self.objective.generator(d_x(x_fake)) + self.objective.generator(d_y(y_fake))
         cycle = l1_loss(self.generator(y_fake, back=True), x) + l1_loss(self.generator(x_fake), y)
         loss = adversarial + self.cycle_weight * cycle
-        figures = {"translation/adversarial": adversarial, "translation/cycle": cycle}
+        figures = {"loss/adversarial": adversarial, "loss/cycle": cycle}
         if self.identity_weight:
             identity = l1_loss(self.generator(y), y) + l1_loss(self.generator(x, back=True), x)
             loss = loss + self.identity_weight * self.cycle_weight * identity
-            figures["translation/identity"] = identity
+            figures["loss/identity"] = identity
         return loss, figures
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:

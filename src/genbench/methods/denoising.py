@@ -117,7 +117,8 @@ class DenoisingMethod(GenerativeMethod):
         loss = torch.stack([(weights * each).mean() for each in (losses, *further.values())]).sum()
         optimizer.zero_grad()
         self.manual_backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.clip or torch.inf)
+        scale = self.loss_scale
+        norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), (self.clip or torch.inf) * scale) / scale
         optimizer.step()
         self.average.update_parameters(self.denoiser)
         if isinstance(self.times, ImportanceSteps):

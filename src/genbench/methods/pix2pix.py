@@ -89,7 +89,7 @@ class Pix2Pix(AdversarialMethod):
         loss = self.l1_weight * l1
         if self.adversarial_weight:
             loss = loss + self.adversarial_weight * self.objective.generator(self._judge(x, y_fake))
-        return loss, {"translation/l1": l1}
+        return loss, {"loss/l1": l1}
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the averaged generator's translations of the sources `condition`, (count, C, H, W) in [-1, 1].

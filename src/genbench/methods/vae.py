@@ -112,7 +112,8 @@ class VAE(GenerativeMethod):
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         self.manual_backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.autoencoder.parameters(), self.clip or torch.inf)
+        scale = self.loss_scale
+        norm = nn.utils.clip_grad_norm_(self.autoencoder.parameters(), (self.clip or torch.inf) * scale) / scale
         optimizer.step()
         self.average.update_parameters(self.autoencoder)
         if logs:
