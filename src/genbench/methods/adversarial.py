@@ -83,6 +83,7 @@ class AdversarialMethod(GenerativeMethod):
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.rate(step)
 
+        self.before_turns(batch)
         self._turn("discriminator", discriminator_optimizer, self.discriminator_loss, batch, measure=logs)
         if self.generator_moves(step):
             # With k > 1 the figures of this move are logged up to k - 1 steps later, so always measure it.
@@ -95,6 +96,9 @@ class AdversarialMethod(GenerativeMethod):
         if logs:
             self.log_figures(self._figures)
         return {name: value for name, value in self._figures.items() if name.startswith("loss/")}
+
+    def before_turns(self, batch: Any) -> None:
+        """Do what both turns need; by default nothing."""
 
     def constrain_discriminator(self) -> None:
         """Bring the discriminator back, after its step, to where it must stay; by default it may go anywhere."""

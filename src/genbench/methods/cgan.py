@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from genbench.methods.gan import GAN
+from genbench.methods.latent_gan import Labelled
 from genbench.randomness import Noise
 
 Joining = Literal["concatenation", "projection"]
@@ -165,13 +166,13 @@ class ConditionalGAN(GAN):
         super().__init__(with_class, told_class, image_shape, latent_dim=latent_dim, **settings)
         self.num_classes = num_classes
 
-    def generate(self, batch: tuple[Tensor, Tensor | None]) -> Tensor:
+    def generate(self, batch: Labelled) -> Tensor:
         """Return images of fresh latents and the batch's classes."""
         x, y = batch
         images: Tensor = self.generator(self.draw_latents(len(x)), y)
         return images
 
-    def judge(self, images: Tensor, batch: tuple[Tensor, Tensor | None]) -> Tensor:
+    def judge(self, images: Tensor, batch: Labelled) -> Tensor:
         """Return D of images and the batch's classes, (B,), before its sigmoid."""
         outputs: Tensor = self.discriminator(images, batch[1])
         return outputs

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from genbench.losses import ObjectiveName, make_objective, r1_penalty
 from genbench.methods.adversarial import Turn
-from genbench.methods.latent_gan import LatentGAN
+from genbench.methods.latent_gan import Labelled, LatentGAN
 from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
 
 
@@ -37,10 +37,13 @@ class GAN(LatentGAN):
         spectral_norm: whether D's layers are divided by their largest singular value, which bounds its slope
             (Miyato et al. 2018).
         r1: gamma; gamma / 2 E[|grad D(x)|^2] at real images joins D's loss (Mescheder et al. 2018); 0 for none.
+        reuse_samples: whether the generator's turn looks at the images that D has just learned from, as many codes have
+            it, rather than at fresh ones: one pass of G less, and another, slightly biased, gradient.
         settings: those of `LatentGAN`; its two optimizers may have two rates (Heusel et al. 2017).
 
     Raises:
-        ValueError: an argument is out of range, or R1 meets BatchNorm, which mixes the images' slopes.
+        ValueError: an argument is out of range, R1 meets BatchNorm, which mixes the images' slopes, or samples are to
+            be reused where the generator does not move on every batch.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class GAN(LatentGAN):
         instance_noise_steps: int = 10_000,
         spectral_norm: bool = False,
         r1: float = 0.0,
+        reuse_samples: bool = False,
         **settings: Any,
     ) -> None:
         self.objective = make_objective(objective, label_smoothing)
@@ -68,28 +72,27 @@ class GAN(LatentGAN):
         super().__init__(generator, discriminator, image_shape, **settings)
         if r1 and has_batch_norm(self.discriminator):
             raise ValueError("r1 takes a discriminator without BatchNorm: set network.discriminator.norm=none")
+        if reuse_samples and self.discriminator_steps > 1:
+            raise ValueError("reuse_samples takes discriminator_steps=1: both players must move on every batch")
         if spectral_norm:
             normalise_spectrally(self.discriminator)
         self.instance_noise = instance_noise
         self.instance_noise_steps = instance_noise_steps
         self.r1 = r1
+        self.reuse_samples = reuse_samples
+        self._shared: Tensor
         self._has_logits = objective in ("minimax", "non_saturating")
 
-    def generate(self, batch: tuple[Tensor, Tensor | None]) -> Tensor:
-        """Return as many images of fresh latents as the batch has."""
-        images: Tensor = self.generator(self.draw_latents(len(batch[0])))
-        return images
+    def before_turns(self, batch: Labelled) -> None:
+        """Draw the images that both turns will look at, if they are to share them."""
+        if self.reuse_samples:
+            self._shared = self.generate(batch)
 
-    def judge(self, images: Tensor, batch: tuple[Tensor, Tensor | None]) -> Tensor:
-        """Return D of images, (B,), before its sigmoid."""
-        outputs: Tensor = self.discriminator(images)
-        return outputs
-
-    def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def discriminator_loss(self, batch: Labelled) -> Turn:
         """-E[log D(x)] - E[log(1 - D(G(z)))], or what the objective has in its place, and gamma / 2 times R1."""
         with torch.no_grad():
-            x, x_fake = self.blur(batch[0]), self.blur(self.generate(batch))
-        real, fake = self.judge(x, batch), self.judge(x_fake, batch)
+            x, x_fake = self.blur(batch[0]), self.blur(self._fakes(batch).detach())
+        real, fake = self.judge_both(x, x_fake, batch)
         loss = self.objective.discriminator(real, fake)
         figures = {
             "adversary/d_real": self._mean_verdict(real),
@@ -103,10 +106,13 @@ class GAN(LatentGAN):
             figures["adversary/r1"] = penalty
         return loss, figures
 
-    def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
-        """-E[log D(G(z))] on fresh latents, or what the objective has in its place."""
-        fake = self.judge(self.blur(self.generate(batch)), batch)
+    def generator_loss(self, batch: Labelled) -> Turn:
+        """-E[log D(G(z))], or what the objective has in its place."""
+        fake = self.judge(self.blur(self._fakes(batch)), batch)
         return self.objective.generator(fake), {"adversary/d_fake_generator": self._mean_verdict(fake)}
+
+    def _fakes(self, batch: Labelled) -> Tensor:
+        return self._shared if self.reuse_samples else self.generate(batch)
 
     def blur(self, images: Tensor) -> Tensor:
         """Return images with the instance noise of the current step."""

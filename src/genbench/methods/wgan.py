@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from genbench.losses import wasserstein_critic_loss, wasserstein_generator_loss
 from genbench.methods.adversarial import Turn
-from genbench.methods.latent_gan import LatentGAN
+from genbench.methods.latent_gan import Labelled, LatentGAN
 
 
 class WGAN(LatentGAN):
@@ -66,19 +66,18 @@ class WGAN(LatentGAN):
         self.long_first = long_first
         self.long_every = long_every
 
-    def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def discriminator_loss(self, batch: Labelled) -> Turn:
         """E[f(G(z))] - E[f(x)], whose negative is the estimate of the distance."""
         x, _ = batch
         with torch.no_grad():
-            x_fake = self.generator(self.draw_latents(len(x)))
-        # Two passes, as in the authors' code: BatchNorm sees real and generated images apart.
-        loss = wasserstein_critic_loss(self.discriminator(x), self.discriminator(x_fake))
+            x_fake = self.generate(batch)
+        # By default two passes, as in the authors' code: BatchNorm sees real and generated images apart.
+        loss = wasserstein_critic_loss(*self.judge_both(x, x_fake, batch))
         return loss, {"adversary/wasserstein": -loss}
 
-    def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def generator_loss(self, batch: Labelled) -> Turn:
         """-E[f(G(z))], on fresh latents."""
-        x, _ = batch
-        return wasserstein_generator_loss(self.discriminator(self.generator(self.draw_latents(len(x))))), {}
+        return wasserstein_generator_loss(self.judge(self.generate(batch), batch)), {}
 
     @torch.no_grad()
     def constrain_discriminator(self) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from genbench.losses import gradient_penalty, wasserstein_critic_loss, wasserstein_generator_loss
 from genbench.methods.adversarial import Turn
-from genbench.methods.latent_gan import LatentGAN
+from genbench.methods.latent_gan import Labelled, LatentGAN
 from genbench.networks.normalisation import has_batch_norm
 
 
@@ -55,19 +55,18 @@ class WGANGP(LatentGAN):
             )
         self.penalty = penalty
 
-    def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def discriminator_loss(self, batch: Labelled) -> Turn:
         """E[f(G(z))] - E[f(x)] + lambda E[(|grad f(x^)| - 1)^2]."""
         x, _ = batch
         with torch.no_grad():
-            x_fake = self.generator(self.draw_latents(len(x)))
-        distance = -wasserstein_critic_loss(self.discriminator(x), self.discriminator(x_fake))
+            x_fake = self.generate(batch)
+        distance = -wasserstein_critic_loss(*self.judge_both(x, x_fake, batch))
         mix = torch.rand(len(x), device=x.device)
         # A slope in half precision would over- or underflow.
         with torch.autocast(x.device.type, enabled=False):
             penalty = gradient_penalty(self.discriminator, x.float(), x_fake.float(), mix)
         return self.penalty * penalty - distance, {"adversary/wasserstein": distance, "adversary/penalty": penalty}
 
-    def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def generator_loss(self, batch: Labelled) -> Turn:
         """-E[f(G(z))], on fresh latents."""
-        x, _ = batch
-        return wasserstein_generator_loss(self.discriminator(self.generator(self.draw_latents(len(x))))), {}
+        return wasserstein_generator_loss(self.judge(self.generate(batch), batch)), {}
