@@ -1,36 +1,37 @@
-"""Steps per second of GenBench beside a plain PyTorch loop over the same networks and data, in turns.
+"""Training steps of GenBench beside plain PyTorch loops over the same networks and data, in turns.
 
     make bench
 
-Both do the work of `gan_mnist`, on scikit-learn's digits, which need no files: a discriminator step, a generator step,
-an update of the average. GenBench also logs, guards and keeps its clock at their usual intervals; grids, scores and
-checkpoints are pauses between steps and are left out of both.
+Each loop does the same work: the steps of all networks and an update of the average. GenBench also logs, guards, shows
+its progress and keeps its clock at their usual intervals; grids, scores and checkpoints are pauses between steps and
+are left out of both. Memory is the peak of all tensors: networks, their average, optimizers, what a step makes.
 """
 
+import itertools
 import json
-import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
-from torch import Tensor
-from torch.nn.functional import softplus
+from torch.profiler import ProfilerActivity, profile
 
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.guard import Guard
+from genbench.callbacks.progress import StepProgress
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.commands.assembly import build_data, build_method
 from genbench.commands.train import quieten
 from genbench.config import compose_config
 from genbench.data.base import ImageData
 from genbench.loggers import CSVTable
-from genbench.methods.averaging import AveragedNetwork
+from tests.benchmarks.plain_loops import LOOPS
+from tests.benchmarks.turns import Comparison, in_turns
 
-WARM_UP, STEPS, ROUNDS = 10, 60, 15
+WARM_UP, SECONDS, ROUNDS = 10, 2.5, 15
 
 
 class Stopwatch(Callback):
@@ -40,66 +41,74 @@ class Stopwatch(Callback):
         self.times: list[float] = []
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step in (WARM_UP, WARM_UP + STEPS):
+        if trainer.global_step in (WARM_UP, trainer.max_steps):
             self.times.append(time.perf_counter())
 
 
-def genbench_speed(config: DictConfig, data: ImageData) -> float:
-    """Return GenBench's steps per second."""
+def genbench_steps(config: DictConfig, data: ImageData, steps: int) -> float:
+    """Return GenBench's steps per second over `steps` of them, after the warm-up."""
     stopwatch = Stopwatch()
-    with tempfile.TemporaryDirectory() as folder:
-        callbacks = [ReproducibleSteps(0), Clock(data.batch_size), Guard(50), stopwatch]
-        options = {"max_steps": WARM_UP + STEPS, "default_root_dir": folder}
-        trainer = instantiate(config.trainer, logger=[CSVTable(folder)], callbacks=callbacks, **options)
-        trainer.fit(build_method(config, data), datamodule=data)
-    begin, end = stopwatch.times
-    return STEPS / (end - begin)
-
-
-def plain_speed(config: DictConfig, data: ImageData) -> float:
-    """Return the steps per second of a loop that anyone would write."""
     method = build_method(config, data)
-    generator, discriminator = method.generator.train(), method.discriminator.train()
-    average = AveragedNetwork(generator, config.method.ema_decay)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
-    optimizer_g = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
-    images = data.store("train").images
+    if config.compile:
+        for network in method.children():
+            network.compile()
+    with tempfile.TemporaryDirectory() as folder:
+        callbacks = [ReproducibleSteps(0), Clock(data.batch_size), StepProgress(), Guard(50), stopwatch]
+        options = {"max_steps": WARM_UP + steps, "default_root_dir": folder}
+        trainer = instantiate(config.trainer, logger=[CSVTable(folder)], callbacks=callbacks, **options)
+        trainer.fit(method, datamodule=data)
+    begin, end = stopwatch.times
+    return steps / (end - begin)
 
-    def step(x: Tensor) -> None:
-        with torch.no_grad():
-            fake = generator(torch.randn(len(x), 100))
-        loss = softplus(-discriminator(x)).mean() + softplus(discriminator(fake)).mean()
-        optimizer_d.zero_grad()
-        loss.backward()
-        optimizer_d.step()
-        discriminator.requires_grad_(False)
-        loss = softplus(-discriminator(generator(torch.randn(len(x), 100)))).mean()
-        optimizer_g.zero_grad()
-        loss.backward()
-        optimizer_g.step()
-        discriminator.requires_grad_(True)
-        average.update_parameters(generator)
 
-    begin = 0.0
-    for index in range(WARM_UP + STEPS):
-        if index == WARM_UP:
-            begin = time.perf_counter()
-        chosen = torch.randint(0, len(images), (data.batch_size,))
-        step(images[chosen].float() / 127.5 - 1)
-    return STEPS / (time.perf_counter() - begin)
+def plain_steps(name: str, config: DictConfig, data: ImageData, steps: int) -> float:
+    """Return the plain loop's steps per second."""
+    step = LOOPS[name][1](build_method(config, data), data)
+    for _ in range(WARM_UP):
+        step()
+    begin = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return steps / (time.perf_counter() - begin)
+
+
+def compare(name: str, rounds: int = ROUNDS) -> Comparison:
+    """Compare GenBench with the plain loop of a method."""
+    config = compose_config("train", LOOPS[name][0])
+    data = build_data(config)
+    steps = max(20, int(SECONDS * plain_steps(name, config, data, 5)))
+    return in_turns(lambda: genbench_steps(config, data, steps), lambda: plain_steps(name, config, data, steps), rounds)
+
+
+def peak_memory(run: Callable[[], object]) -> float:
+    """Return MiB of tensors that lived at the same time, at most, of all that were made meanwhile."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        run()
+    events = [event for event in watched.profiler.kineto_results.events() if event.name() == "[memory]"]  # type: ignore[union-attr]
+    live = list(itertools.accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+    return max(live) / 2**20
+
+
+def compare_memory(name: str) -> tuple[float, float]:
+    """Return the peaks of GenBench and of the plain loop: networks, optimizers and a few steps."""
+    config = compose_config("train", LOOPS[name][0])
+    data = build_data(config)
+    data.store("train")
+    ours = peak_memory(lambda: genbench_steps(config, data, 3))
+    return ours, peak_memory(lambda: plain_steps(name, config, data, 3))
 
 
 def main() -> None:
-    """Measure in turns and print the ratio of each pair."""
+    """Measure and print a table."""
     quieten()
-    config = compose_config("train", ["experiment=gan_mnist", "data=digits"])
-    data = build_data(config)
-    pairs = [(genbench_speed(config, data), plain_speed(config, data)) for _ in range(ROUNDS)]
-    ratios = [ours / plain for ours, plain in pairs]
-    ours, plain = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"steps/s: GenBench {ours:.1f}, plain loop {plain:.1f}")
-    print(f"ratio: median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
-    figures = {"genbench_steps_per_second": ours, "plain_steps_per_second": plain, "ratio": statistics.median(ratios)}
+    print("| training steps/s | GenBench | plain loop | ratio, median (range) | memory, MiB: GenBench, plain, ratio |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    figures = {}
+    for name in LOOPS:
+        found = compare(name)
+        ours, plain = compare_memory(name)
+        print(f"| {name} | {found} | {ours:.1f}, {plain:.1f}, {ours / plain:.3f} |", flush=True)
+        figures[name] = {"ratio": found.ratio, "memory_ratio": ours / plain}
     print(json.dumps({"step_speed": figures}))
 
 

@@ -1,0 +1,107 @@
+"""GenBench's U-Net and DDIM beside diffusers' at as many parameters, in turns; both on this machine's default device.
+
+make bench
+"""
+
+import json
+import time
+from typing import Any
+
+import torch
+from torch.optim import Adam
+
+from genbench.commands.assembly import build_data, build_method
+from genbench.commands.train import quieten
+from genbench.config import compose_config
+from genbench.randomness import Noise
+from tests.benchmarks.turns import in_turns
+
+ROUNDS, STEPS, CALLS, IMAGES = 9, 12, 20, 64
+SIDE = 16
+
+
+def ours() -> Any:
+    """Return DDPM with the small U-Net."""
+    config = compose_config("train", ["experiment=ddpm_digits", f"sampler.steps={CALLS}"])
+    return build_method(config, build_data(config))
+
+
+def theirs(parameters: int) -> Any:
+    """Return diffusers' U-Net of the same levels, blocks and attention, as wide as comes nearest in parameters."""
+    from diffusers import UNet2DModel
+
+    def make(width: int) -> Any:
+        return UNet2DModel(
+            sample_size=SIDE,
+            in_channels=1,
+            out_channels=1,
+            layers_per_block=1,
+            block_out_channels=(width, 2 * width, 2 * width),
+            norm_num_groups=8,
+            down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        )
+
+    widths = {width: abs(_size(make(width)) - parameters) for width in range(16, 72, 8)}
+    return make(min(widths, key=lambda width: widths[width]))
+
+
+def _size(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def steps_per_second(network: torch.nn.Module, predict: Any) -> float:
+    """Return steps/s of the network alone: forwards, backwards, Adam."""
+    optimizer = Adam(network.parameters(), 1e-4)
+    x, t = torch.randn(IMAGES, 1, SIDE, SIDE), torch.rand(IMAGES)
+    begin = 0.0
+    for index in range(STEPS + 2):
+        if index == 2:
+            begin = time.perf_counter()
+        loss = (predict(x, t) - x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return STEPS / (time.perf_counter() - begin)
+
+
+def images_per_second(draw: Any) -> float:
+    """Return how many images are drawn in a second."""
+    begin = time.perf_counter()
+    draw()
+    return IMAGES / (time.perf_counter() - begin)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    from diffusers import DDIMPipeline, DDIMScheduler
+
+    quieten()
+    method = ours()
+    network = method.denoiser
+    peer = theirs(_size(network))
+    pipeline = DDIMPipeline(peer, DDIMScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+    print(f"parameters: GenBench {_size(network):,}, diffusers {_size(peer):,}")
+    print("| | GenBench | diffusers | ratio, median (range) |")
+    print("| --- | ---: | ---: | ---: |")
+    step = in_turns(
+        lambda: steps_per_second(network.train(), network),
+        lambda: steps_per_second(peer.train(), lambda x, t: peer(x, (999 * t).long()).sample),
+        ROUNDS,
+    )
+    print(f"| U-Net steps/s, {IMAGES} images of {SIDE} x {SIDE} | {step} |", flush=True)
+    # Images as arrays, which is what both make before a file is written.
+    draw = in_turns(
+        lambda: images_per_second(lambda: method.eval().sample(IMAGES, noise=Noise(0))),
+        lambda: images_per_second(
+            lambda: pipeline(batch_size=IMAGES, num_inference_steps=CALLS, output_type="np").images
+        ),
+        ROUNDS,
+    )
+    print(f"| images/s by DDIM, {CALLS} calls | {draw} |")
+    print(json.dumps({"peers_speed": {"unet_step": step.ratio, "ddim": draw.ratio}}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Training steps as anyone would write them in plain PyTorch, over GenBench's own networks.
+
+Each function takes a method, for its networks and settings, and the training images (uint8), and returns a step.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import l1_loss, softplus
+from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from genbench.data.base import ImageData
+
+Step = Callable[[], None]
+
+
+def _images(data: ImageData) -> Callable[[], Tensor]:
+    images = data.store("train").images
+
+    def draw() -> Tensor:
+        chosen = torch.randint(0, len(images), (data.batch_size,))
+        return images[chosen].float() / 127.5 - 1
+
+    return draw
+
+
+def _average(network: torch.nn.Module, decay: float) -> AveragedModel:
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+
+def gan(method: Any, data: ImageData) -> Step:
+    """Non-saturating, a step of each player."""
+    generator, discriminator, batch = method.generator.train(), method.discriminator.train(), _images(data)
+    average = _average(generator, 0.999)
+    optimizer_d = Adam(discriminator.parameters(), 1e-4, (0.5, 0.999))
+    optimizer_g = Adam(generator.parameters(), 2e-4, (0.5, 0.999))
+
+    def step() -> None:
+        x = batch()
+        with torch.no_grad():
+            fake = generator(torch.randn(len(x), 100))
+        loss = softplus(-discriminator(x)).mean() + softplus(discriminator(fake)).mean()
+        optimizer_d.zero_grad()
+        loss.backward()
+        optimizer_d.step()
+        discriminator.requires_grad_(False)
+        loss = softplus(-discriminator(generator(torch.randn(len(x), 100)))).mean()
+        optimizer_g.zero_grad()
+        loss.backward()
+        optimizer_g.step()
+        discriminator.requires_grad_(True)
+        average.update_parameters(generator)
+
+    return step
+
+
+def wgan_gp(method: Any, data: ImageData) -> Step:
+    """A step of the critic with its penalty; every fifth time one of the generator."""
+    generator, critic, batch = method.generator.train(), method.discriminator.train(), _images(data)
+    average = _average(generator, 0.99)
+    optimizer_d = Adam(critic.parameters(), 2e-4, (0.0, 0.9))
+    optimizer_g = Adam(generator.parameters(), 2e-4, (0.0, 0.9))
+    done = [0]
+
+    def step() -> None:
+        x = batch()
+        with torch.no_grad():
+            fake = generator(torch.randn(len(x), method.latent_dim))
+        share = torch.rand(len(x), 1, 1, 1)
+        between = (share * x + (1 - share) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
+        loss = critic(fake).mean() - critic(x).mean() + 10 * penalty
+        optimizer_d.zero_grad()
+        loss.backward()
+        optimizer_d.step()
+        done[0] += 1
+        if done[0] % 5 == 0:
+            critic.requires_grad_(False)
+            loss = -critic(generator(torch.randn(len(x), method.latent_dim))).mean()
+            optimizer_g.zero_grad()
+            loss.backward()
+            optimizer_g.step()
+            critic.requires_grad_(True)
+            average.update_parameters(generator)
+
+    return step
+
+
+def pix2pix(method: Any, data: ImageData) -> Step:
+    """Translate, judge beside the source, L1."""
+    generator, discriminator = method.generator.train(), method.discriminator.train()
+    store: Any = data.store("train")
+    targets, sources = store.images, store.conditions
+    average = _average(generator, 0.999)
+    optimizer_d = Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
+    optimizer_g = Adam(generator.parameters(), 2e-4, (0.5, 0.999))
+
+    def step() -> None:
+        chosen = torch.randint(0, len(targets), (data.batch_size,))
+        y, x = (images[chosen].float() / 127.5 - 1 for images in (targets, sources))
+        with torch.no_grad():
+            fake = generator(x)
+        real_logits, fake_logits = (discriminator(torch.cat([x, image], 1)) for image in (y, fake))
+        loss = (softplus(-real_logits).mean() + softplus(fake_logits).mean()) / 2
+        optimizer_d.zero_grad()
+        loss.backward()
+        optimizer_d.step()
+        discriminator.requires_grad_(False)
+        fake = generator(x)
+        loss = softplus(-discriminator(torch.cat([x, fake], 1))).mean() + 100 * l1_loss(fake, y)
+        optimizer_g.zero_grad()
+        loss.backward()
+        optimizer_g.step()
+        discriminator.requires_grad_(True)
+        average.update_parameters(generator)
+
+    return step
+
+
+def ddpm(method: Any, data: ImageData) -> Step:
+    """Predict the noise at a random step of a thousand."""
+    network, batch = method.denoiser.train(), _images(data)
+    average = _average(network, 0.995)
+    optimizer = Adam(network.parameters(), 1e-3)
+    times = torch.arange(1001) / 1000
+    alpha_bar = torch.cos((times + 0.008) / 1.008 * torch.pi / 2).square()
+    alpha_bar = (alpha_bar / alpha_bar[0]).clamp(1e-5, 1)
+
+    def step() -> None:
+        x_0 = batch()
+        t = torch.randint(1, 1001, (len(x_0),))
+        eps = torch.randn_like(x_0)
+        share = alpha_bar[t].view(-1, 1, 1, 1)
+        x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
+        loss = (network(x_t, t / 1000) - eps).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(network)
+
+    return step
+
+
+LOOPS: dict[str, tuple[list[str], Callable[[Any, ImageData], Step]]] = {
+    "gan": (["experiment=gan_mnist", "data=digits"], gan),
+    "wgan_gp": (["experiment=wgan_gp_mnist", "data=digits"], wgan_gp),
+    "pix2pix": (["experiment=pix2pix_edges2digits", "data.source=digits"], pix2pix),
+    "ddpm": (["experiment=ddpm_digits"], ddpm),
+}
+"""The settings of each method, on scikit-learn's digits, which need no files, and its plain loop."""
