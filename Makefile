@@ -25,7 +25,11 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.step_speed
+	$(BIN)/python -m tests.benchmarks.options_speed
+	$(BIN)/python -m tests.benchmarks.peers_speed
 	$(BIN)/python -m tests.benchmarks.sampling_speed
+	$(BIN)/python -m tests.benchmarks.start_speed
+	$(BIN)/python -m tests.benchmarks.growth_speed
 	$(BIN)/python -m tests.benchmarks.data_speed
 	$(BIN)/python -m tests.benchmarks.score_speed
 

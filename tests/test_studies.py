@@ -1,7 +1,9 @@
 """The studies' scripts run on small runs and write their figure and their table."""
 
 import csv
+import json
 import runpy
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -174,3 +176,14 @@ def test_trilemma(train: Train, tmp_path: Path) -> None:
     assert float(rows["ddpm_x"]["training_tflops"]) > 0
     assert all(0 <= float(row[name]) <= 1 for row in rows.values() for name in ("precision", "recall"))
     assert (tmp_path / "trilemma.png").is_file()
+
+
+def test_seeds(train: Train, tmp_path: Path) -> None:
+    runs = [train("steps=2", "callbacks.scores.every=2", f"seed={seed}", name="seeds") for seed in (0, 1)]
+    train("steps=2", "callbacks.scores.every=2", name="alone")
+    assert "2 runs of 1 experiments" in run_study("seeds/study.py", tmp_path / "*", "--out", tmp_path / "out")
+    (row,) = table(tmp_path / "out" / "seeds.csv")
+    values = [json.loads((run / "scores.json").read_text())["values"]["fid_digits"] for run in runs]
+    assert float(row["mean"]) == pytest.approx(statistics.fmean(values), rel=1e-3)
+    assert float(row["deviation"]) == pytest.approx(statistics.stdev(values), rel=1e-2)
+    assert (tmp_path / "out" / "seeds.png").is_file()

@@ -27,7 +27,12 @@ from genbench.data.base import ImageData, Split
 from genbench.data.store import ImageStore
 from genbench.methods.base import GenerativeMethod
 
-EXPERIMENTS = ("ddpm_lsun", "improved_ddpm_lsun")
+EXPERIMENTS = {
+    "ddpm_lsun": [],
+    "improved_ddpm_lsun": [],
+    # R1 comes in every tenth step; a step without it is the usual one.
+    "ddgan_lsun": ["method.r1=0"],
+}
 GPUS = 8
 FLOPS = 60e12
 """A second, of one GPU on these networks: an eighth of the dense TF32 rate of an H100 (495e12), a careful guess."""
@@ -79,7 +84,7 @@ class Kept:
 
 def one_step(experiment: str, images: int, *watching: AbstractContextManager[Any]) -> tuple[GenerativeMethod, Trainer]:
     """Return a method and its trainer after one step of so many images, watched by what is entered for its time."""
-    config = compose_config("train", [f"experiment={experiment}", "data.root=none"])
+    config = compose_config("train", [f"experiment={experiment}", "data.root=none", *EXPERIMENTS[experiment]])
     size = config.data.get("size", 64)
     data = Noise((3, size, size), images)
     method = build_method(config, data)
@@ -112,7 +117,9 @@ def needs(experiment: str) -> dict[str, Any]:
         begun = time.monotonic()
         trainer.save_checkpoint(Path(folder) / "last.ckpt")
         seconds, size = time.monotonic() - begun, (Path(folder) / "last.ckpt").stat().st_size
-    batch = compose_config("train", [f"experiment={experiment}", "data.root=none"]).data.batch_size
+    batch = compose_config(
+        "train", [f"experiment={experiment}", "data.root=none", *EXPERIMENTS[experiment]]
+    ).data.batch_size
     trained = sum(value.numel() for value in method.parameters() if value.requires_grad)
     # Weights, averages and optimizer states as they are in the checkpoint; gradients, and DDP's copy of them.
     fixed = size + 2 * 4 * trained

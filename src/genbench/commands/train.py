@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from lightning import Callback, Trainer, seed_everything
 from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.pytorch.profilers import AdvancedProfiler, PyTorchProfiler, SimpleProfiler
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.callbacks.clock import Clock
@@ -35,6 +36,8 @@ from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
 from genbench.signatures import parameters_of
+
+_PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
 
 
 def main(config: DictConfig) -> None:
@@ -63,6 +66,8 @@ def main(config: DictConfig) -> None:
         # In place: the names in a checkpoint stay, so a run is drawn from and scored without compiling anything.
         for network in method.children():
             network.compile()
+    if config.trainer.get("profiler") not in (None, *_PROFILERS):
+        raise UserError(f"trainer.profiler={config.trainer.profiler} is none of {', '.join(_PROFILERS)}")
     plugins = [CheckpointFiles(), *slurm_plugins(config)]
     folder = old_folder or choose_folder(config)
     if not is_first_process():
@@ -100,6 +105,7 @@ def _train(
         logger=_build_loggers(config, folder, run_id),
         callbacks=callbacks,
         plugins=plugins,
+        **_profiler(config, folder),
     )
     with explained(trainer, folder):
         if trainer.is_global_zero:
@@ -168,6 +174,12 @@ def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[A
             same_run = {"id": run_id} if "id" in known else {}
             loggers.append(build(node, f"logger.{name}", save_dir=str(folder.path), **same_run))
     return loggers
+
+
+def _profiler(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
+    """Return a profiler that writes into the run folder, if one is asked for by its name."""
+    name = config.trainer.get("profiler")
+    return {} if name is None else {"profiler": _PROFILERS[name](dirpath=folder.path, filename="profile")}
 
 
 def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
