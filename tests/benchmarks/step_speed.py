@@ -31,7 +31,7 @@ from genbench.loggers import CSVTable
 from tests.benchmarks.plain_loops import LOOPS
 from tests.benchmarks.turns import Comparison, in_turns
 
-WARM_UP, SECONDS, ROUNDS = 10, 2.5, 15
+WARM_UP, SECONDS, ROUNDS = 10, 2.5, 11
 
 
 class Stopwatch(Callback):

@@ -49,7 +49,7 @@ class NearestImages(Callback):
         samples = sample_images(pl_module.sample, self.count, self.seed, conditions)
         real = data.store("train").images
         rows = nearest_rows(samples, real, self.neighbours)
-        below = [torch.stack([real[int(row)] for row in column]) for column in rows.T]
+        below = [real[column] for column in rows.T]
         log_picture(trainer, "samples/nearest", make_grid(torch.cat([samples, *below]), self.count), stem="nearest")
 
 
