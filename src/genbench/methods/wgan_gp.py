@@ -60,11 +60,12 @@ class WGANGP(LatentGAN):
         x, _ = batch
         with torch.no_grad():
             x_fake = self.generate(batch)
-        distance = -wasserstein_critic_loss(*self.judge_both(x, x_fake, batch))
         mix = torch.rand(len(x), device=x.device)
         # A slope in half precision would over- or underflow.
         with torch.autocast(x.device.type, enabled=False):
             penalty = gradient_penalty(self.discriminator, x.float(), x_fake.float(), mix)
+        # After the penalty, which needs the most memory: the graphs of these passes are not kept through it.
+        distance = -wasserstein_critic_loss(*self.judge_both(x, x_fake, batch))
         return self.penalty * penalty - distance, {"adversary/wasserstein": distance, "adversary/penalty": penalty}
 
     def generator_loss(self, batch: Labelled) -> Turn:
