@@ -11,7 +11,7 @@ from genbench.config import compose_config
 from tests.benchmarks.step_speed import genbench_steps
 from tests.benchmarks.turns import Comparison, in_turns
 
-ROUNDS, STEPS = 5, 20
+ROUNDS, STEPS = 3, 20
 
 _GAN = ["experiment=gan_mnist", "data=digits"]
 _WGAN_GP = ["experiment=wgan_gp_mnist", "data=digits"]
