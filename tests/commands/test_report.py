@@ -311,4 +311,4 @@ def test_folders_of_folders_and_lists_of_them(
         (f"[{paths[0]},{paths[1]},{tmp_path}/outputs]", 3),
     ):
         write(f"runs={runs}")
-        assert f"{count} runs" in capsys.readouterr().out
+        assert f"{count} run" in capsys.readouterr().out

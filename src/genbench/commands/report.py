@@ -45,7 +45,7 @@ def main(config: DictConfig) -> None:
         raise UserError(f"out={config.out} can't be written: {error.strerror}") from error
     for problem in damaged:
         print(f"left out: {problem['path']}: {problem['why']}")
-    print(f"{len(records)} runs: {file}")
+    print(f"{len(records)} run{'' if len(records) == 1 else 's'}: {file}")
 
 
 def read_all(paths: Iterable[Path]) -> tuple[list[tuple[RunRecord, dict[str, Any]]], list[dict[str, str]]]:
