@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from genbench.commands.assembly import OpenRun, open_run
-from genbench.config import compose_config
+from genbench.config import compose_config, short_name
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.methods.base import HasLikelihood
@@ -50,7 +50,7 @@ def main() -> None:
         if not isinstance(run.method, HasLikelihood):
             raise UserError(f"{folder} is of a method that can't say how likely images are")
         run.data.prepare_data()
-        name, start = run.settings.method["_target_"].split(".")[-2], time.monotonic()
+        name, start = short_name(run.settings.method), time.monotonic()
         row: dict[str, Any] = {"method": name, "what": run.method.likelihood}
         if isinstance(run.method, DDPM):
             found = terms(run, arguments.count)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbench.commands.assembly import OpenRun, open_run
-from genbench.config import compose_config
+from genbench.config import compose_config, short_name
 from genbench.errors import UserError
 from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid, save_image
@@ -51,7 +51,7 @@ def main() -> None:
         run = open_run(compose_config("sample", [f"run={folder}", "device=auto"]))
         if not isinstance(run.method, HasLatents):
             raise UserError(f"{folder} is of a method without latents: there is nothing to walk through")
-        name = run.settings.method["_target_"].split(".")[-2]
+        name = short_name(run.settings.method)
         ends = Noise(arguments.seed).normal(2 * arguments.walks, run.method.latent_dim)
         start, end = ends[::2], ends[1::2]
         strips = []

@@ -126,6 +126,16 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def short_name(node: Any) -> str:
+    """Return the short name of what a node of the configuration builds, that of its file: `wgan_gp`."""
+    return str(node["_target_"]).split(".")[-2]
+
+
+def tags_of(config: DictConfig) -> list[str]:
+    """Return by what a run is found among others: its experiment and its sweep."""
+    return [str(tag) for tag in dict.fromkeys((config.name, config.get("sweep"))) if tag is not None]
+
+
 def for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
     """Let `train run=FOLDER data.root=DIR` pass: the run's own data set and metrics may have other keys than ours."""
     if verb not in ("train", "evaluate") or not any(override.startswith("run=") for override in overrides):

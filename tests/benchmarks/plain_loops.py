@@ -31,6 +31,12 @@ def _average(network: torch.nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
+def _move(optimizer: Adam, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
 def gan(method: Any, data: ImageData) -> Step:
     """Non-saturating, a step of each player."""
     generator, discriminator, batch = method.generator.train(), method.discriminator.train(), _images(data)
@@ -43,14 +49,10 @@ def gan(method: Any, data: ImageData) -> Step:
         with torch.no_grad():
             fake = generator(torch.randn(len(x), 100))
         loss = softplus(-discriminator(x)).mean() + softplus(discriminator(fake)).mean()
-        optimizer_d.zero_grad()
-        loss.backward()
-        optimizer_d.step()
+        _move(optimizer_d, loss)
         discriminator.requires_grad_(False)
         loss = softplus(-discriminator(generator(torch.randn(len(x), 100)))).mean()
-        optimizer_g.zero_grad()
-        loss.backward()
-        optimizer_g.step()
+        _move(optimizer_g, loss)
         discriminator.requires_grad_(True)
         average.update_parameters(generator)
 
@@ -74,16 +76,12 @@ def wgan_gp(method: Any, data: ImageData) -> Step:
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         loss = critic(fake).mean() - critic(x).mean() + 10 * penalty
-        optimizer_d.zero_grad()
-        loss.backward()
-        optimizer_d.step()
+        _move(optimizer_d, loss)
         done[0] += 1
         if done[0] % 5 == 0:
             critic.requires_grad_(False)
             loss = -critic(generator(torch.randn(len(x), method.latent_dim))).mean()
-            optimizer_g.zero_grad()
-            loss.backward()
-            optimizer_g.step()
+            _move(optimizer_g, loss)
             critic.requires_grad_(True)
             average.update_parameters(generator)
 
@@ -106,15 +104,11 @@ def pix2pix(method: Any, data: ImageData) -> Step:
             fake = generator(x)
         real_logits, fake_logits = (discriminator(torch.cat([x, image], 1)) for image in (y, fake))
         loss = (softplus(-real_logits).mean() + softplus(fake_logits).mean()) / 2
-        optimizer_d.zero_grad()
-        loss.backward()
-        optimizer_d.step()
+        _move(optimizer_d, loss)
         discriminator.requires_grad_(False)
         fake = generator(x)
         loss = softplus(-discriminator(torch.cat([x, fake], 1))).mean() + 100 * l1_loss(fake, y)
-        optimizer_g.zero_grad()
-        loss.backward()
-        optimizer_g.step()
+        _move(optimizer_g, loss)
         discriminator.requires_grad_(True)
         average.update_parameters(generator)
 

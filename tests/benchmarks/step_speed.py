@@ -23,7 +23,7 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.guard import Guard
 from genbench.callbacks.progress import StepProgress
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
-from genbench.commands.assembly import build_data, build_method
+from genbench.commands.assembly import build_data, build_method, compile_networks
 from genbench.commands.train import quieten
 from genbench.config import compose_config
 from genbench.data.base import ImageData
@@ -50,8 +50,7 @@ def genbench_steps(config: DictConfig, data: ImageData, steps: int) -> float:
     stopwatch = Stopwatch()
     method = build_method(config, data)
     if config.compile:
-        for network in method.children():
-            network.compile()
+        compile_networks(method)
     with tempfile.TemporaryDirectory() as folder:
         callbacks = [ReproducibleSteps(0), Clock(data.batch_size), StepProgress(), Guard(50), stopwatch]
         options = {"max_steps": WARM_UP + steps, "default_root_dir": folder}

@@ -72,9 +72,11 @@ def test_reused_samples_are_judged_twice_by_two_discriminators(monkeypatch: pyte
     assert all(torch.equal(a, b) for a, b in zip(before, gan.generator.parameters(), strict=True))
 
 
-def test_reused_samples_train(train: Train) -> None:
+def test_reused_samples_train(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     train("steps=3", "method.reuse_samples=true", "callbacks.scores.every=3")
+    assert "trained 3 steps" in capsys.readouterr().out
     train("steps=3", "method.reuse_samples=true", "method.discriminator_steps=2", status=2)
+    assert "reuse_samples takes discriminator_steps=1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("penalty", ["r1", "gradient"])

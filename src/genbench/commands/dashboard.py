@@ -13,7 +13,7 @@ from genbench.vocabulary import AXES, SECTIONS
 
 _INSTEAD = "dashboard.json"
 _EXTRACTORS = ("", "_digits")
-_OVER_IMAGES = ("fid", "is", "kid", "precision", "recall", "coverage", "smallest_class", "agreement")
+_OVER_IMAGES = ("is", "kid", "precision", "recall", "coverage", "smallest_class", "agreement")
 
 
 def main(config: DictConfig) -> None:
@@ -70,7 +70,7 @@ def build_workspace(entity: str, project: str) -> Any:
     sections: dict[str, list[Any]] = {
         "leaderboard": [*leaderboard, RunComparer(diff_only=True)],
         "trilemma": [trilemma(extractor) for extractor in _EXTRACTORS],
-        "score": [*(over(axis, "fid") for axis in AXES), *(over("images", name) for name in _OVER_IMAGES[1:])],
+        "score": [*(over(axis, "fid") for axis in AXES), *(over("images", name) for name in _OVER_IMAGES)],
         "samples": [
             MediaBrowser(title=name, media_keys=[f"samples/{name}"], mode="gallery", gallery_axis="step")
             for name in ("grid", "interpolation", "nearest")

@@ -7,6 +7,7 @@ from lightning import Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.callbacks.interruption import Interruption
+from genbench.config import short_name, tags_of
 from genbench.data.base import ImageData
 from genbench.runs import RunFolder
 from genbench.wandb_run import WandbRun
@@ -34,8 +35,8 @@ def shown_online(
     for logger in loggers:
         logger.begin(
             settings | {"manifest": folder.read_manifest()},
-            group=f"{method_name(config)}/{data.name}",
-            tags=[tag for tag in (config.name, config.sweep) if tag is not None],
+            group=f"{short_name(config.method)}/{data.name}",
+            tags=tags_of(config),
         )
     try:
         yield
@@ -50,8 +51,3 @@ def shown_online(
             "finished" if interruption.received is None else "stopped",
             {kind: files for kind, files in (pictures | {"scores": scores}).items() if files},
         )
-
-
-def method_name(config: DictConfig) -> str:
-    """Return a method's short name, that of its file: `wgan_gp`."""
-    return str(config.method["_target_"]).split(".")[-2]

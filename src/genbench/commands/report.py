@@ -71,6 +71,8 @@ def describe(
     ids = {run.path: f"run-{index}" for index, run in enumerate(runs)}
     protocols = _protocols(runs)
     groups = [_group(protocol, members, labels, ids, next(iter(protocols))) for protocol, members in protocols.items()]
+    places = {run.path: place for place, members in enumerate(protocols.values()) for run in members}
+    methods, datasets = sorted({run.method for run in runs}), sorted({run.data for run in runs})
     shown = [
         _row(run, labels, ids)
         | {
@@ -82,13 +84,13 @@ def describe(
     ]  # fmt: skip
     content = {
         "runs": shown,
-        "methods": sorted({run.method for run in runs}),
-        "datasets": sorted({run.data for run in runs}) or ["nothing"],
+        "methods": methods,
+        "datasets": datasets or ["nothing"],
         "written": time.strftime("%Y-%m-%d %H:%M"),
         "damaged": damaged,
         "filters": [
-            ("method", "Method", sorted({run.method for run in runs})),
-            ("data", "Data", sorted({run.data for run in runs})),
+            ("method", "Method", methods),
+            ("data", "Data", datasets),
             ("tags", "Tag", sorted({tag for run in runs for tag in run.tags})),
             ("state", "State", sorted({run.state for run in runs})),
         ],
@@ -98,7 +100,7 @@ def describe(
         ],
     }
     charts = {
-        "runs": [_for_script(run, labels, ids, list(protocols)) for run in runs],
+        "runs": [_for_script(run, labels, ids, places.get(run.path)) for run in runs],
         "groups": [[ids[run.path] for run in members] for members in protocols.values()],
         "better": {name: better(name) for run in runs for name in run.scores.get("values", {})},
     }
@@ -274,7 +276,7 @@ def _made_by(run: RunRecord) -> str:
     return f"{facts.get('begun', 'unknown time')}, {where}, torch {torch}, revision {facts.get('revision')}"
 
 
-def _for_script(run: RunRecord, labels: dict[Path, str], ids: dict[Path, str], protocols: list[str]) -> dict[str, Any]:
+def _for_script(run: RunRecord, labels: dict[Path, str], ids: dict[Path, str], protocol: int | None) -> dict[str, Any]:
     values = run.scores.get("values", {})
     row = _row(run, labels, ids)
     return {
@@ -282,7 +284,7 @@ def _for_script(run: RunRecord, labels: dict[Path, str], ids: dict[Path, str], p
         "tags": run.tags,
         "text": " ".join([row["label"], run.method, run.data, run.state, *run.tags, str(run.path)]).lower(),
         "scores": {name: value for name, value in values.items() if not is_deviation(name, values)},
-        "protocol": protocols.index(_protocol_of(run)) if run.scores else None,
+        "protocol": protocol,
         "settings": {key: json.dumps(value) for key, value in run.settings.items()},
         "curves": run.curves,
     }

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from genbench.config import short_name, tags_of
 from genbench.errors import UserError
 from genbench.figures.charts import read_csv
 from genbench.files import read_json
@@ -111,18 +112,19 @@ def read_run(path: Path) -> RunRecord:
     rows = read_csv(path / "metrics.csv") if (path / "metrics.csv").is_file() else []
     try:
         curves = _curves(rows)
-        steps = max(int(manifest.get("steps", 0)), int(rows[-1]["step"]) if rows else 0)
+        finished = int(manifest.get("steps", 0))
+        steps = max(finished, int(rows[-1]["step"]) if rows else 0)
         content: Any = OmegaConf.to_container(config)
         seconds = manifest.get("seconds") or next((s for s in reversed(curves.get("seconds", [])) if s), None)
         if scores and not isinstance(scores["values"] | scores["protocol"], dict):
             raise ValueError("scores.json holds no scores")
-        state, why = _state(folder, manifest, steps, int(config.steps))
+        state, why = ("finished", "") if finished >= config.steps else _state(path, manifest, steps, int(config.steps))
         return RunRecord(
             path=path,
-            method=str(config.method["_target_"]).split(".")[-2],
+            method=short_name(config.method),
             data=_data_name(config, manifest),
             experiment=str(config.name),
-            tags=[str(tag) for tag in dict.fromkeys((config.name, config.get("sweep"))) if tag is not None],
+            tags=tags_of(config),
             seed=int(config.seed),
             state=state,
             why=why,
@@ -156,10 +158,9 @@ def _check_inside(path: Path, files: list[Path]) -> None:
             raise UserError(f"{file} is a link that leads out of its run folder")
 
 
-def _state(folder: RunFolder, manifest: dict[str, Any], steps: int, planned: int) -> tuple[str, str]:
-    if folder.finished_steps() >= planned:
-        return "finished", ""
-    if is_held(folder.path):
+def _state(path: Path, manifest: dict[str, Any], steps: int, planned: int) -> tuple[str, str]:
+    """Return in what state a run is that is not finished, and why."""
+    if is_held(path):
         return "running", f"{steps:,} of {planned:,} steps"
     ended = manifest.get("ended")
     if ended:
@@ -169,7 +170,7 @@ def _state(folder: RunFolder, manifest: dict[str, Any], steps: int, planned: int
 
 def _data_name(config: Any, manifest: dict[str, Any]) -> str:
     described = manifest.get("data") or {}
-    name = described.get("name") or str(config.data["_target_"]).split(".")[-2]
+    name = described.get("name") or short_name(config.data)
     side = described["image_shape"][-1] if "image_shape" in described else config.data.get("size")
     return f"{name} {side}" if side else str(name)
 

@@ -23,7 +23,7 @@ from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.progress import duration
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.checkpoint_files import CheckpointFiles
-from genbench.commands.assembly import build, build_data, build_method
+from genbench.commands.assembly import build, build_data, build_method, compile_networks
 from genbench.commands.endings import explained, remember_end, stop
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
@@ -63,9 +63,7 @@ def main(config: DictConfig) -> None:
     data = build_data(config)
     method = build_method(config, data)
     if config.get("compile", False):
-        # In place: the names in a checkpoint stay, so a run is drawn from and scored without compiling anything.
-        for network in method.children():
-            network.compile()
+        compile_networks(method)
     if config.trainer.get("profiler") not in (None, *_PROFILERS):
         raise UserError(f"trainer.profiler={config.trainer.profiler} is none of {', '.join(_PROFILERS)}")
     plugins = [CheckpointFiles(), *slurm_plugins(config)]
