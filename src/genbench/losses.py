@@ -59,8 +59,11 @@ def cross_entropy_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, s
     (Salimans et al. 2016, section 3.4) labels real images 1 - smoothing, so that D does not grow sure without end;
     generated images stay 0, or else D would praise the generator where it errs already.
     """
-    # -(1 - s) log D - s log(1 - D) = softplus(-logit) + s logit
-    return (softplus(-real_logits) + smoothing * real_logits).mean() + softplus(fake_logits).mean()
+    real = softplus(-real_logits)
+    if smoothing:
+        # -(1 - s) log D - s log(1 - D) = softplus(-logit) + s logit
+        real = real + smoothing * real_logits
+    return real.mean() + softplus(fake_logits).mean()
 
 
 def minimax_generator_loss(fake_logits: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
     make bench
 
 Each loop does the same work: the steps of all networks and an update of the average. GenBench also logs, guards, shows
-its progress and keeps its clock at their usual intervals; grids, scores and checkpoints are pauses between steps and
-are left out of both. Memory is the peak of all tensors: networks, their average, optimizers, what a step makes.
+its progress, keeps its clock and listens for signals at the usual intervals; grids, scores and checkpoints are pauses
+between steps and are left out of both. The two take turns every five steps, in one process. Memory is the peak of all
+tensors: networks, their average, optimizers, what a step makes.
 """
 
 import itertools
@@ -14,69 +15,121 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.profiler import ProfilerActivity, profile
 
 from genbench.callbacks.clock import Clock
-from genbench.callbacks.guard import Guard
-from genbench.callbacks.progress import StepProgress
+from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
-from genbench.commands.assembly import build_data, build_method, compile_networks
-from genbench.commands.train import quieten
+from genbench.commands.assembly import build, build_data, build_method, compile_networks
+from genbench.commands.profiling import Unprofiled
+from genbench.commands.train import build_callbacks, quieten
 from genbench.config import compose_config
 from genbench.data.base import ImageData
 from genbench.loggers import CSVTable
 from tests.benchmarks.plain_loops import LOOPS
-from tests.benchmarks.turns import Comparison, in_turns
+from tests.benchmarks.turns import Comparison, compare_pairs
 
-WARM_UP, SECONDS, ROUNDS = 10, 2.5, 11
+SLICE, ROUND, ROUNDS, FEW = 5, 50, 20, 3
+_NO_PAUSES = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores", "checkpoints")]
+
+
+class InTurns(Callback):
+    """After every `SLICE` steps take as many of another loop; note how many a second there were of each in a round.
+
+    A round has as many steps as lie between two rows of figures, so that the cost of logging is in each.
+
+    Args:
+        other: a step of the other loop.
+        rounds: how many; then the training ends.
+    """
+
+    def __init__(self, other: Callable[[], None], rounds: int) -> None:
+        self._other = other
+        self._rounds = rounds
+        self._began = 0.0
+        self._slices: list[tuple[float, float]] = []
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Start with the first step."""
+        self._began = self._began or time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Take turns."""
+        if trainer.global_step % SLICE:
+            return
+        between = time.perf_counter()
+        for _ in range(SLICE):
+            self._other()
+        end = time.perf_counter()
+        self._slices.append((between - self._began, end - between))
+        trainer.should_stop = len(self._slices) * SLICE >= self._rounds * ROUND
+        self._began = time.perf_counter()
+
+    def pairs(self) -> list[tuple[float, float]]:
+        """Return steps/s of both in all rounds but the first, which warms up."""
+        count = ROUND // SLICE
+        rounds = [self._slices[begin : begin + count] for begin in range(count, len(self._slices), count)]
+        seconds = [[sum(column) for column in zip(*slices, strict=True)] for slices in rounds]
+        return [(ROUND / ours, ROUND / other) for ours, other in seconds]
 
 
 class Stopwatch(Callback):
-    """Note when the warm-up and the last step were done."""
+    """Note how many steps a second there were after a warm-up; then the training ends.
 
-    def __init__(self) -> None:
-        self.times: list[float] = []
+    Args:
+        warm_up: steps that are not counted.
+        steps: steps that are.
+    """
+
+    def __init__(self, warm_up: int, steps: int) -> None:
+        self._warm_up = warm_up
+        self._steps = steps
+        self._began = 0.0
+        self.steps_per_second = 0.0
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step in (WARM_UP, trainer.max_steps):
-            self.times.append(time.perf_counter())
+        """Look at the watch."""
+        if trainer.global_step == self._warm_up:
+            self._began = time.perf_counter()
+        if trainer.global_step == self._warm_up + self._steps:
+            self.steps_per_second = self._steps / (time.perf_counter() - self._began)
+            trainer.should_stop = True
 
 
-def genbench_steps(config: DictConfig, data: ImageData, steps: int) -> float:
-    """Return GenBench's steps per second over `steps` of them, after the warm-up."""
-    stopwatch = Stopwatch()
+def settings(overrides: list[str]) -> DictConfig:
+    """Return a run's configuration without pauses between steps."""
+    return compose_config("train", [*overrides, *_NO_PAUSES])
+
+
+def train(config: DictConfig, data: ImageData, end: Callback) -> None:
+    """Train as the command does, until a callback says stop."""
     method = build_method(config, data)
     if config.compile:
         compile_networks(method)
     with tempfile.TemporaryDirectory() as folder:
-        callbacks = [ReproducibleSteps(0), Clock(data.batch_size), StepProgress(), Guard(50), stopwatch]
-        options = {"max_steps": WARM_UP + steps, "default_root_dir": folder}
-        trainer = instantiate(config.trainer, logger=[CSVTable(folder)], callbacks=callbacks, **options)
+        # In the order of the command; the last one measures what all the others take.
+        callbacks = [ReproducibleSteps(0), Clock(data.batch_size), *build_callbacks(config), Interruption(), end]
+        trainer: Trainer = build(
+            config.trainer,
+            "trainer",
+            logger=[CSVTable(folder)],
+            callbacks=callbacks,
+            profiler=Unprofiled(),
+            max_steps=10**9,
+            default_root_dir=folder,
+        )
         trainer.fit(method, datamodule=data)
-    begin, end = stopwatch.times
-    return steps / (end - begin)
-
-
-def plain_steps(name: str, config: DictConfig, data: ImageData, steps: int) -> float:
-    """Return the plain loop's steps per second."""
-    step = LOOPS[name][1](build_method(config, data), data)
-    for _ in range(WARM_UP):
-        step()
-    begin = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return steps / (time.perf_counter() - begin)
 
 
 def compare(name: str, rounds: int = ROUNDS) -> Comparison:
     """Compare GenBench with the plain loop of a method."""
-    config = compose_config("train", LOOPS[name][0])
+    config = settings(LOOPS[name][0])
     data = build_data(config)
-    steps = max(20, int(SECONDS * plain_steps(name, config, data, 5)))
-    return in_turns(lambda: genbench_steps(config, data, steps), lambda: plain_steps(name, config, data, steps), rounds)
+    turns = InTurns(LOOPS[name][1](build_method(config, data), data), rounds + 1)
+    train(config, data, turns)
+    return compare_pairs(turns.pairs())
 
 
 def peak_memory(run: Callable[[], object]) -> float:
@@ -90,11 +143,17 @@ def peak_memory(run: Callable[[], object]) -> float:
 
 def compare_memory(name: str) -> tuple[float, float]:
     """Return the peaks of GenBench and of the plain loop: networks, optimizers and a few steps."""
-    config = compose_config("train", LOOPS[name][0])
+    config = settings(LOOPS[name][0])
     data = build_data(config)
     data.store("train")
-    ours = peak_memory(lambda: genbench_steps(config, data, 3))
-    return ours, peak_memory(lambda: plain_steps(name, config, data, 3))
+    ours = peak_memory(lambda: train(config, data, Stopwatch(0, FEW)))
+
+    def plain() -> None:
+        step = LOOPS[name][1](build_method(config, data), data)
+        for _ in range(FEW):
+            step()
+
+    return ours, peak_memory(plain)
 
 
 def main() -> None:

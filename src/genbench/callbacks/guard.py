@@ -20,7 +20,7 @@ class Guard(Callback):
 
     def __init__(self, every: int) -> None:
         self.every = max(1, every)
-        self._finite: dict[str, Tensor] = {}
+        self._losses: dict[str, list[Tensor]] = {}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -31,14 +31,13 @@ class Guard(Callback):
             DivergenceError: one of them was not finite since the last look.
         """
         for name, loss in (outputs or {}).items():
-            finite = torch.isfinite(loss.detach())
-            self._finite[name] = finite & self._finite.get(name, finite)
+            self._losses.setdefault(name, []).append(loss.detach())
         if trainer.global_step % self.every and trainer.global_step != trainer.max_steps:
             return
-        for name, finite in self._finite.items():
-            if not finite:
+        for name, losses in self._losses.items():
+            if not torch.stack(losses).isfinite().all():
                 raise _diverged(name, trainer)
-        self._finite = {}
+        self._losses = {}
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Look at what is about to be written, so that the checkpoints that exist are good ones.

@@ -7,6 +7,9 @@ from lightning import Callback, LightningModule, Trainer
 
 from genbench.randomness import derive_seed
 
+_BLOCK = 64
+"""Steps whose seeds are derived together: for each by itself NumPy's code would have to come back into the cache."""
+
 
 class ReproducibleSteps(Callback):
     """Seed torch anew before every step.
@@ -20,10 +23,15 @@ class ReproducibleSteps(Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._seeds: dict[int, int] = {}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed by what the step is."""
-        seed = derive_seed("step", self.seed, trainer.global_rank, trainer.global_step)
+        step = trainer.global_step
+        if step not in self._seeds:
+            steps = range(step, step + _BLOCK)
+            self._seeds = {later: derive_seed("step", self.seed, trainer.global_rank, later) for later in steps}
+        seed = self._seeds[step]
         # torch.manual_seed would seed every kind of device that there could be, and for each that sleeps keep a stack
         # trace: seed the one in use.
         torch.default_generator.manual_seed(seed)

@@ -14,7 +14,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from lightning import Callback, Trainer, seed_everything
 from lightning.fabric.plugins.environments import SLURMEnvironment
-from lightning.pytorch.profilers import AdvancedProfiler, PyTorchProfiler, SimpleProfiler
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.callbacks.clock import Clock
@@ -28,6 +27,7 @@ from genbench.commands.endings import explained, remember_end, stop
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
+from genbench.commands.profiling import check_profiler, make_profiler
 from genbench.commands.scoreboard import publish, score_real
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
@@ -36,8 +36,6 @@ from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
 from genbench.signatures import parameters_of
-
-_PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
 
 
 def main(config: DictConfig) -> None:
@@ -64,8 +62,7 @@ def main(config: DictConfig) -> None:
     method = build_method(config, data)
     if config.get("compile", False):
         compile_networks(method)
-    if config.trainer.get("profiler") not in (None, *_PROFILERS):
-        raise UserError(f"trainer.profiler={config.trainer.profiler} is none of {', '.join(_PROFILERS)}")
+    check_profiler(config.trainer.get("profiler"))
     plugins = [CheckpointFiles(), *slurm_plugins(config)]
     folder = old_folder or choose_folder(config)
     if not is_first_process():
@@ -93,7 +90,7 @@ def _train(
     begun = folder.config_file.is_file()
     checkpoint = folder.resume_point(config.steps) if begun else None
     interruption = Interruption()
-    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *_build_callbacks(config), interruption]
+    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *build_callbacks(config), interruption]
     run_id = folder.read_manifest().get("id") or secrets.token_hex(4)
     trainer: Trainer = build(
         config.trainer,
@@ -103,7 +100,7 @@ def _train(
         logger=_build_loggers(config, folder, run_id),
         callbacks=callbacks,
         plugins=plugins,
-        **_profiler(config, folder),
+        profiler=make_profiler(config.trainer.get("profiler"), folder.path),
     )
     with explained(trainer, folder):
         if trainer.is_global_zero:
@@ -154,7 +151,7 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
     return config
 
 
-def _build_callbacks(config: DictConfig) -> list[Callback]:
+def build_callbacks(config: DictConfig) -> list[Callback]:
     """Build the callbacks in the order of their names in the configuration, which matters: see `Checkpoints`."""
     return [
         build(node, f"callbacks.{name}")
@@ -172,12 +169,6 @@ def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[A
             same_run = {"id": run_id} if "id" in known else {}
             loggers.append(build(node, f"logger.{name}", save_dir=str(folder.path), **same_run))
     return loggers
-
-
-def _profiler(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
-    """Return a profiler that writes into the run folder, if one is asked for by its name."""
-    name = config.trainer.get("profiler")
-    return {} if name is None else {"profiler": _PROFILERS[name](dirpath=folder.path, filename="profile")}
 
 
 def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:

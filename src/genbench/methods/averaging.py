@@ -43,7 +43,7 @@ class AveragedNetwork(AveragedModel):
         # Read once a session: a GPU would have to be waited for.
         count = int(self.n_averaged) if self._count is None else self._count
         past = min(self.decay, (1 + count) / (10 + count)) if count else 0.0
-        averaged, current = ([*part.parameters(), *part.buffers()] for part in (self.module, model))
+        averaged, current = (_tensors(part) for part in (self.module, model))
         pairs = list(zip(averaged, current, strict=True))
         moving = [pair for pair in pairs if pair[0].is_floating_point()]
         # All tensors at once.
@@ -59,6 +59,12 @@ class AveragedNetwork(AveragedModel):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the averaged network."""
         return super().forward(*args, **kwargs)
+
+
+def _tensors(network: nn.Module) -> list[torch.Tensor]:
+    """Return all parameters and buffers, shared ones once, in one walk; `parameters` and `buffers` take one each."""
+    named = (tensors for part in network.modules() for tensors in (part._parameters, part._buffers))
+    return list(dict.fromkeys(tensor for tensors in named for tensor in tensors.values() if tensor is not None))
 
 
 def _forget_count(average: AveragedNetwork, _: Any) -> None:

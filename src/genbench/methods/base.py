@@ -1,7 +1,7 @@
 """What every generative method answers, whatever it is inside."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lightning import LightningModule
 from torch import Tensor
@@ -20,6 +20,13 @@ class GenerativeMethod(LightningModule, ABC):
 
     is_conditional = False
     """Whether `sample` must be told what each image shall show."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; what Lightning notes some fifty times a step, the hook that it is in, without ceremony."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     @abstractmethod
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
