@@ -1,4 +1,6 @@
-"""GenBench's U-Net and DDIM beside diffusers' at as many parameters, in turns; both on this machine's default device.
+"""GenBench beside what people would use in its place, at as many parameters, in turns.
+
+Its U-Net and DDIM stand beside those of diffusers, DCGAN beside a script as tutorials have it.
 
 make bench
 """
@@ -14,7 +16,9 @@ from genbench.commands.assembly import build_data, build_method
 from genbench.commands.train import quieten
 from genbench.config import compose_config
 from genbench.randomness import Noise
-from tests.benchmarks.turns import in_turns
+from tests.benchmarks.dcgan_script import dcgan_script
+from tests.benchmarks.step_speed import InTurns, settings, train
+from tests.benchmarks.turns import Comparison, in_turns
 
 ROUNDS, STEPS, CALLS, IMAGES = 9, 12, 20, 64
 SIDE = 16
@@ -72,6 +76,21 @@ def images_per_second(draw: Any) -> float:
     return IMAGES / (time.perf_counter() - begin)
 
 
+def dcgan(overrides: list[str]) -> Comparison:
+    """Compare the paper's DCGAN at half its width, on digits at 64 pixels, with the script, in steps/s."""
+    words = ["experiment=dcgan_lsun", "data=digits", "data.size=64", "data.batch_size=64"]
+    widths = [f"network.{player}.width=64" for player in ("generator", "discriminator")]
+    config = settings([*words, *widths, *overrides])
+    data = build_data(config)
+    step, parameters = dcgan_script(data.store("train").images[:], data.batch_size, latent_dim=100, width=64)
+    method: Any = build_method(config, data)
+    if parameters != _size(method.generator) + _size(method.discriminator):
+        raise AssertionError("the script's networks are not as large as GenBench's")
+    turns = InTurns(step, rounds=4, length=10)
+    train(config, data, turns)
+    return turns.comparison()
+
+
 def main() -> None:
     """Measure and print a table."""
     from diffusers import DDIMPipeline, DDIMScheduler
@@ -83,7 +102,7 @@ def main() -> None:
     pipeline = DDIMPipeline(peer, DDIMScheduler())
     pipeline.set_progress_bar_config(disable=True)
     print(f"parameters: GenBench {_size(network):,}, diffusers {_size(peer):,}")
-    print("| | GenBench | diffusers | ratio, median (range) |")
+    print("| | GenBench | peer | ratio, median (range) |")
     print("| --- | ---: | ---: | ---: |")
     step = in_turns(
         lambda: steps_per_second(network.train(), network),
@@ -99,8 +118,12 @@ def main() -> None:
         ),
         ROUNDS,
     )
-    print(f"| images/s by DDIM, {CALLS} calls | {draw} |")
-    print(json.dumps({"peers_speed": {"unet_step": step.ratio, "ddim": draw.ratio}}))
+    print(f"| images/s by DDIM, {CALLS} calls | {draw} |", flush=True)
+    fresh, reused = dcgan([]), dcgan(["method.reuse_samples=true"])
+    print(f"| DCGAN steps/s | {fresh} |")
+    print(f"| DCGAN steps/s, method.reuse_samples=true as the script does | {reused} |")
+    figures = {"unet_step": step, "ddim": draw, "dcgan": fresh, "dcgan_reused": reused}
+    print(json.dumps({"peers_speed": {name: found.ratio for name, found in figures.items()}}))
 
 
 if __name__ == "__main__":

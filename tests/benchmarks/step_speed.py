@@ -42,12 +42,14 @@ class InTurns(Callback):
 
     Args:
         other: a step of the other loop.
-        rounds: how many; then the training ends.
+        rounds: how many, after one to warm up; then the training ends.
+        length: steps of a round.
     """
 
-    def __init__(self, other: Callable[[], None], rounds: int) -> None:
+    def __init__(self, other: Callable[[], None], rounds: int, length: int = ROUND) -> None:
         self._other = other
-        self._rounds = rounds
+        self._rounds = rounds + 1
+        self._length = length
         self._began = 0.0
         self._slices: list[tuple[float, float]] = []
 
@@ -64,15 +66,15 @@ class InTurns(Callback):
             self._other()
         end = time.perf_counter()
         self._slices.append((between - self._began, end - between))
-        trainer.should_stop = len(self._slices) * SLICE >= self._rounds * ROUND
+        trainer.should_stop = len(self._slices) * SLICE >= self._rounds * self._length
         self._began = time.perf_counter()
 
-    def pairs(self) -> list[tuple[float, float]]:
-        """Return steps/s of both in all rounds but the first, which warms up."""
-        count = ROUND // SLICE
+    def comparison(self) -> Comparison:
+        """Compare steps/s of both in all rounds but the first."""
+        count = self._length // SLICE
         rounds = [self._slices[begin : begin + count] for begin in range(count, len(self._slices), count)]
         seconds = [[sum(column) for column in zip(*slices, strict=True)] for slices in rounds]
-        return [(ROUND / ours, ROUND / other) for ours, other in seconds]
+        return compare_pairs([(self._length / ours, self._length / other) for ours, other in seconds])
 
 
 class Stopwatch(Callback):
@@ -127,9 +129,9 @@ def compare(name: str, rounds: int = ROUNDS) -> Comparison:
     """Compare GenBench with the plain loop of a method."""
     config = settings(LOOPS[name][0])
     data = build_data(config)
-    turns = InTurns(LOOPS[name][1](build_method(config, data), data), rounds + 1)
+    turns = InTurns(LOOPS[name][1](build_method(config, data), data), rounds)
     train(config, data, turns)
-    return compare_pairs(turns.pairs())
+    return turns.comparison()
 
 
 def peak_memory(run: Callable[[], object]) -> float:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from genbench.networks.normalisation import GroupNorm
+
 
 class Autoencoder(nn.Module):
     """Map images to a Gaussian over latents, and latents to images.
@@ -87,5 +89,5 @@ class Autoencoder(nn.Module):
         return one_hot(y.long(), self.num_classes).to(like)
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(min(8, channels // 2), channels)
+def _norm(channels: int) -> GroupNorm:
+    return GroupNorm(min(8, channels // 2), channels)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 NormName = Literal["batch", "instance", "none"]
@@ -24,6 +24,18 @@ def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
     if name == "none":
         return lambda channels: nn.Identity(), True
     raise ValueError(f"norm must be batch, instance or none, not {name!r}")
+
+
+class GroupNorm(nn.GroupNorm):
+    """GroupNorm in the precision of its weights, whatever comes in.
+
+    Under autocast that is float32, as autocast itself has it on GPUs; on CPUs autocast leaves it in bfloat16, where
+    torch's kernel takes six times as long.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (B, C, ...)."""
+        return super().forward(input.to(self.weight.dtype))
 
 
 def has_batch_norm(network: nn.Module) -> bool:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
 
+from genbench.networks.normalisation import GroupNorm
+
 TimeFeatures = Literal["sinusoids", "fourier"]
 
 _GROUPS = 32
@@ -319,7 +321,7 @@ def _latent_mapping(latent_dim: int, told: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _norm(channels: int) -> nn.GroupNorm:
+def _norm(channels: int) -> GroupNorm:
     # Narrow networks have fewer groups, so that a group is never one channel alone.
     groups = next(count for count in range(min(_GROUPS, max(1, channels // 2)), 0, -1) if channels % count == 0)
-    return nn.GroupNorm(groups, channels, eps=1e-6)
+    return GroupNorm(groups, channels, eps=1e-6)
