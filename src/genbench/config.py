@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from genbench.errors import UserError, near
+from genbench.errors import UserError, first_line, near
 from genbench.runs import RunFolder
 from genbench.signatures import Choice, parameters_of
 
@@ -162,7 +162,7 @@ def check(verb: str, overrides: list[str], multirun: bool, complete: bool = True
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:
-        raise UserError(f"can't be read as key=value: {_first_line(error)}") from error
+        raise UserError(f"can't be read as key=value: {first_line(error)}") from error
     if multirun:
         # The first value of each sweep together, then every other value by itself: as many as there are values, not
         # as many as there are runs.
@@ -232,7 +232,7 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> None:
     try:
         check_kinds(config)
     except OmegaConfBaseException as error:
-        raise UserError(_first_line(error)) from error
+        raise UserError(first_line(error)) from error
     missing = sorted(OmegaConf.missing_keys(config))
     if missing and complete:
         raise UserError(f"{verb} needs {', '.join(f'{key}=...' for key in missing)}")
@@ -288,8 +288,8 @@ def _explain(error: Exception, verb: str, overrides: list[str]) -> str:
         key = re.search(r"override '?\+?([\w/@.]+)", text)
         return f"there is no group {key[1] if key else text!r}{near(key[1] if key else '', _groups())}"
     # OmegaConf says first that a value did not fit, then, in the cause, why.
-    said = _first_line(error).removeprefix("Error merging override ")
-    return f"{said}: {_first_line(error.__cause__)}" if error.__cause__ else said
+    said = first_line(error).removeprefix("Error merging override ")
+    return f"{said}: {first_line(error.__cause__)}" if error.__cause__ else said
 
 
 def _near_key(key: str, verb: str, overrides: list[str]) -> str:
@@ -321,7 +321,3 @@ def _keys(config: DictConfig, path: str = "") -> Iterator[str]:
 
 def _groups() -> list[str]:
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

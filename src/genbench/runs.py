@@ -20,7 +20,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 import genbench
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.files import read_json, write_json, written_whole
 from genbench.trust import check_trusted
 
@@ -203,8 +203,7 @@ def _read(path: Path) -> dict[str, Any]:
         if not isinstance(content, dict) or "state_dict" not in content:
             raise ValueError("it has no state_dict")
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {reason}") from error
+        raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {first_line(error)}") from error
     return content
 
 

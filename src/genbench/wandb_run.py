@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.files import written_whole
 from genbench.vocabulary import AXES, SECTIONS, better
 
@@ -95,9 +95,9 @@ class WandbRun(Logger):
                 settings=quiet,
             )
         except wandb.Error as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UserError(
-                f"logger=wandb: {reason}; log in by `wandb login`, or use logger=wandb_offline and `wandb sync` later"
+                f"logger=wandb: {first_line(error)}; log in by `wandb login`, or use logger=wandb_offline and "
+                "`wandb sync` later"
             ) from error
         for axis in AXES:
             self._run.define_metric(axis, hidden=True)

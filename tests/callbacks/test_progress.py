@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from genbench.callbacks.progress import StepProgress, duration
+from genbench.callbacks.progress import StepProgress
+from genbench.wording import duration
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
 from genbench.vocabulary import plain_score
+from genbench.wording import duration
 
 _SHORTEST, _LONGEST = 10.0, 300.0
 _SHOWN_SCORES = ("fid", "mae")
@@ -92,13 +93,3 @@ class StepProgress(Callback):
         losses = {name.removeprefix("loss/"): figures[name] for name in self._losses if name in figures}
         parts += [f"{name} {float(value):.3f}" for name, value in losses.items()]
         return "  ".join([*parts, *([self._score_text] if self._score_text else [])])
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as a person says it, in at most two units."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    first = next((index for index, (value, _) in enumerate(parts) if value), 3)
-    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from genbench.config import check_kinds, options
 from genbench.data.base import ImageData
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.methods.base import GenerativeMethod
 from genbench.runs import RunFolder
 from genbench.signatures import parameters_of
@@ -127,4 +127,4 @@ def choose_device(name: str) -> torch.device:
     try:
         return torch.zeros((), device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name} can't be used: {str(error).splitlines()[0]}") from error
+        raise UserError(f"device={name} can't be used: {first_line(error)}") from error

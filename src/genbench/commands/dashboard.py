@@ -7,7 +7,7 @@ from typing import Any
 import wandb
 from omegaconf import DictConfig
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.files import write_json
 from genbench.vocabulary import AXES, SECTIONS
 
@@ -103,5 +103,5 @@ def _save(workspace: Any) -> str | None:
             return "no key: `wandb login`"
         workspace.save()
     except Exception as error:  # whatever its client or the network raise
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return first_line(error)
     return None

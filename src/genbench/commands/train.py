@@ -19,7 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
-from genbench.callbacks.progress import duration
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build, build_data, build_method, compile_networks
@@ -36,6 +35,7 @@ from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
 from genbench.signatures import parameters_of
+from genbench.wording import duration
 
 
 def main(config: DictConfig) -> None:

@@ -22,11 +22,12 @@ from filelock import FileLock, Timeout
 
 import genbench
 from genbench.data.decoding import CHUNK, Decoder, Pixels, decode_records
-from genbench.data.prepare_progress import Progress, human_bytes, human_time
+from genbench.data.prepare_progress import Progress, human_bytes
 from genbench.data.shards import CONDITIONS, FORMAT, HEADER_BYTES, MANIFEST, images_per_shard, shard_name
 from genbench.data.sources import Origin, Source
 from genbench.errors import UserError
 from genbench.files import flush, write_json
+from genbench.wording import duration
 
 OnError = Literal["stop", "skip"]
 _JOURNAL = "journal.json"
@@ -148,7 +149,7 @@ def _announce(plan: Plan, source: Source, journal: Journal) -> None:
     went_on = f", going on after {journal.records:,}" if journal.records else ""
     say(
         f"preparing {count:,} images of {plan.origin.path}{went_on}: {human_bytes(count * image_bytes)} in "
-        f"{plan.store}, about {human_time(seconds)} with {plan.workers} processes"
+        f"{plan.store}, about {duration(seconds)} with {plan.workers} processes"
     )
 
 

@@ -7,6 +7,8 @@ from types import TracebackType
 from rich import progress
 from rich.console import Console
 
+from genbench.wording import duration
+
 
 class Progress:
     """Show images done, images a second and the time left.
@@ -55,7 +57,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done, speed=speed)
         elif before * 10 // self._total != self._done * 10 // self._total:
-            left = human_time((self._total - self._done) / speed)
+            left = duration((self._total - self._done) / speed)
             print(
                 f"{self._name}: {self._done:,} of {self._total:,}, {speed:,.0f} images/s, {left} left",
                 file=sys.stderr,
@@ -71,11 +73,3 @@ def human_bytes(count: int) -> str:
             break
         size /= 1024
     return f"{size:.1f} {unit}" if unit != "B" else f"{count} B"
-
-
-def human_time(seconds: float) -> str:
-    """Return a time as people read it: 1 h 34 min, 12 min, 40 s."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -18,7 +18,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.metrics.extractors import Extractor, Features, hash_weights, offer_digits
 
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
@@ -116,7 +116,7 @@ def _load(path: Path) -> FeatureExtractorInceptionV3:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no one error for a file that is no checkpoint
-        raise UserError(f"{path} can't be read as weights: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} can't be read as weights: {first_line(error)}") from error
     # torch-fidelity unpickles without restriction, so it gets a file that was written here.
     with tempfile.TemporaryDirectory() as folder:
         clean = os.path.join(folder, "weights.pth")
@@ -124,7 +124,7 @@ def _load(path: Path) -> FeatureExtractorInceptionV3:
         try:
             return FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], clean)
         except (RuntimeError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} holds no weights of FID's Inception: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{path} holds no weights of FID's Inception: {first_line(error)}") from error
 
 
 def _fold(network: nn.Module) -> nn.Module:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtractorCLIP
 from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.metrics.extractors import Extractor, Features, hash_weights
 
 _CLIP, _DINOV2 = "clip-vit-b-32", "dinov2-vit-b-14"
@@ -76,4 +76,4 @@ def _build(path: Path, make: Any) -> Any:
     try:
         return make()
     except Exception as error:  # torch has no one error for a file that is no checkpoint
-        raise UserError(f"{path} can't be read as weights: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} can't be read as weights: {first_line(error)}") from error

@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from genbench.errors import UserError
+from genbench.wording import duration
 
 _HERE = Path(__file__).parent
 _LONGEST_SIDE = 1400
@@ -72,13 +73,8 @@ def show_figure(value: float | None) -> str:
 
 
 def show_duration(seconds: float | None) -> str:
-    """Return a length of time in the unit in which it is short."""
-    if seconds is None:
-        return ""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
+    """Return a length of time as tables show it."""
+    return "" if seconds is None else duration(seconds)
 
 
 def _json_in_html(content: Any) -> str:

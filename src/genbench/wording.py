@@ -1,0 +1,11 @@
+"""How numbers are put for people, the same everywhere."""
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a person says it, in at most two units: 1 h 34 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next((index for index, (value, _) in enumerate(parts) if value), 3)
+    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])
