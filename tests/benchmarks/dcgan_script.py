@@ -28,19 +28,21 @@ def _discriminator(width: int, channels: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 4), nn.Sigmoid())
 
 
-def dcgan_script(images: Tensor, batch_size: int, latent_dim: int, width: int) -> tuple[Callable[[], None], int]:
+def dcgan_script(
+    images: Tensor, batch_size: int, latent_dim: int, width: int, device: torch.device
+) -> tuple[Callable[[], None], int]:
     """Return a training step on uint8 images (N, C, 64, 64), and how many parameters its networks have."""
     channels = images.shape[1]
-    net_g, net_d = _generator(latent_dim, width, channels), _discriminator(width, channels)
+    net_g, net_d = _generator(latent_dim, width, channels).to(device), _discriminator(width, channels).to(device)
     criterion = nn.BCELoss()
     optimizer_g, optimizer_d = (Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (net_g, net_d))
 
     def step() -> None:
-        real = images[torch.randint(0, len(images), (batch_size,))].float() / 127.5 - 1
-        ones, zeros = torch.ones(batch_size), torch.zeros(batch_size)
+        real = images[torch.randint(0, len(images), (batch_size,))].to(device).float() / 127.5 - 1
+        ones, zeros = torch.ones(batch_size, device=device), torch.zeros(batch_size, device=device)
         net_d.zero_grad()
         criterion(net_d(real).view(-1), ones).backward()
-        fake = net_g(torch.randn(batch_size, latent_dim, 1, 1))
+        fake = net_g(torch.randn(batch_size, latent_dim, 1, 1, device=device))
         criterion(net_d(fake.detach()).view(-1), zeros).backward()
         optimizer_d.step()
         net_g.zero_grad()

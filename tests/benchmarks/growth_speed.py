@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from genbench.commands.assembly import build_data, build_method
 from genbench.commands.train import quieten
 from genbench.config import compose_config
 from genbench.randomness import Noise
+from tests.benchmarks.turns import DEVICE, machine, now
 
 _STEPS = 5
 
@@ -37,8 +37,8 @@ def costs(setting: str, samples: bool) -> tuple[float, float]:
     """Return seconds and FLOPs of a training step of DDPM, or of 64 samples."""
     config = compose_config("train", ["experiment=ddpm_digits", "data.batch_size=32", setting])
     data = build_data(config)
-    method = build_method(config, data)
-    x, y = data.store("train").batch(slice(0, data.batch_size), "cpu")[:2] if not samples else (torch.empty(0), None)
+    method = build_method(config, data).to(DEVICE)
+    x, y = data.store("train").batch(slice(0, data.batch_size), DEVICE)[:2] if not samples else (torch.empty(0), None)
 
     def work() -> None:
         if samples:
@@ -50,9 +50,9 @@ def costs(setting: str, samples: bool) -> tuple[float, float]:
     work()
     times = []
     for _ in range(_STEPS):
-        begin = time.perf_counter()
+        begin = now()
         work()
-        times.append(time.perf_counter() - begin)
+        times.append(now() - begin)
     with FlopCounterMode(display=False) as counter:
         work()
     return statistics.median(times), float(counter.get_total_flops())
@@ -69,7 +69,7 @@ def step_seconds(processes: int) -> float:
         words = [
             "experiment=ddpm_digits", "data.batch_size=64", "steps=30", "trainer.log_every_n_steps=10",
             "metrics=none", "callbacks.grid=null", "callbacks.nearest=null", f"output={folder}",
-            *(["trainer=ddp", f"trainer.devices={processes}"] if processes > 1 else []),
+            *(["trainer=ddp", f"trainer.devices={processes}"] if processes > 1 else []), "trainer.accelerator=cpu",
         ]  # fmt: skip
         environment: Any = os.environ | {"OMP_NUM_THREADS": "1"}
         subprocess.run([sys.executable, "-m", "genbench", *words], check=True, capture_output=True, env=environment)
@@ -81,6 +81,7 @@ def step_seconds(processes: int) -> float:
 def main() -> None:
     """Measure and print a table."""
     quieten()
+    print(machine())
     print("| grows | sizes | ms | exponent of seconds | of FLOPs |")
     print("| --- | --- | --- | ---: | ---: |")
     figures = {}

@@ -11,7 +11,7 @@ from genbench.commands.assembly import build_data
 from genbench.commands.train import quieten
 from genbench.data.base import ImageData
 from tests.benchmarks.step_speed import Stopwatch, settings, train
-from tests.benchmarks.turns import Comparison, in_turns
+from tests.benchmarks.turns import Comparison, in_turns, machine
 
 ROUNDS, WARM_UP, STEPS = 5, 30, 50
 
@@ -52,7 +52,8 @@ def compare(base: list[str], with_it: list[str], without: list[str], rounds: int
 def main() -> None:
     """Measure and print a table."""
     quieten()
-    print("| method, setting | steps/s with | without | ratio, median (range) |")
+    print(machine())
+    print("| method, setting | steps/s with | without | ratio, median (quartiles) |")
     print("| --- | ---: | ---: | ---: |")
     figures = {}
     for (method, setting), overrides in OPTIONS.items():

@@ -6,7 +6,6 @@ make bench
 """
 
 import json
-import time
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from genbench.config import compose_config
 from genbench.randomness import Noise
 from tests.benchmarks.dcgan_script import dcgan_script
 from tests.benchmarks.step_speed import InTurns, settings, train
-from tests.benchmarks.turns import Comparison, in_turns
+from tests.benchmarks.turns import DEVICE, Comparison, in_turns, machine, now
 
 ROUNDS, STEPS, CALLS, IMAGES = 9, 12, 20, 64
 SIDE = 16
@@ -27,7 +26,7 @@ SIDE = 16
 def ours() -> Any:
     """Return DDPM with the small U-Net."""
     config = compose_config("train", ["experiment=ddpm_digits", f"sampler.steps={CALLS}"])
-    return build_method(config, build_data(config))
+    return build_method(config, build_data(config)).to(DEVICE)
 
 
 def theirs(parameters: int) -> Any:
@@ -57,23 +56,23 @@ def _size(network: torch.nn.Module) -> int:
 def steps_per_second(network: torch.nn.Module, predict: Any) -> float:
     """Return steps/s of the network alone: forwards, backwards, Adam."""
     optimizer = Adam(network.parameters(), 1e-4)
-    x, t = torch.randn(IMAGES, 1, SIDE, SIDE), torch.rand(IMAGES)
+    x, t = torch.randn(IMAGES, 1, SIDE, SIDE, device=DEVICE), torch.rand(IMAGES, device=DEVICE)
     begin = 0.0
     for index in range(STEPS + 2):
         if index == 2:
-            begin = time.perf_counter()
+            begin = now()
         loss = (predict(x, t) - x).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return STEPS / (time.perf_counter() - begin)
+    return STEPS / (now() - begin)
 
 
 def images_per_second(draw: Any) -> float:
     """Return how many images are drawn in a second."""
-    begin = time.perf_counter()
+    begin = now()
     draw()
-    return IMAGES / (time.perf_counter() - begin)
+    return IMAGES / (now() - begin)
 
 
 def dcgan(overrides: list[str]) -> Comparison:
@@ -82,7 +81,7 @@ def dcgan(overrides: list[str]) -> Comparison:
     widths = [f"network.{player}.width=64" for player in ("generator", "discriminator")]
     config = settings([*words, *widths, *overrides])
     data = build_data(config)
-    step, parameters = dcgan_script(data.store("train").images[:], data.batch_size, latent_dim=100, width=64)
+    step, parameters = dcgan_script(data.store("train").images[:], data.batch_size, 100, 64, DEVICE)
     method: Any = build_method(config, data)
     if parameters != _size(method.generator) + _size(method.discriminator):
         raise AssertionError("the script's networks are not as large as GenBench's")
@@ -96,13 +95,14 @@ def main() -> None:
     from diffusers import DDIMPipeline, DDIMScheduler
 
     quieten()
+    print(machine())
     method = ours()
     network = method.denoiser
-    peer = theirs(_size(network))
+    peer = theirs(_size(network)).to(DEVICE)
     pipeline = DDIMPipeline(peer, DDIMScheduler())
     pipeline.set_progress_bar_config(disable=True)
     print(f"parameters: GenBench {_size(network):,}, diffusers {_size(peer):,}")
-    print("| | GenBench | peer | ratio, median (range) |")
+    print("| | GenBench | peer | ratio, median (quartiles) |")
     print("| --- | ---: | ---: | ---: |")
     step = in_turns(
         lambda: steps_per_second(network.train(), network),

@@ -1,6 +1,7 @@
 """Training steps as anyone would write them in plain PyTorch, over GenBench's own networks.
 
-Each function takes a method, for its networks and settings, and the training images (uint8), and returns a step.
+Each function takes a method, for its networks and settings, and the training images (uint8), and returns a step, which
+does not hold the method itself: that has an average of its own, whose memory would count.
 """
 
 from collections.abc import Callable
@@ -17,12 +18,12 @@ from genbench.data.base import ImageData
 Step = Callable[[], None]
 
 
-def _images(data: ImageData) -> Callable[[], Tensor]:
+def _images(data: ImageData, device: torch.device) -> Callable[[], Tensor]:
     images = data.store("train").images
 
     def draw() -> Tensor:
         chosen = torch.randint(0, len(images), (data.batch_size,))
-        return images[chosen].float() / 127.5 - 1
+        return images[chosen].to(device).float() / 127.5 - 1
 
     return draw
 
@@ -39,7 +40,8 @@ def _move(optimizer: Adam, loss: Tensor) -> None:
 
 def gan(method: Any, data: ImageData) -> Step:
     """Non-saturating, a step of each player."""
-    generator, discriminator, batch = method.generator.train(), method.discriminator.train(), _images(data)
+    generator, discriminator = method.generator.train(), method.discriminator.train()
+    batch = _images(data, method.device)
     average = _average(generator, 0.999)
     optimizer_d = Adam(discriminator.parameters(), 1e-4, (0.5, 0.999))
     optimizer_g = Adam(generator.parameters(), 2e-4, (0.5, 0.999))
@@ -47,11 +49,11 @@ def gan(method: Any, data: ImageData) -> Step:
     def step() -> None:
         x = batch()
         with torch.no_grad():
-            fake = generator(torch.randn(len(x), 100))
+            fake = generator(torch.randn(len(x), 100, device=x.device))
         loss = softplus(-discriminator(x)).mean() + softplus(discriminator(fake)).mean()
         _move(optimizer_d, loss)
         discriminator.requires_grad_(False)
-        loss = softplus(-discriminator(generator(torch.randn(len(x), 100)))).mean()
+        loss = softplus(-discriminator(generator(torch.randn(len(x), 100, device=x.device)))).mean()
         _move(optimizer_g, loss)
         discriminator.requires_grad_(True)
         average.update_parameters(generator)
@@ -61,7 +63,8 @@ def gan(method: Any, data: ImageData) -> Step:
 
 def wgan_gp(method: Any, data: ImageData) -> Step:
     """A step of the critic with its penalty; every fifth time one of the generator."""
-    generator, critic, batch = method.generator.train(), method.discriminator.train(), _images(data)
+    generator, critic = method.generator.train(), method.discriminator.train()
+    batch, latent_dim = _images(data, method.device), method.latent_dim
     average = _average(generator, 0.99)
     optimizer_d = Adam(critic.parameters(), 2e-4, (0.0, 0.9))
     optimizer_g = Adam(generator.parameters(), 2e-4, (0.0, 0.9))
@@ -70,8 +73,8 @@ def wgan_gp(method: Any, data: ImageData) -> Step:
     def step() -> None:
         x = batch()
         with torch.no_grad():
-            fake = generator(torch.randn(len(x), method.latent_dim))
-        share = torch.rand(len(x), 1, 1, 1)
+            fake = generator(torch.randn(len(x), latent_dim, device=x.device))
+        share = torch.rand(len(x), 1, 1, 1, device=x.device)
         between = (share * x + (1 - share) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
@@ -80,7 +83,7 @@ def wgan_gp(method: Any, data: ImageData) -> Step:
         done[0] += 1
         if done[0] % 5 == 0:
             critic.requires_grad_(False)
-            loss = -critic(generator(torch.randn(len(x), method.latent_dim))).mean()
+            loss = -critic(generator(torch.randn(len(x), latent_dim, device=x.device))).mean()
             _move(optimizer_g, loss)
             critic.requires_grad_(True)
             average.update_parameters(generator)
@@ -92,14 +95,14 @@ def pix2pix(method: Any, data: ImageData) -> Step:
     """Translate, judge beside the source, L1."""
     generator, discriminator = method.generator.train(), method.discriminator.train()
     store: Any = data.store("train")
-    targets, sources = store.images, store.conditions
+    targets, sources, device = store.images, store.conditions, method.device
     average = _average(generator, 0.999)
     optimizer_d = Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
     optimizer_g = Adam(generator.parameters(), 2e-4, (0.5, 0.999))
 
     def step() -> None:
         chosen = torch.randint(0, len(targets), (data.batch_size,))
-        y, x = (images[chosen].float() / 127.5 - 1 for images in (targets, sources))
+        y, x = (images[chosen].to(device).float() / 127.5 - 1 for images in (targets, sources))
         with torch.no_grad():
             fake = generator(x)
         real_logits, fake_logits = (discriminator(torch.cat([x, image], 1)) for image in (y, fake))
@@ -117,16 +120,16 @@ def pix2pix(method: Any, data: ImageData) -> Step:
 
 def ddpm(method: Any, data: ImageData) -> Step:
     """Predict the noise at a random step of a thousand."""
-    network, batch = method.denoiser.train(), _images(data)
+    network, batch = method.denoiser.train(), _images(data, method.device)
     average = _average(network, 0.995)
     optimizer = Adam(network.parameters(), 1e-3)
-    times = torch.arange(1001) / 1000
+    times = torch.arange(1001, device=method.device) / 1000
     alpha_bar = torch.cos((times + 0.008) / 1.008 * torch.pi / 2).square()
     alpha_bar = (alpha_bar / alpha_bar[0]).clamp(1e-5, 1)
 
     def step() -> None:
         x_0 = batch()
-        t = torch.randint(1, 1001, (len(x_0),))
+        t = torch.randint(1, 1001, (len(x_0),), device=x_0.device)
         eps = torch.randn_like(x_0)
         share = alpha_bar[t].view(-1, 1, 1, 1)
         x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps

@@ -8,7 +8,6 @@ beforehand and checks nothing.
 
 import json
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -18,6 +17,7 @@ from genbench.commands.assembly import build_data, build_method
 from genbench.config import compose_config
 from genbench.methods.ddpm import DDPM
 from genbench.randomness import CHUNK, Noise
+from tests.benchmarks.turns import DEVICE, now
 
 STEPS, ROUNDS = 50, 15
 
@@ -25,13 +25,13 @@ STEPS, ROUNDS = 50, 15
 def bare_loop(method: DDPM) -> Callable[[], Tensor]:
     """Return DDIM as anyone would write it for this one network."""
     network, chain = method.average.module, method.chain
-    times = torch.linspace(1, 1 / chain.steps, STEPS)
+    times = torch.linspace(1, 1 / chain.steps, STEPS, device=DEVICE)
     times = (times * chain.steps).round() / chain.steps
     alphas, sigmas = chain.alpha(times).tolist(), chain.sigma(times).tolist()
 
     @torch.no_grad()
     def draw() -> Tensor:
-        x = torch.randn(CHUNK, *method.image_shape)
+        x = torch.randn(CHUNK, *method.image_shape, device=DEVICE)
         x_0 = x
         for index in range(STEPS):
             eps = network(x, times[index].expand(CHUNK))
@@ -46,15 +46,15 @@ def bare_loop(method: DDPM) -> Callable[[], Tensor]:
 
 def seconds(draw: Callable[[], Tensor]) -> float:
     """Return how long it takes."""
-    begin = time.perf_counter()
+    begin = now()
     draw()
-    return time.perf_counter() - begin
+    return now() - begin
 
 
 def main() -> None:
     """Measure in turns and print the ratio of each pair."""
     config = compose_config("train", ["experiment=ddpm_digits"])
-    method = build_method(config, build_data(config)).eval()
+    method = build_method(config, build_data(config)).eval().to(DEVICE)
     assert isinstance(method, DDPM)
     bare, number = bare_loop(method), iter(range(10**6))
     seconds(bare)

@@ -8,13 +8,14 @@ between steps and are left out of both. The two take turns every five steps, in 
 tensors: networks, their average, optimizers, what a step makes.
 """
 
+import gc
 import itertools
 import json
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.profiler import ProfilerActivity, profile
@@ -29,9 +30,9 @@ from genbench.config import compose_config
 from genbench.data.base import ImageData
 from genbench.loggers import CSVTable
 from tests.benchmarks.plain_loops import LOOPS
-from tests.benchmarks.turns import Comparison, compare_pairs
+from tests.benchmarks.turns import DEVICE, Comparison, compare_pairs, machine, now
 
-SLICE, ROUND, ROUNDS, FEW = 5, 50, 20, 3
+SLICE, ROUND, ROUNDS, FEW, TRIES = 5, 50, 20, 6, 3
 _NO_PAUSES = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores", "checkpoints")]
 
 
@@ -44,6 +45,9 @@ class InTurns(Callback):
         other: a step of the other loop.
         rounds: how many, after one to warm up; then the training ends.
         length: steps of a round.
+
+    Attributes:
+        data_wait: the share of the training's time that it waited for batches.
     """
 
     def __init__(self, other: Callable[[], None], rounds: int, length: int = ROUND) -> None:
@@ -52,22 +56,25 @@ class InTurns(Callback):
         self._length = length
         self._began = 0.0
         self._slices: list[tuple[float, float]] = []
+        self.data_wait = 0.0
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
         """Start with the first step."""
-        self._began = self._began or time.perf_counter()
+        self._began = self._began or now()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Take turns."""
         if trainer.global_step % SLICE:
             return
-        between = time.perf_counter()
+        between = now()
         for _ in range(SLICE):
             self._other()
-        end = time.perf_counter()
+        end = now()
         self._slices.append((between - self._began, end - between))
         trainer.should_stop = len(self._slices) * SLICE >= self._rounds * self._length
-        self._began = time.perf_counter()
+        if trainer.should_stop:
+            self.data_wait = trainer.train_dataloader.seconds_spent / sum(ours for ours, _ in self._slices)
+        self._began = now()
 
     def comparison(self) -> Comparison:
         """Compare steps/s of both in all rounds but the first."""
@@ -94,9 +101,9 @@ class Stopwatch(Callback):
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Look at the watch."""
         if trainer.global_step == self._warm_up:
-            self._began = time.perf_counter()
+            self._began = now()
         if trainer.global_step == self._warm_up + self._steps:
-            self.steps_per_second = self._steps / (time.perf_counter() - self._began)
+            self.steps_per_second = self._steps / (now() - self._began)
             trainer.should_stop = True
 
 
@@ -125,17 +132,23 @@ def train(config: DictConfig, data: ImageData, end: Callback) -> None:
         trainer.fit(method, datamodule=data)
 
 
-def compare(name: str, rounds: int = ROUNDS) -> Comparison:
-    """Compare GenBench with the plain loop of a method."""
+def compare(name: str, rounds: int = ROUNDS) -> tuple[Comparison, float]:
+    """Compare GenBench with the plain loop of a method; return GenBench's share of time spent waiting for data, too."""
     config = settings(LOOPS[name][0])
     data = build_data(config)
-    turns = InTurns(LOOPS[name][1](build_method(config, data), data), rounds)
+    turns = InTurns(LOOPS[name][1](build_method(config, data).to(DEVICE), data), rounds)
     train(config, data, turns)
-    return turns.comparison()
+    return turns.comparison(), turns.data_wait
 
 
 def peak_memory(run: Callable[[], object]) -> float:
     """Return MiB of tensors that lived at the same time, at most, of all that were made meanwhile."""
+    if DEVICE.type == "cuda":
+        gc.collect()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         run()
     events = [event for event in watched.profiler.kineto_results.events() if event.name() == "[memory]"]  # type: ignore[union-attr]
@@ -148,27 +161,30 @@ def compare_memory(name: str) -> tuple[float, float]:
     config = settings(LOOPS[name][0])
     data = build_data(config)
     data.store("train")
-    ours = peak_memory(lambda: train(config, data, Stopwatch(0, FEW)))
+    # Now and then the profiler loses what was made early on: the largest of a few.
+    ours = max(peak_memory(lambda: train(config, data, Stopwatch(0, FEW))) for _ in range(TRIES))
 
     def plain() -> None:
-        step = LOOPS[name][1](build_method(config, data), data)
+        step = LOOPS[name][1](build_method(config, data).to(DEVICE), data)
         for _ in range(FEW):
             step()
 
-    return ours, peak_memory(plain)
+    return ours, max(peak_memory(plain) for _ in range(TRIES))
 
 
 def main() -> None:
     """Measure and print a table."""
     quieten()
-    print("| training steps/s | GenBench | plain loop | ratio, median (range) | memory, MiB: GenBench, plain, ratio |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print(machine())
+    columns = "ratio, median (quartiles) | memory, MiB: GenBench, plain, ratio | data wait"
+    print(f"| training steps/s | GenBench | plain loop | {columns} |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     figures = {}
     for name in LOOPS:
-        found = compare(name)
+        found, data_wait = compare(name)
         ours, plain = compare_memory(name)
-        print(f"| {name} | {found} | {ours:.1f}, {plain:.1f}, {ours / plain:.3f} |", flush=True)
-        figures[name] = {"ratio": found.ratio, "memory_ratio": ours / plain}
+        print(f"| {name} | {found} | {ours:.1f}, {plain:.1f}, {ours / plain:.3f} | {data_wait:.1%} |", flush=True)
+        figures[name] = {"ratio": found.ratio, "memory_ratio": ours / plain, "data_wait": data_wait}
     print(json.dumps({"step_speed": figures}))
 
 

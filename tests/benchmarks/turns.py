@@ -1,8 +1,35 @@
 """Two things measured in turns, so that what else the machine does falls on both."""
 
+import os
+import platform
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
+
+import torch
+
+from genbench.commands.assembly import choose_device
+
+DEVICE = choose_device("auto")
+"""Where both run: the first GPU, if there is one."""
+
+
+def now() -> float:
+    """Return seconds, once a GPU is done with all that it was given."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def machine() -> str:
+    """Return on what, with what and when something was measured."""
+    if DEVICE.type == "cuda":
+        chip = torch.cuda.get_device_name()
+    else:
+        chip = f"{os.cpu_count()} CPU cores of {platform.machine()}"
+    return f"{chip}, torch {torch.__version__}, Python {platform.python_version()}, {date.today()}"
 
 
 @dataclass(frozen=True)
