@@ -55,6 +55,8 @@ class AdversarialMethod(GenerativeMethod):
         self.discriminator = discriminator
         self.average = AveragedNetwork(generator, ema_decay)
         self.discriminator_steps = discriminator_steps
+        self.measures = True
+        """Whether the figures beside the loss of this turn will be logged, so that they are computed only then."""
         self._make_optimizers = (discriminator_optimizer, generator_optimizer)
         self._figures: dict[str, Tensor] = {}
 
@@ -122,6 +124,7 @@ class AdversarialMethod(GenerativeMethod):
     def _turn(
         self, player: str, optimizer: LightningOptimizer, loss_of: Callable[[Any], Turn], batch: Any, *, measure: bool
     ) -> None:
+        self.measures = measure
         # Toggling freezes the opponent: the generator's loss would fill the discriminator's gradients otherwise.
         with self.toggled_optimizer(optimizer):
             loss, figures = loss_of(batch)
@@ -133,8 +136,8 @@ class AdversarialMethod(GenerativeMethod):
             optimizer.step()
             if player == "discriminator":
                 self.constrain_discriminator()
-        self._figures |= {f"loss/{player}": loss, **figures}
-        self._figures = {name: value.detach() for name, value in self._figures.items()}
+        figures[f"loss/{player}"] = loss
+        self._figures |= {name: value.detach() for name, value in figures.items()}
 
 
 def _do_nothing() -> None:

@@ -94,10 +94,7 @@ class GAN(LatentGAN):
             x, x_fake = self.blur(batch[0]), self.blur(self._fakes(batch).detach())
         real, fake = self.judge_both(x, x_fake, batch)
         loss = self.objective.discriminator(real, fake)
-        figures = {
-            "adversary/d_real": self._mean_verdict(real),
-            "adversary/d_fake": self._mean_verdict(fake),
-        }
+        figures = self._mean_verdicts(d_real=real, d_fake=fake)
         if self.r1:
             # A slope in half precision would over- or underflow.
             with torch.autocast(x.device.type, enabled=False):
@@ -109,7 +106,7 @@ class GAN(LatentGAN):
     def generator_loss(self, batch: Labelled) -> Turn:
         """-E[log D(G(z))], or what the objective has in its place."""
         fake = self.judge(self.blur(self._fakes(batch)), batch)
-        return self.objective.generator(fake), {"adversary/d_fake_generator": self._mean_verdict(fake)}
+        return self.objective.generator(fake), self._mean_verdicts(d_fake_generator=fake)
 
     def _fakes(self, batch: Labelled) -> Tensor:
         return self._shared if self.reuse_samples else self.generate(batch)
@@ -121,6 +118,11 @@ class GAN(LatentGAN):
         left = max(0.0, 1 - self.step / self.instance_noise_steps)
         return images + self.instance_noise * left * torch.randn_like(images)
 
-    def _mean_verdict(self, outputs: Tensor) -> Tensor:
-        """Return the mean of D, a probability where the objective has one."""
-        return (outputs.sigmoid() if self._has_logits else outputs).mean()
+    def _mean_verdicts(self, **outputs: Tensor) -> dict[str, Tensor]:
+        """Return means of D, a probability where the objective has one, if they will be logged."""
+        if not self.measures:
+            return {}
+        return {
+            f"adversary/{name}": (values.sigmoid() if self._has_logits else values).mean()
+            for name, values in outputs.items()
+        }
