@@ -157,6 +157,41 @@ def test_files_are_whole_or_as_they_were(tmp_path: Path) -> None:
     assert '"one": 1' in file.read_text()
 
 
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_file_that_keeps_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    file, previous = tmp_path / "last", tmp_path / "previous"
+    replace = os.replace
+    missing = []
+
+    def watched(source: Path, target: Path) -> None:
+        replace(source, target)
+        missing.append(not file.exists())
+
+    def refused(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "replace", watched)
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    for content in ("one", "two", "three"):
+        with written_whole(file, previous=previous) as beside:
+            beside.write_text(content)
+        assert file.read_text() == content
+    assert previous.read_text() == "two"
+    assert any(missing) is not links
+
+
+def test_a_kill_between_two_names_is_mended_by_the_next_writing(tmp_path: Path) -> None:
+    file, previous, beside = (tmp_path / name for name in ("last", "previous", "previous.part"))
+    file.write_text("one")
+    previous.hardlink_to(file)
+    beside.hardlink_to(file)
+    with written_whole(file, previous=previous) as new:
+        new.write_text("two")
+    assert (file.read_text(), previous.read_text()) == ("two", "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "previous"]
+
+
 def test_a_full_disk_ends_a_run_and_spares_its_checkpoints(begin: Begin, tmp_path: Path) -> None:
     process, folder = begin("callbacks.checkpoints.every=200")
     # As a full disk, for this process alone: no file may become longer than 1,000 bytes.

@@ -20,7 +20,7 @@ def written_whole(path: Path, *, shared: bool = False, previous: Path | None = N
     Args:
         path: the file.
         shared: whether several processes may write it at the same time, the last to end winning.
-        previous: where the old file goes; None to replace it.
+        previous: a second name, in the same folder, under which the old file stays; None to replace it.
 
     Raises:
         OSError: the disk is full, or the folder can't be written to.
@@ -30,7 +30,7 @@ def written_whole(path: Path, *, shared: bool = False, previous: Path | None = N
         yield beside
         flush(beside)
         if previous is not None and path.is_file():
-            os.replace(path, previous)
+            keep_as(path, previous)
         os.replace(beside, path)
     except BaseException as error:
         with suppress(OSError):
@@ -40,6 +40,26 @@ def written_whole(path: Path, *, shared: bool = False, previous: Path | None = N
             error.filename = str(path)
         raise
     flush(path.parent)
+
+
+def keep_as(path: Path, previous: Path) -> None:
+    """Give a file a second name, in place of what had that name, so that it is never without its first.
+
+    Where the file system knows no links, the file is renamed.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    beside = previous.with_name(f"{previous.name}.part")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(path, beside)
+    except OSError:
+        os.replace(path, previous)
+        return
+    os.replace(beside, previous)
+    # Renaming does nothing when both names are of one file already, as after a kill between this and what follows.
+    beside.unlink(missing_ok=True)
 
 
 def write_json(content: Any, path: Path) -> None:
