@@ -41,6 +41,8 @@ def theirs(parameters: int) -> Any:
             layers_per_block=1,
             block_out_channels=(width, 2 * width, 2 * width),
             norm_num_groups=8,
+            # One head of attention, as ours; by itself it takes one for each eight channels.
+            attention_head_dim=2 * width,
             down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
             up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         )
