@@ -115,6 +115,9 @@ def test_two_processes_train_one_run(command_line: CommandLine, tmp_path: Path) 
     distributed = ["trainer=ddp", "trainer.devices=2", "callbacks.scores.every=6", "method.discriminator_steps=2"]
     result = command_line(*small, *distributed, f"output={tmp_path}", env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert result.returncode == 0, result.stderr
+    # Where SLURM is installed Lightning advises to use it.
+    assert "Warning" not in result.stderr
+    assert "srun" not in result.stderr
     (folder,) = (tmp_path / "gan_digits").iterdir()
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 12

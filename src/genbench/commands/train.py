@@ -45,6 +45,7 @@ def main(config: DictConfig) -> None:
         UserError: something in it can't be had.
         TrainingError: the training ended before its last step.
     """
+    quieten()
     overrides = list(HydraConfig.get().overrides.task)
     if _starts_processes(config) and HydraConfig.get().mode == RunMode.MULTIRUN:
         # Lightning starts the other processes by the command line of this one, which is that of the whole sweep.
@@ -55,7 +56,6 @@ def main(config: DictConfig) -> None:
     old_folder = None if config.run is None else RunFolder.open(config.run)
     if old_folder is not None:
         config = _reopen(old_folder, overrides)
-    quieten()
     seed_everything(config.seed, verbose=False)
     # What is refused here leaves no folder behind.
     data = build_data(config)
