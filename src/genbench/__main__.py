@@ -74,18 +74,25 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.verb == "list":
         from genbench.commands.list import main as list_all
 
-        return list_all()
+        return _print(list_all())
     if arguments.cfg:
         from omegaconf import OmegaConf
 
         config.check(arguments.verb, arguments.overrides, multirun=False, complete=False)
-        print(OmegaConf.to_yaml(config.compose_config(arguments.verb, arguments.overrides)), end="")
-        return None
+        return _print(OmegaConf.to_yaml(config.compose_config(arguments.verb, arguments.overrides)).rstrip("\n"))
     arguments.overrides = config.for_its_own_data(arguments.verb, arguments.overrides)
     config.check(arguments.verb, arguments.overrides, arguments.multirun)
     if arguments.multirun:
         arguments.overrides = config.for_a_sweep(arguments.overrides)
     return _run_hydra(arguments)
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # As in `list | head`: who reads has enough. What is left in the buffer would be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run_hydra(arguments: argparse.Namespace) -> None:

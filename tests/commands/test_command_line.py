@@ -89,6 +89,16 @@ def test_list_names_everything_with_a_line_each(command_line: CommandLine) -> No
             assert len(line[1]) > 10
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["--cfg"]])
+def test_a_reader_who_has_enough_is_no_mistake(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "genbench", *arguments]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_every_experiment_composes_and_fits_its_classes(command_line: CommandLine) -> None:
     for name in options("experiment"):
         result = command_line("--cfg", f"experiment={name}")

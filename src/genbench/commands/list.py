@@ -6,14 +6,14 @@ from genbench.config import CONF, options
 from genbench.signatures import first_line
 
 
-def main() -> None:
-    """Print the experiments, methods and data sets."""
+def main() -> str:
+    """Return the experiments, methods and data sets, a line each."""
+    lines = []
     for title, group in (("experiments", "experiment"), ("methods", "method"), ("data sets", "data")):
         names = options(group)
         width = max(map(len, names))
-        print(f"{title}:")
-        for name in names:
-            print(f"  {group}={name:{width}}  {describe(group, name)}")
+        lines += [f"{title}:", *(f"  {group}={name:{width}}  {describe(group, name)}" for name in names)]
+    return "\n".join(lines)
 
 
 def describe(group: str, name: str) -> str:
