@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,7 @@ from filelock import SoftFileLease
 
 from genbench.__main__ import main
 from genbench.data.digits import Digits
-from genbench.data.sources import open_zip
 from genbench.errors import UserError
-from genbench.files import write_json, written_whole
 from genbench.runs import RunFolder
 from tests.commands.test_train import last_checkpoint, table
 from tests.conftest import Train
@@ -144,52 +141,6 @@ def test_each_flipped_bit_is_harmless_or_found(train: Train) -> None:
         assert all(torch.equal(value, read[name]) for name, value in weights.items())
     # Most of a checkpoint is numbers.
     assert found > 75
-
-
-def test_files_are_whole_or_as_they_were(tmp_path: Path) -> None:
-    file = tmp_path / "facts.json"
-    write_json({"one": 1}, file)
-    with pytest.raises(TypeError):
-        write_json({"two": object()}, file)
-    with pytest.raises(TypeError), written_whole(file) as beside:
-        beside.write_bytes("half")  # type: ignore[arg-type]
-    assert [path.name for path in tmp_path.iterdir()] == ["facts.json"]
-    assert '"one": 1' in file.read_text()
-
-
-@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
-def test_a_file_that_keeps_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
-    file, previous = tmp_path / "last", tmp_path / "previous"
-    replace = os.replace
-    missing = []
-
-    def watched(source: Path, target: Path) -> None:
-        replace(source, target)
-        missing.append(not file.exists())
-
-    def refused(source: Path, target: Path) -> None:
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "replace", watched)
-    if not links:
-        monkeypatch.setattr(os, "link", refused)
-    for content in ("one", "two", "three"):
-        with written_whole(file, previous=previous) as beside:
-            beside.write_text(content)
-        assert file.read_text() == content
-    assert previous.read_text() == "two"
-    assert any(missing) is not links
-
-
-def test_a_kill_between_two_names_is_mended_by_the_next_writing(tmp_path: Path) -> None:
-    file, previous, beside = (tmp_path / name for name in ("last", "previous", "previous.part"))
-    file.write_text("one")
-    previous.hardlink_to(file)
-    beside.hardlink_to(file)
-    with written_whole(file, previous=previous) as new:
-        new.write_text("two")
-    assert (file.read_text(), previous.read_text()) == ("two", "one")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "previous"]
 
 
 def test_a_full_disk_ends_a_run_and_spares_its_checkpoints(begin: Begin, tmp_path: Path) -> None:
@@ -333,45 +284,3 @@ def test_a_sweep_begun_again_leaves_what_is_finished(tmp_path: Path, capsys: pyt
     assert f"goes on from {second / 'checkpoints' / 'previous.ckpt'}" in said
     assert len(list((tmp_path / "two_seeds").iterdir())) == 3
     assert (first / "manifest.json").read_bytes() == kept
-
-
-class Payload:
-    """Runs code when it is unpickled."""
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, ("it_ran",)
-
-
-def test_a_checkpoint_that_would_run_code_is_refused(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = train("steps=2", "callbacks.scores=null")
-    content = last_checkpoint(folder)
-    torch.save(content | {"extra": Payload()}, folder / "checkpoints" / "last.ckpt")
-    for words in (["train", f"run={folder}", "steps=4"], ["sample", f"run={folder}", "device=cpu"]):
-        assert main(words) == 2
-        assert "is damaged or not a checkpoint of GenBench" in capsys.readouterr().err
-    assert not Path("it_ran").exists()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("genbench.loggers.CSVTable", "os.system", "'os.system' is not trusted"),
-        ("genbench.loggers.CSVTable", "genbench.loggers.CSVTable\n    save_dir: /etc", "leads out of the run folder"),
-        ("genbench.loggers.CSVTable", "genbench.loggers.CSVTable\n    save_dir: ../..", "leads out of the run folder"),
-    ],
-)
-def test_a_config_that_leads_outside_is_refused(
-    train: Train, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
-) -> None:
-    folder = train("steps=2", "callbacks.scores=null")
-    config = folder / "config.yaml"
-    config.write_text(config.read_text().replace(old, new))
-    assert main(["train", f"run={folder}", "steps=4"]) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_an_archive_that_climbs_out_of_its_folder_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "bedroom_train_lmdb.zip", "w") as archive:
-        archive.writestr("../outside/data.mdb", b"")
-    with pytest.raises(UserError, match="leads out of its folder"):
-        open_zip(tmp_path / "bedroom_train_lmdb.zip")
