@@ -1,6 +1,5 @@
 """Turn a configuration into objects, and a run folder back into its method and data."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -67,8 +66,6 @@ def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False)
 
 def compile_networks(method: GenerativeMethod) -> None:
     """Compile a method's networks in place: the names in a checkpoint stay, so whoever draws need compile nothing."""
-    # What a sampled set's numbers come from is seeded between two graphs, as it is to be.
-    warnings.filterwarnings("ignore", message="(?s)Dynamo does not know how to trace .*Generator.manual_seed")
     for network in method.children():
         network.compile()
 

@@ -194,7 +194,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
 
 
 def quieten() -> None:
-    """Leave out what Lightning says at each start and what does not hold here."""
+    """Leave out what Lightning and torch say at each start and what does not hold here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Our loader begins at the step that the run stands at, so a run may go on in the middle of an epoch.
@@ -205,5 +205,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
     # A laptop may have SLURM's programs too.
     warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
+    # What a sampled set's numbers come from is seeded between two compiled graphs, as it is to be.
+    warnings.filterwarnings("ignore", message="(?s)Dynamo does not know how to trace .*Generator.manual_seed")
     # Lightning against the newest torch.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.* is deprecated")
