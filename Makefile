@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make lint   style and types
 # make bench  GenBench against plain loops, side by side
+# make accelerator   what a GPU does, in nine minutes; writes docs/accelerator.md
 # make soak   kills and a long training; writes docs/soak.md
 # make lock   renew requirements.lock from pyproject.toml
 
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready-$(shell sha256sum requirements.lock | cut -c1-16)
 
-.PHONY: demo test lint bench soak lock setup
+.PHONY: demo test lint bench accelerator soak lock setup
 
 demo: setup
 	$(BIN)/python -m genbench
@@ -32,6 +33,11 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.growth_speed
 	$(BIN)/python -m tests.benchmarks.data_speed
 	$(BIN)/python -m tests.benchmarks.score_speed
+
+# Not in the locked environment: a machine with a GPU has a torch of its own, which is what is to be measured.
+accelerator:
+	$(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) -m tests.benchmarks.accelerator \
+	  $(if $(IMAGES),--images "$(IMAGES)") $(if $(AGAIN),--again)
 
 soak: setup
 	$(BIN)/python -m tests.soak

@@ -38,6 +38,7 @@ class TrainSchema:
     sweep: str | None = None
     channels_last: bool = MISSING
     compile: bool = False
+    tf32: bool = MISSING
     data: Any = MISSING
     network: Any = MISSING
     method: Any = MISSING

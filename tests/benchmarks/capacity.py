@@ -23,9 +23,8 @@ from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build_method
 from genbench.commands.train import quieten
 from genbench.config import compose_config
-from genbench.data.base import ImageData, Split
-from genbench.data.store import ImageStore
 from genbench.methods.base import GenerativeMethod
+from tests.benchmarks.noise_data import NoiseData
 
 EXPERIMENTS = {
     "ddpm_lsun": [],
@@ -38,25 +37,6 @@ FLOPS = 60e12
 """A second, of one GPU on these networks: an eighth of the dense TF32 rate of an H100 (495e12), a careful guess."""
 LINK = 200e9
 """Bytes a second that a GPU sends to its neighbour by NVLink, of an H100's 450e9 each way."""
-
-
-class Noise(ImageData):
-    """Images of noise.
-
-    Args:
-        shape: (C, H, W).
-        count: images of a batch.
-    """
-
-    name = "noise"
-
-    def __init__(self, shape: tuple[int, int, int], count: int) -> None:
-        super().__init__(batch_size=count, seed=0)
-        self.image_shape = shape
-
-    def load(self, split: Split) -> ImageStore:
-        """Return the noise."""
-        return ImageStore(torch.randint(0, 256, (self.batch_size, *self.image_shape), dtype=torch.uint8))
 
 
 class Kept:
@@ -86,7 +66,7 @@ def one_step(experiment: str, images: int, *watching: AbstractContextManager[Any
     """Return a method and its trainer after one step of so many images, watched by what is entered for its time."""
     config = compose_config("train", [f"experiment={experiment}", "data.root=none", *EXPERIMENTS[experiment]])
     size = config.data.get("size", 64)
-    data = Noise((3, size, size), images)
+    data = NoiseData((3, size, size), images)
     method = build_method(config, data)
     trainer = Trainer(
         max_steps=1, max_epochs=-1, accelerator="cpu", logger=False, enable_checkpointing=False,

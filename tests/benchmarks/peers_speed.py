@@ -55,26 +55,28 @@ def _size(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def steps_per_second(network: torch.nn.Module, predict: Any) -> float:
-    """Return steps/s of the network alone: forwards, backwards, Adam."""
+def steps_per_second(
+    network: torch.nn.Module, predict: Any, shape: tuple[int, ...] = (IMAGES, 1, SIDE, SIDE), steps: int = STEPS
+) -> float:
+    """Return steps/s of the network alone on images of a shape: forwards, backwards, Adam."""
     optimizer = Adam(network.parameters(), 1e-4)
-    x, t = torch.randn(IMAGES, 1, SIDE, SIDE, device=DEVICE), torch.rand(IMAGES, device=DEVICE)
+    x, t = torch.randn(shape, device=DEVICE), torch.rand(shape[0], device=DEVICE)
     begin = 0.0
-    for index in range(STEPS + 2):
+    for index in range(steps + 2):
         if index == 2:
             begin = now()
         loss = (predict(x, t) - x).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return STEPS / (now() - begin)
+    return steps / (now() - begin)
 
 
-def images_per_second(draw: Any) -> float:
+def images_per_second(draw: Any, images: int = IMAGES) -> float:
     """Return how many images are drawn in a second."""
     begin = now()
     draw()
-    return IMAGES / (now() - begin)
+    return images / (now() - begin)
 
 
 def dcgan(overrides: list[str]) -> Comparison:

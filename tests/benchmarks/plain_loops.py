@@ -1,7 +1,7 @@
 """Training steps as anyone would write them in plain PyTorch, over GenBench's own networks.
 
-Each function takes a method, for its networks and settings, and the training images (uint8), and returns a step, which
-does not hold the method itself: that has an average of its own, whose memory would count.
+Each function takes a method, for its networks and settings, the training images (uint8) and how to move an optimizer,
+and returns a step, which does not hold the method itself: that has an average of its own, whose memory would count.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, softplus
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from genbench.data.base import ImageData
 
 Step = Callable[[], None]
+Move = Callable[..., None]
+"""Move an optimizer down a loss, by gradients clipped to a norm if one is given."""
 
 
 def _images(data: ImageData, device: torch.device) -> Callable[[], Tensor]:
@@ -32,16 +34,40 @@ def _average(network: torch.nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
-def _move(optimizer: Adam, loss: Tensor) -> None:
+def move(optimizer: Optimizer, loss: Tensor, clip: float | None = None) -> None:
+    """Take a step in float32 or bfloat16."""
     optimizer.zero_grad()
     loss.backward()
+    if clip is not None:
+        torch.nn.utils.clip_grad_norm_(_parameters(optimizer), clip)
     optimizer.step()
 
 
-def gan(method: Any, data: ImageData) -> Step:
+class ScaledMove:
+    """Take steps in float16, whose small gradients would vanish without a scale."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._scaler = torch.amp.GradScaler(device.type)
+
+    def __call__(self, optimizer: Optimizer, loss: Tensor, clip: float | None = None) -> None:
+        """Take a step."""
+        optimizer.zero_grad()
+        self._scaler.scale(loss).backward()
+        if clip is not None:
+            self._scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(_parameters(optimizer), clip)
+        self._scaler.step(optimizer)
+        self._scaler.update()
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def gan(method: Any, data: ImageData, move: Move = move) -> Step:
     """Non-saturating, a step of each player."""
     generator, discriminator = method.generator.train(), method.discriminator.train()
-    batch = _images(data, method.device)
+    batch, latent_dim = _images(data, method.device), method.latent_dim
     average = _average(generator, 0.999)
     optimizer_d = Adam(discriminator.parameters(), 1e-4, (0.5, 0.999))
     optimizer_g = Adam(generator.parameters(), 2e-4, (0.5, 0.999))
@@ -49,19 +75,19 @@ def gan(method: Any, data: ImageData) -> Step:
     def step() -> None:
         x = batch()
         with torch.no_grad():
-            fake = generator(torch.randn(len(x), 100, device=x.device))
+            fake = generator(torch.randn(len(x), latent_dim, device=x.device))
         loss = softplus(-discriminator(x)).mean() + softplus(discriminator(fake)).mean()
-        _move(optimizer_d, loss)
+        move(optimizer_d, loss)
         discriminator.requires_grad_(False)
-        loss = softplus(-discriminator(generator(torch.randn(len(x), 100, device=x.device)))).mean()
-        _move(optimizer_g, loss)
+        loss = softplus(-discriminator(generator(torch.randn(len(x), latent_dim, device=x.device)))).mean()
+        move(optimizer_g, loss)
         discriminator.requires_grad_(True)
         average.update_parameters(generator)
 
     return step
 
 
-def wgan_gp(method: Any, data: ImageData) -> Step:
+def wgan_gp(method: Any, data: ImageData, move: Move = move) -> Step:
     """A step of the critic with its penalty; every fifth time one of the generator."""
     generator, critic = method.generator.train(), method.discriminator.train()
     batch, latent_dim = _images(data, method.device), method.latent_dim
@@ -79,19 +105,19 @@ def wgan_gp(method: Any, data: ImageData) -> Step:
         (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         loss = critic(fake).mean() - critic(x).mean() + 10 * penalty
-        _move(optimizer_d, loss)
+        move(optimizer_d, loss)
         done[0] += 1
         if done[0] % 5 == 0:
             critic.requires_grad_(False)
             loss = -critic(generator(torch.randn(len(x), latent_dim, device=x.device))).mean()
-            _move(optimizer_g, loss)
+            move(optimizer_g, loss)
             critic.requires_grad_(True)
             average.update_parameters(generator)
 
     return step
 
 
-def pix2pix(method: Any, data: ImageData) -> Step:
+def pix2pix(method: Any, data: ImageData, move: Move = move) -> Step:
     """Translate, judge beside the source, L1."""
     generator, discriminator = method.generator.train(), method.discriminator.train()
     store: Any = data.store("train")
@@ -107,18 +133,50 @@ def pix2pix(method: Any, data: ImageData) -> Step:
             fake = generator(x)
         real_logits, fake_logits = (discriminator(torch.cat([x, image], 1)) for image in (y, fake))
         loss = (softplus(-real_logits).mean() + softplus(fake_logits).mean()) / 2
-        _move(optimizer_d, loss)
+        move(optimizer_d, loss)
         discriminator.requires_grad_(False)
         fake = generator(x)
         loss = softplus(-discriminator(torch.cat([x, fake], 1))).mean() + 100 * l1_loss(fake, y)
-        _move(optimizer_g, loss)
+        move(optimizer_g, loss)
         discriminator.requires_grad_(True)
         average.update_parameters(generator)
 
     return step
 
 
-def ddpm(method: Any, data: ImageData) -> Step:
+def cyclegan(method: Any, data: ImageData, move: Move = move) -> Step:
+    """There and back in both directions, each against a discriminator that is also shown older images."""
+    forth, back = method.generator.forth.train(), method.generator.back.train()
+    d_x, d_y = (method.discriminator[name].train() for name in "xy")
+    pool_x, pool_y, device = method.pool_x, method.pool_y, method.device
+    store: Any = data.store("train")
+    targets, sources = store.images, store.conditions
+    average = _average(method.generator, 0.999)
+    optimizer_d = Adam([*d_x.parameters(), *d_y.parameters()], 2e-4, (0.5, 0.999))
+    optimizer_g = Adam([*forth.parameters(), *back.parameters()], 2e-4, (0.5, 0.999))
+    translators, discriminators = method.generator, method.discriminator
+
+    def step() -> None:
+        chosen = torch.randint(0, len(targets), (data.batch_size,))
+        y, x = (images[chosen].to(device).float() / 127.5 - 1 for images in (targets, sources))
+        with torch.no_grad():
+            x_old, y_old = pool_x.exchange(back(y)), pool_y.exchange(forth(x))
+        pairs = [(d_x(x), d_x(x_old)), (d_y(y), d_y(y_old))]
+        loss = torch.stack([((real - 1).square().mean() + fake.square().mean()) / 2 for real, fake in pairs]).sum()
+        move(optimizer_d, loss)
+        discriminators.requires_grad_(False)
+        x_fake, y_fake = back(y), forth(x)
+        loss = (d_x(x_fake) - 1).square().mean() + (d_y(y_fake) - 1).square().mean()
+        loss = loss + 10 * (l1_loss(back(y_fake), x) + l1_loss(forth(x_fake), y))
+        loss = loss + 5 * (l1_loss(forth(y), y) + l1_loss(back(x), x))
+        move(optimizer_g, loss)
+        discriminators.requires_grad_(True)
+        average.update_parameters(translators)
+
+    return step
+
+
+def ddpm(method: Any, data: ImageData, move: Move = move) -> Step:
     """Predict the noise at a random step of a thousand."""
     network, batch = method.denoiser.train(), _images(data, method.device)
     average = _average(network, 0.995)
@@ -134,19 +192,17 @@ def ddpm(method: Any, data: ImageData) -> Step:
         share = alpha_bar[t].view(-1, 1, 1, 1)
         x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
         loss = (network(x_t, t / 1000) - eps).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+        move(optimizer, loss, clip=1.0)
         average.update_parameters(network)
 
     return step
 
 
-LOOPS: dict[str, tuple[list[str], Callable[[Any, ImageData], Step]]] = {
+LOOPS: dict[str, tuple[list[str], Callable[..., Step]]] = {
     "gan": (["experiment=gan_mnist", "data=digits"], gan),
     "wgan_gp": (["experiment=wgan_gp_mnist", "data=digits"], wgan_gp),
     "pix2pix": (["experiment=pix2pix_edges2digits", "data.source=digits"], pix2pix),
+    "cyclegan": (["experiment=cyclegan_digits", "data.domains=digits_tilted"], cyclegan),
     "ddpm": (["experiment=ddpm_digits"], ddpm),
 }
 """The settings of each method, on scikit-learn's digits, which need no files, and its plain loop."""

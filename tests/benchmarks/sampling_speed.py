@@ -22,10 +22,10 @@ from tests.benchmarks.turns import DEVICE, now
 STEPS, ROUNDS = 50, 15
 
 
-def bare_loop(method: DDPM) -> Callable[[], Tensor]:
-    """Return DDIM as anyone would write it for this one network."""
+def bare_loop(method: DDPM, steps: int = STEPS) -> Callable[[], Tensor]:
+    """Return DDIM as anyone would write it for this one network and so many calls."""
     network, chain = method.average.module, method.chain
-    times = torch.linspace(1, 1 / chain.steps, STEPS, device=DEVICE)
+    times = torch.linspace(1, 1 / chain.steps, steps, device=DEVICE)
     times = (times * chain.steps).round() / chain.steps
     alphas, sigmas = chain.alpha(times).tolist(), chain.sigma(times).tolist()
 
@@ -33,10 +33,10 @@ def bare_loop(method: DDPM) -> Callable[[], Tensor]:
     def draw() -> Tensor:
         x = torch.randn(CHUNK, *method.image_shape, device=DEVICE)
         x_0 = x
-        for index in range(STEPS):
+        for index in range(steps):
             eps = network(x, times[index].expand(CHUNK))
             x_0 = ((x - sigmas[index] * eps) / alphas[index]).clamp(-1, 1)
-            if index + 1 < STEPS:
+            if index + 1 < steps:
                 eps = (x - alphas[index] * x_0) / sigmas[index]
                 x = alphas[index + 1] * x_0 + sigmas[index + 1] * eps
         return x_0

@@ -9,7 +9,6 @@ import json
 import resource
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from torchmetrics.image.fid import _compute_fid
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from genbench.metrics.inception import Inception
 from genbench.metrics.neighbours import neighbour_scores
+from tests.benchmarks.turns import DEVICE, now
 from tests.metrics.inception_weights import write_random_weights
 
 ROUNDS, DIMENSIONS = 3, 2048
@@ -29,9 +29,9 @@ ROUNDS, DIMENSIONS = 3, 2048
 
 def seconds(work: Callable[[], Any]) -> float:
     """Return how long it takes."""
-    begin = time.perf_counter()
+    begin = now()
     work()
-    return time.perf_counter() - begin
+    return now() - begin
 
 
 def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any]) -> dict[str, float]:
@@ -41,12 +41,13 @@ def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any]) -> dict[str, fl
     return {"genbench_s": our_time, "other_s": their_time, "ratio": statistics.median(b / a for a, b in rounds)}
 
 
-def features() -> dict[str, float]:
+def features(count: int = 64) -> dict[str, float]:
     """Compare Inception's features on images of 64 x 64, the outputs too."""
     with tempfile.TemporaryDirectory() as folder:
         weights = str(write_random_weights(Path(folder) / "weights.pth"))
         ours, theirs = Inception(weights), FeatureExtractorInceptionV3("theirs", ["2048", "logits_unbiased"], weights)
-    images = torch.randint(0, 256, (64, 3, 64, 64), dtype=torch.uint8)
+    ours, theirs = ours.to(DEVICE), theirs.to(DEVICE)
+    images = torch.randint(0, 256, (count, 3, 64, 64), dtype=torch.uint8, device=DEVICE)
     ours(images), theirs(images)
     with torch.no_grad():
         pairs = list(zip(ours(images), theirs(images), strict=True))

@@ -29,10 +29,12 @@ from genbench.commands.train import build_callbacks, quieten
 from genbench.config import compose_config
 from genbench.data.base import ImageData
 from genbench.loggers import CSVTable
+from genbench.methods.base import GenerativeMethod
 from tests.benchmarks.plain_loops import LOOPS
 from tests.benchmarks.turns import DEVICE, Comparison, compare_pairs, machine, now
 
 SLICE, ROUND, ROUNDS, FEW, TRIES = 5, 50, 20, 6, 3
+_LEAST_ROUNDS = 3
 _NO_PAUSES = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores", "checkpoints")]
 
 
@@ -45,15 +47,26 @@ class InTurns(Callback):
         other: a step of the other loop.
         rounds: how many, after one to warm up; then the training ends.
         length: steps of a round.
+        slice_steps: steps of a turn.
+        seconds: after which it ends earlier, with three rounds at least; None for never.
 
     Attributes:
         data_wait: the share of the training's time that it waited for batches.
     """
 
-    def __init__(self, other: Callable[[], None], rounds: int, length: int = ROUND) -> None:
+    def __init__(
+        self,
+        other: Callable[[], None],
+        rounds: int,
+        length: int = ROUND,
+        slice_steps: int = SLICE,
+        seconds: float | None = None,
+    ) -> None:
         self._other = other
         self._rounds = rounds + 1
         self._length = length
+        self._slice = slice_steps
+        self._limit = seconds
         self._began = 0.0
         self._slices: list[tuple[float, float]] = []
         self.data_wait = 0.0
@@ -64,21 +77,28 @@ class InTurns(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Take turns."""
-        if trainer.global_step % SLICE:
+        if trainer.global_step % self._slice:
             return
         between = now()
-        for _ in range(SLICE):
+        for _ in range(self._slice):
             self._other()
         end = now()
         self._slices.append((between - self._began, end - between))
-        trainer.should_stop = len(self._slices) * SLICE >= self._rounds * self._length
+        trainer.should_stop = self._is_over()
         if trainer.should_stop:
             self.data_wait = trainer.train_dataloader.seconds_spent / sum(ours for ours, _ in self._slices)
         self._began = now()
 
+    def _is_over(self) -> bool:
+        per_round = self._length // self._slice
+        done = len(self._slices) // per_round
+        # The warm-up may take long and tell nothing: a network may be compiled in it.
+        spent = sum(sum(both) for both in self._slices[per_round:])
+        return done >= self._rounds or (self._limit is not None and spent >= self._limit and done > _LEAST_ROUNDS)
+
     def comparison(self) -> Comparison:
         """Compare steps/s of both in all rounds but the first."""
-        count = self._length // SLICE
+        count = self._length // self._slice
         rounds = [self._slices[begin : begin + count] for begin in range(count, len(self._slices), count)]
         seconds = [[sum(column) for column in zip(*slices, strict=True)] for slices in rounds]
         return compare_pairs([(self._length / ours, self._length / other) for ours, other in seconds])
@@ -112,11 +132,13 @@ def settings(overrides: list[str]) -> DictConfig:
     return compose_config("train", [*overrides, *_NO_PAUSES])
 
 
-def train(config: DictConfig, data: ImageData, end: Callback) -> None:
-    """Train as the command does, until a callback says stop."""
+def train(
+    config: DictConfig, data: ImageData, end: Callback, compiler: Callable[[GenerativeMethod], None] = compile_networks
+) -> None:
+    """Train as the command does, until a callback says stop; what compiles networks may be another."""
     method = build_method(config, data)
     if config.compile:
-        compile_networks(method)
+        compiler(method)
     with tempfile.TemporaryDirectory() as folder:
         # In the order of the command; the last one measures what all the others take.
         callbacks = [ReproducibleSteps(0), Clock(data.batch_size), *build_callbacks(config), Interruption(), end]

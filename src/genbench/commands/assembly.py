@@ -70,6 +70,13 @@ def compile_networks(method: GenerativeMethod) -> None:
         network.compile()
 
 
+def allow_tf32(allowed: bool) -> None:
+    """Let GPUs with tensor cores multiply float32 numbers with TF32's 10 bits of mantissa, in convolutions too."""
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high" if allowed else "highest")
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
 _PLACES = ("root", "prepared", "workers", "download")
 
 

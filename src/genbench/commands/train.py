@@ -21,7 +21,7 @@ from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.checkpoint_files import CheckpointFiles
-from genbench.commands.assembly import build, build_data, build_method, compile_networks
+from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.endings import explained, remember_end, stop
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
@@ -57,6 +57,9 @@ def main(config: DictConfig) -> None:
     if old_folder is not None:
         config = _reopen(old_folder, overrides)
     seed_everything(config.seed, verbose=False)
+    # Runs of before there was the setting went by torch's own.
+    if "tf32" in config:
+        allow_tf32(config.tf32)
     # What is refused here leaves no folder behind.
     data = build_data(config)
     method = build_method(config, data)

@@ -95,7 +95,7 @@ class ImageStore:
         conditions = _take(self.conditions, rows)
         if conditions.ndim == 4:
             return Batch(image, _load(conditions, device, variation))
-        return Batch(image, conditions.to(device, non_blocking=True))
+        return Batch(image, _hand_over(conditions, device))
 
 
 class UnpairedStore(ImageStore):
@@ -144,7 +144,14 @@ def _take(images: Images, rows: Tensor | slice) -> Tensor:
 
 
 def _load(images: Tensor, device: torch.device | str, variation: Variation) -> Tensor:
-    return variation.apply(to_float(images.to(device, non_blocking=True)))
+    return variation.apply(to_float(_hand_over(images, device)))
+
+
+def _hand_over(rows: Tensor, device: torch.device | str) -> Tensor:
+    """Return rows on a device, without waiting for a GPU: a copy from pageable memory would begin when it is idle."""
+    if torch.device(device).type == "cuda" and rows.device.type == "cpu":
+        rows = rows.pin_memory()
+    return rows.to(device, non_blocking=True)
 
 
 def _image_bytes(images: Images) -> int:

@@ -22,6 +22,8 @@ class ImagePool(nn.Module):
         super().__init__()
         self.register_buffer("images", torch.zeros(size, *image_shape))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
+        self._known: int | None = None
+        self.register_load_state_dict_post_hook(_forget_count)
 
     @torch.no_grad()
     def exchange(self, images: Tensor) -> Tensor:
@@ -30,8 +32,8 @@ class ImagePool(nn.Module):
         if size == 0:
             return images
         shown = images.clone()
-        # One look at the count, and one at the dice: each would make a GPU wait.
-        count = int(self.count)
+        # Read once a session, and the dice thrown on the CPU: a GPU would have to be waited for.
+        count = int(self.count) if self._known is None else self._known
         swaps, places = torch.rand(len(images)) < 0.5, torch.randint(size, (len(images),))
         for index, image in enumerate(images):
             if count < size:
@@ -40,5 +42,11 @@ class ImagePool(nn.Module):
             elif swaps[index]:
                 shown[index] = self.images[places[index]]
                 self.images[places[index]] = image
-        self.count.fill_(count)
+        if count != self._known:
+            self.count.fill_(count)
+            self._known = count
         return shown
+
+
+def _forget_count(pool: ImagePool, _: object) -> None:
+    pool._known = None

@@ -1,0 +1,1 @@
+"""What GenBench does on an accelerator, measured in minutes: `make accelerator`."""

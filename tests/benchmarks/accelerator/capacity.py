@@ -1,0 +1,42 @@
+"""The largest batch that a method can train on."""
+
+import gc
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from tests.benchmarks.accelerator.form import Form
+from tests.benchmarks.accelerator.numerics import float32_products
+from tests.benchmarks.accelerator.subjects import SUBJECTS, Subject
+from tests.benchmarks.step_speed import Stopwatch, peak_memory, train
+
+_MOST, _MOST_TINY = 65_536, 16
+
+
+def rows(form: Form) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return the methods whose memory matters."""
+    return {
+        f"{name}, bf16": partial(measure, SUBJECTS[name], form) for name in ("DDPM, 32", "DDPM, 64", "GAN, 64 pixels")
+    }
+
+
+def measure(subject: Subject, form: Form) -> dict[str, Any]:
+    """Double the batch until memory is full."""
+    config = subject.config(form, "trainer.precision=bf16-mixed")
+    batch, most = subject.data(form).batch_size, _MOST_TINY if form.tiny else _MOST
+    figures: dict[str, Any] = {}
+    while batch <= most:
+        watch = Stopwatch(1, 1)
+        data = subject.data(form, batch)
+        try:
+            with float32_products(True):
+                mib = peak_memory(lambda: train(config, data, watch))  # noqa: B023
+        except torch.OutOfMemoryError:
+            return {**figures, "stopped by": "memory"}
+        figures = {"images": batch, "GiB": mib / 1024, "images/s": watch.steps_per_second * batch}
+        del data
+        gc.collect()
+        batch *= 2
+    return {**figures, "stopped by": f"the end of what is tried, {most}"}
