@@ -23,7 +23,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from tests.benchmarks.accelerator.environment import Interpreter
-from tests.benchmarks.accelerator.page import render
+from tests.benchmarks.accelerator.page import cell, render
 from tests.benchmarks.accelerator.plan import PARTS, Part
 from tests.benchmarks.accelerator.record import Record
 
@@ -114,7 +114,7 @@ class Session:
     def _keep(self, part: Part, said: dict[str, Any]) -> None:
         content = {key: said[key] for key in ("figures", "failed") if key in said}
         self._record.add(part.name, said["row"], **content)
-        shown = said.get("failed") or ", ".join(f"{key} {value}" for key, value in said["figures"].items())
+        shown = said.get("failed") or ", ".join(f"{key} {cell(value)}" for key, value in said["figures"].items())
         print(f"{part.name}, {said['row']}: {shown}", flush=True)
         self.write()
 
@@ -197,4 +197,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C does: the processes of the parts, which are sessions of their own, end with this one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

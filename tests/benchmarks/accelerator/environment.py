@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _EXTRAS = ("bench",)
+_BUILT_FOR_A_TORCH = ("torchvision",)
 
 
 class Interpreter:
@@ -56,6 +57,18 @@ class Interpreter:
             if subprocess.run([*pip, *group], check=False, stdout=sys.stderr).returncode == 0:
                 self.installed += group
                 self.missing = [requirement for requirement in self.missing if requirement not in group]
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Remove what was installed and was built for another torch: it breaks all that imports it."""
+        for requirement in [each for each in self.installed if name(each) in _BUILT_FOR_A_TORCH]:
+            if subprocess.run(
+                [self.path, "-c", f"import {name(requirement)}"], check=False, capture_output=True
+            ).returncode:
+                pip = [sys.executable, "-m", "pip", "--python", self.path, "uninstall", "--quiet", "--yes"]
+                subprocess.run([*pip, name(requirement)], check=True, stdout=sys.stderr)
+                self.installed.remove(requirement)
+                self.missing.append(requirement)
 
 
 def _overlay(folder: Path) -> str:

@@ -1,7 +1,10 @@
-"""In which size things are measured: at a GPU's, or tiny, to see that they work."""
+"""In which size things are measured: at a GPU's, or tiny, to see that they work; and by how many threads."""
 
+import os
 import time
 from dataclasses import dataclass
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,8 @@ class Form:
     def seconds_left(self) -> float:
         """Return how many seconds the part has left."""
         return self.deadline - time.monotonic()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a process that shall compute with as many threads as this one: sums depend on it."""
+    return os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}

@@ -45,23 +45,24 @@ def _part(title: str, text: str, part: dict[str, Any]) -> Iterator[str]:
         yield "| | " + " | ".join(columns) + " |"
         yield "| --- |" + " ---: |" * len(columns)
         for name, figures in measured.items():
-            yield f"| {name} | " + " | ".join(_cell(figures.get(column)) for column in columns) + " |"
+            yield f"| {name} | " + " | ".join(cell(figures.get(column)) for column in columns) + " |"
         yield ""
     for name, picture in pictures.items():
         yield f"![{name}]({picture})\n"
     failed = {name: row["failed"] for name, row in rows.items() if "failed" in row}
     for name, message in failed.items():
-        yield f"- **{name} failed**: {_cell(message)}"
+        yield f"- **{name} failed**: {cell(message)}"
     missing = [name for name in rows if name not in measured and name not in failed]
     if missing:
         yield f"- not reached in the time that there was: {'; '.join(missing)}"
     if "failed" in part:
-        yield f"- **this part failed**: {_cell(part['failed'])}"
+        yield f"- **this part failed**: {cell(part['failed'])}"
     if failed or missing or "failed" in part:
         yield ""
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a figure as it is shown."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,7 +1,6 @@
 """Two processes on one accelerator, by the whole command."""
 
 import csv
-import os
 import socket
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.accelerator.form import Form
+from tests.benchmarks.accelerator.form import Form, environment
 from tests.benchmarks.turns import DEVICE
 
 
@@ -56,9 +55,9 @@ def _environment(rank: int, port: int) -> dict[str, str]:
     return common | {"NCCL_HOSTID": f"host{rank}", "NCCL_P2P_DISABLE": "1", "NCCL_SHM_DISABLE": "1"}
 
 
-def _begin(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+def _begin(words: list[str], own: dict[str, str]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "genbench", *words]
-    return subprocess.Popen(command, env=os.environ | environment, stdout=2, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment() | own, stdout=2, stderr=subprocess.PIPE, text=True)
 
 
 def _finish(started: list["subprocess.Popen[str]"]) -> None:

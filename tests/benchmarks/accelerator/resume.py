@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from genbench.__main__ import main
-from tests.benchmarks.accelerator.form import Form
+from tests.benchmarks.accelerator.form import Form, environment
 
 _FACTOR, _LEAST = 10, 1e-6
 
@@ -70,7 +70,8 @@ def measure(words: list[str], form: Form) -> dict[str, Any]:
 
 def _kill(words: list[str], step: int, output: Path) -> Path:
     """Begin a run that kills itself after a step; return its folder."""
-    process = subprocess.run([sys.executable, "-c", _KILLED, str(step), "train", *words], check=False, stdout=2)
+    command = [sys.executable, "-c", _KILLED, str(step), "train", *words]
+    process = subprocess.run(command, check=False, stdout=2, env=environment())
     if process.returncode != -signal.SIGKILL:
         raise RuntimeError(f"the run to be killed ended by itself with status {process.returncode}")
     (folder,) = output.glob("run/*")
