@@ -2,17 +2,21 @@
 
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from genbench.__main__ import main
+from tests.warm import run_warm, start_server
 
 # The networks of the tests are too small to gain from a second thread.
 torch.set_num_threads(1)
+
+# Before any test changes the environment.
+start_server()
 
 SMALL = [
     "data.size=8",
@@ -53,11 +57,10 @@ def train(tmp_path: Path) -> Train:
 
 @pytest.fixture
 def command_line() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs `python -m genbench` in a fresh process."""
+    """Return a function that runs `python -m genbench` in a process of its own."""
 
-    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "genbench", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return run_warm(["-m", "genbench", *arguments], **options)
 
     return run
 

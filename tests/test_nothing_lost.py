@@ -7,8 +7,6 @@ import errno
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +24,12 @@ from tests.commands.test_train import last_checkpoint, table
 from tests.conftest import Train
 from tests.soak.growth import watch_training
 from tests.soak.kills import RUNS, kill_and_resume
+from tests.warm import WarmProcess, start_warm
 
 LONG = [*RUNS["gan"], "steps=1000000", "callbacks.checkpoints.every=20"]
 """A run that does not end by itself."""
 
-Begin = Callable[..., tuple[subprocess.Popen[str], Path]]
+Begin = Callable[..., tuple[WarmProcess, Path]]
 
 
 def parent_of(pid: int) -> int | None:
@@ -50,14 +49,10 @@ def children_of(pid: int) -> list[int]:
 @pytest.fixture
 def begin(tmp_path: Path) -> Any:
     """Return a function that starts a long run and returns it with its folder, once that holds a checkpoint."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[WarmProcess] = []
 
-    def run(*words: str, name: str = "long") -> tuple[subprocess.Popen[str], Path]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "genbench", "train", *LONG, f"output={tmp_path}", f"name={name}", *words],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )  # fmt: skip
+    def run(*words: str, name: str = "long") -> tuple[WarmProcess, Path]:
+        process = start_warm("train", *LONG, f"output={tmp_path}", f"name={name}", *words)
         started.append(process)
         while not (found := list((tmp_path / name).glob("*/checkpoints/last.ckpt"))):
             assert process.poll() is None, process.communicate()[1]
@@ -66,20 +61,19 @@ def begin(tmp_path: Path) -> Any:
 
     yield run
     for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("kind", sorted(RUNS))
 def test_killed_runs_end_as_undisturbed_ones(tmp_path: Path, kind: str) -> None:
-    result = kill_and_resume(kind, tmp_path, kills=2, steps=400)
+    result = kill_and_resume(kind, tmp_path, kills=2, steps=400, start=start_warm)
     assert result.differences == []
     assert result.kills > 0
 
 
 def test_memory_and_files_stay_flat(tmp_path: Path) -> None:
-    samples = [sample for sample in watch_training(tmp_path, steps=600) if sample.step >= 200]
+    samples = [sample for sample in watch_training(tmp_path, steps=600, start=start_warm) if sample.step >= 200]
     assert len(samples) >= 3
     first, last = samples[0], samples[-1]
     # Eight scores, grids and checkpoints lie between the two; one file may be open just now.

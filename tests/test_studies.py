@@ -4,8 +4,6 @@ import csv
 import json
 import runpy
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -17,14 +15,13 @@ from genbench.__main__ import main
 from tests.commands.test_adversarial_family import METHODS, SMALL
 from tests.commands.test_denoising_family import train as train_denoising
 from tests.conftest import Train
+from tests.warm import run_warm
 
 STUDIES = Path(__file__).parents[1] / "experiments"
 
 
 def run_study(script: str, *arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, str(STUDIES / script), *map(str, arguments)], capture_output=True, text=True, timeout=300
-    )
+    done = run_warm([STUDIES / script, *arguments])
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -130,7 +130,7 @@ def test_without_a_key_one_message_says_what_to_do(
     command_line: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     settings = [*SMALL, "network=mlp", "network.generator.hidden=[8]", "network.discriminator.hidden=[8]"]
-    result = command_line("steps=2", *settings, "logger=wandb", f"output={tmp_path}", stdin=subprocess.DEVNULL)
+    result = command_line("steps=2", *settings, "logger=wandb", f"output={tmp_path}")
     assert result.returncode == 2
     assert "wandb login" in result.stderr
     assert "Traceback" not in result.stderr

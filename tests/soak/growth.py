@@ -2,8 +2,10 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.soak.kills import RUNS, start
 
@@ -23,11 +25,11 @@ class Sample:
     threads: int
 
 
-def watch_training(folder: Path, *, steps: int) -> list[Sample]:
+def watch_training(folder: Path, *, steps: int, start: Callable[..., Any] = start) -> list[Sample]:
     """Train a tiny GAN with a score and a grid every 50 steps, and look at its process from outside all the while."""
     settings = [word for word in RUNS["gan"] if not word.startswith(("metrics", "callbacks.grid"))]
     grids = ["callbacks.grid.every=50", "callbacks.grid.count=16"]
-    process = start(*settings, *_OFTEN, *grids, f"steps={steps}", f"output={folder}", "name=long")
+    process = start("train", *settings, *_OFTEN, *grids, f"steps={steps}", f"output={folder}", "name=long")
     samples: list[Sample] = []
     while process.poll() is None:
         step = _last_step(folder)

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.commands.test_train import assert_same, last_checkpoint, table
 
@@ -47,17 +49,27 @@ class Killed:
     differences: list[str] = field(default_factory=list)
 
 
-def kill_and_resume(kind: str, folder: Path, *, kills: int, steps: int, seed: int = 0) -> Killed:
+def start(*words: str) -> "subprocess.Popen[str]":
+    """Start a command of GenBench in an interpreter of its own."""
+    command = [sys.executable, "-m", "genbench", *words]
+    return subprocess.Popen(
+        command, env=os.environ | _THREADS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def kill_and_resume(
+    kind: str, folder: Path, *, kills: int, steps: int, seed: int = 0, start: Callable[..., Any] = start
+) -> Killed:
     """Train a run undisturbed, then one that is killed with SIGKILL at random moments and resumed each time."""
     choose = random.Random(seed)
     settings = [*RUNS[kind], *_EVERY, f"steps={steps}", f"output={folder}"]
-    whole = _finish(start(*settings, "name=whole"), folder / "whole")
+    whole = _finish(start("train", *settings, "name=whole"), folder / "whole")
     seconds = json.loads((whole / "manifest.json").read_text())["seconds"]
     result = Killed()
     words = [*settings, "name=killed"]
     for _ in range(kills):
         before = _last_begun(folder / "killed")
-        process = start(*words)
+        process = start("train", *words)
         while process.poll() is None and _last_begun(folder / "killed") == before:
             time.sleep(0.01)
         # Soon enough that as many kills as are asked for find it at work.
@@ -75,7 +87,7 @@ def kill_and_resume(kind: str, folder: Path, *, kills: int, steps: int, seed: in
             # All was done, and only the process was left.
             break
     else:
-        _finish(start(*words), folder / "killed")
+        _finish(start("train", *words), folder / "killed")
     result.differences = compare(whole, killed)
     return result
 
@@ -99,17 +111,11 @@ def figures(folder: Path) -> list[dict[str, str]]:
     return [{name: value for name, value in row.items() if not name.startswith(_OF_THE_CLOCK)} for row in table(folder)]
 
 
-def start(*words: str) -> subprocess.Popen[bytes]:
-    """Start a training in a process of its own."""
-    command = [sys.executable, "-m", "genbench", "train", *words]
-    return subprocess.Popen(command, env=os.environ | _THREADS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def _finish(process: subprocess.Popen[bytes], runs: Path) -> Path:
+def _finish(process: Any, runs: Path) -> Path:
     """Wait for the end of a run, the only one in its folder, which is returned."""
     _, said = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"a session ended with status {process.returncode}: {said.decode()}")
+        raise RuntimeError(f"a session ended with status {process.returncode}: {said}")
     (folder,) = runs.iterdir()
     return folder
 
