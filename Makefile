@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/python -m genbench
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from lightning import Callback, Trainer
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ddim
@@ -146,3 +148,46 @@ def test_conditions_that_do_not_do() -> None:
     for condition in (None, torch.tensor([0]), torch.tensor([0, 3])):
         with pytest.raises(ValueError, match="classes"):
             make(conditional=True).sample(2, condition, noise=Noise(0))
+
+
+class Moves(Callback):
+    """How far each step moved the denoiser's weights, and at which rate."""
+
+    def __init__(self) -> None:
+        self.lengths: list[float] = []
+        self.rates: list[float] = []
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        self._before = nn.utils.parameters_to_vector(pl_module.denoiser.parameters()).detach().clone()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        after = nn.utils.parameters_to_vector(pl_module.denoiser.parameters()).detach()
+        self.lengths.append(float((after - self._before).norm()))
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def moves(steps: int, **settings: Any) -> Moves:
+    method, watch = make(optimizer=partial(torch.optim.SGD, lr=0.5), **settings), Moves()
+    trainer = Trainer(
+        accelerator="cpu", max_steps=steps, max_epochs=-1, callbacks=[watch], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    torch.manual_seed(2)
+    batch = torch.full((64, *SHAPE), 0.8), torch.zeros(64, dtype=torch.long)
+    trainer.fit(method, DataLoader([batch] * steps, batch_size=None))
+    return watch
+
+
+def test_the_rate_grows_in_a_line_and_then_stays() -> None:
+    assert moves(6, warmup_steps=4).rates == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
+    assert moves(3).rates == [0.5, 0.5, 0.5]
+
+
+def test_a_step_is_as_long_as_the_clipped_gradient_at_most() -> None:
+    free = moves(1, clip=0.0).lengths[0]
+    assert free > 0.1
+    # A step of plain gradient descent is the rate by the gradient.
+    assert moves(1, clip=0.02).lengths[0] == pytest.approx(0.5 * 0.02, rel=1e-3)
+    assert moves(1, clip=100.0).lengths[0] == pytest.approx(free)
+    # Both at once: the first step of four has a quarter of the rate.
+    assert moves(1, clip=0.02, warmup_steps=4).lengths[0] == pytest.approx(0.125 * 0.02, rel=1e-3)
