@@ -126,6 +126,8 @@ def start_warm(*words: str) -> WarmProcess:
 def _become(command: list[str], cwd: str, environment: dict[str, str], streams: list[str]) -> None:
     """Be, in a fork of the server, the process of a command."""
     os.setsid()
+    # Whoever runs the tests in the background has it ignored, and so would all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
