@@ -8,7 +8,6 @@ others wait for the result.
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,7 @@ from filelock import FileLock, Timeout
 
 import genbench
 from genbench.data.decoding import CHUNK, Decoder, Pixels, decode_records
-from genbench.data.prepare_progress import Progress, human_bytes
+from genbench.data.prepare_progress import Progress, human_bytes, say
 from genbench.data.shards import CONDITIONS, FORMAT, HEADER_BYTES, MANIFEST, images_per_shard, shard_name
 from genbench.data.sources import Origin, Source
 from genbench.errors import UserError
@@ -89,11 +88,6 @@ def prepare(plan: Plan) -> None:
                 _work(plan)
     except OSError as error:
         raise UserError(f"{plan.store} can't be written ({error}): set data.prepared to a folder that can") from error
-
-
-def say(text: str) -> None:
-    """Tell the user, beside the results."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _work(plan: Plan) -> None:
