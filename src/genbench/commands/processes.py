@@ -56,11 +56,26 @@ class Processes:
         leave()
 
     def agree(self, decide: Callable[[], str]) -> str:
-        """Return what the first process decides."""
-        decision = [decide() if self.rank == 0 else ""]
+        """Return what the first process decides.
+
+        Raises:
+            UserError: the first process could not decide; all of them say why, so that none waits for it.
+        """
+        decision, refusal = "", None
+        if self.rank == 0:
+            try:
+                decision = decide()
+            except UserError as error:
+                refusal = error
         if self.count > 1:
-            distributed.broadcast_object_list(decision)
-        return decision[0]
+            said = [decision, None if refusal is None else str(refusal)]
+            distributed.broadcast_object_list(said)
+            decision, reason = said
+            if reason is not None and refusal is None:
+                refusal = UserError(reason)
+        if refusal is not None:
+            raise refusal
+        return decision
 
     def one_after_the_other(self, work: Callable[[], object]) -> None:
         """Let the first process work before the others, who find its result."""

@@ -120,8 +120,8 @@ def decode(content: bytes, channels: int) -> Image.Image:
         # Before anything is decoded: Pillow would keep the upper 8 bits, or clip to white.
         if (depth := _bits(image, content)) > 8:
             raise ValueError(
-                f"it has {depth} bits a channel, and only images of 8 bits a channel are read: convert it by a range of "
-                "your choice, so that no bits are lost unseen"
+                f"it has {depth} bits a channel, and only images of 8 bits a channel are read: convert it, by a range "
+                "of your choice, so that no bits are lost unseen"
             )
         return image.convert("RGB" if channels == 3 else "L")
 
@@ -138,7 +138,7 @@ def _bits(image: Image.Image, content: bytes) -> int:
         # The largest value of a channel, which the header says.
         return int(arguments[1]).bit_length()
     if image.mode.startswith(("I", "F")):
-        return 16 if image.mode.startswith("I;16") or image.format == "PPM" else 32
+        return 16 if image.mode.startswith("I;16") or (image.format, image.mode) == ("PPM", "I") else 32
     return 8
 
 
