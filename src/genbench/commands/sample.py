@@ -64,13 +64,11 @@ def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:
         return None
     if translates:
         return _sources(run, config)
-    if config.label is None:
+    if config.label is not None:
+        return torch.full((config.count,), run.data.class_number(config.label))
+    if run.data.num_classes is None:
         run.data.prepare_data()
-        return conditions_in_turn(run.data, config.count)
-    if run.data.num_classes is None or not 0 <= config.label < run.data.num_classes:
-        known = "no classes" if run.data.num_classes is None else f"classes 0 to {run.data.num_classes - 1}"
-        raise UserError(f"label={config.label}: {run.data.name} has {known}")
-    return torch.full((config.count,), config.label)
+    return conditions_in_turn(run.data, config.count)
 
 
 def _sources(run: OpenRun, config: DictConfig) -> Tensor:

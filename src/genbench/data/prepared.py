@@ -236,7 +236,9 @@ class PreparedData(ImageData):
             prepare(
                 Plan(records.origin, self.pixels, located.store, request, records.conditions, workers, self.on_error)
             )
+            # What was opened to read it is closed: an LMDB can be open only once.
             self._located[part] = located._replace(records=None)
+            del self._found[part]
         return located.store
 
     def _look_for(self, part: str) -> Records | MissingDataError:
