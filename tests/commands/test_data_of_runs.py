@@ -11,6 +11,7 @@ from PIL import Image
 from genbench.__main__ import main
 from genbench.commands.place import settings_hash
 from genbench.config import compose_config
+from genbench.methods.gan import GAN
 from genbench.runs import RunFolder
 
 WORDS = [
@@ -188,12 +189,8 @@ def test_the_manifest_knows_the_data_before_the_end(capsys: pytest.CaptureFixtur
     assert (manifest["ended"]["how"], manifest["data"]["classes"]) == ("failed", ["cat", "dog"])
 
 
-@pytest.mark.parametrize(
-    "words", [["trainer.devices=2", "trainer.strategy=nonsense"], ["trainer.accelerator=tpu"], ["data.root=gone"]]
-)
-def test_a_refused_command_leaves_a_run_as_it_was(
-    run: Path, words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("words", [["trainer.accelerator=tpu"], ["data.root=gone"]])
+def test_a_refused_command_leaves_a_run_as_it_was(run: Path, words: list[str]) -> None:
     before = files_of(run)
     if "data.root=gone" in words:
         shutil.rmtree("data")
@@ -201,6 +198,25 @@ def test_a_refused_command_leaves_a_run_as_it_was(
     assert files_of(run) == before
     assert main(["train", f"run={run}", "steps=4"]) == 0
     assert RunFolder(run).finished_steps() == 4
+
+
+@pytest.mark.parametrize("fails", ["as it is loaded", "in its first step"])
+def test_a_session_that_fails_before_its_first_checkpoint_leaves_a_run_as_it_was(
+    run: Path, fails: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files_of(run)
+
+    def fail(*arguments: object, **settings: object) -> None:
+        raise RuntimeError("two devices are one too many")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GAN, "load_state_dict" if fails == "as it is loaded" else "training_step", fail)
+        assert main(["train", f"run={run}", "steps=4", "trainer.log_every_n_steps=3"]) == 1
+    said = capsys.readouterr().err
+    assert f"go on with: python -m genbench train run={run}" in said
+    assert {path: content for path, content in files_of(run).items() if path.name != "error.txt"} == before
+    assert main(["train", f"run={run}", "steps=4"]) == 0
+    assert "log_every_n_steps: 50" in (run / "config.yaml").read_text()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from genbench.runs import RunFolder, describe_session
 class Session:
     """A session that is about to begin.
 
-    Configuration and manifest are written as the first step begins: the checkpoint is loaded then, the devices are
-    there, the batches were made. A command that is refused before leaves a run as it was.
+    A new run's configuration and manifest are written as its first step begins: the devices are there then, the
+    batches were made. Those of a run that goes on are replaced with its first new checkpoint: until then whatever was
+    asked for may turn out not to work, such as more devices, and the run is left as it was.
 
     Args:
         config: the run's.
@@ -34,8 +35,8 @@ class Session:
         self.goes_on = folder.config_file.is_file()
         self.checkpoint: Path | None = folder.resume_point(config.steps) if self.goes_on else None
         self.run_id: str = folder.read_manifest().get("id") or secrets.token_hex(4)
-        self.has_begun = False
-        self.opening = LambdaCallback(on_train_start=self._begin)
+        self.has_begun = self.is_written = False
+        self.opening = LambdaCallback(on_train_start=self._begin, on_save_checkpoint=self._save)
         """The callback that begins it, which comes first."""
 
     def describe(self) -> dict[str, Any]:
@@ -47,13 +48,26 @@ class Session:
             facts["data_changed"] = [*manifest.get("data_changed", []), before]
         return manifest | facts | {"resumed_with" if self.goes_on else "overrides": self._overrides}
 
-    def _begin(self, trainer: Trainer, method: LightningModule) -> None:
-        self.has_begun = True
-        if trainer.is_global_zero:
+    def write(self) -> None:
+        """Write configuration and manifest, once."""
+        if not self.is_written:
             manifest = self.describe()
             self._folder.create(self._config)
             self._folder.add_to_manifest(**manifest)
-            if self.goes_on:
-                checkpoint = self.checkpoint
-                print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
-            print(f"run folder: {self._folder.path}", flush=True)
+            self.is_written = True
+
+    def _begin(self, trainer: Trainer, method: LightningModule) -> None:
+        self.has_begun = True
+        if not trainer.is_global_zero:
+            return
+        if self.goes_on:
+            print(
+                f"goes on from {self.checkpoint}" if self.checkpoint else "no checkpoint was written yet: begins anew"
+            )
+        else:
+            self.write()
+        print(f"run folder: {self._folder.path}", flush=True)
+
+    def _save(self, trainer: Trainer, method: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if trainer.is_global_zero:
+            self.write()

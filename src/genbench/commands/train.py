@@ -131,7 +131,7 @@ def _train(
         if interruption.received is not None:
             stop(trainer, folder, interruption.received)
     except TrainingError as error:
-        if session.has_begun:
+        if session.is_written:
             remember_end(folder, error)
         raise
 
@@ -199,6 +199,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
         raise UserError(
             "nothing was trained: the settings of the trainer leave no batch, as limit_train_batches=0 does"
         )
+    session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
     folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]

@@ -83,8 +83,9 @@ class CIFAR10(ImageData):
             with fetched(self.root / _ARCHIVE):
                 download_url(TORCHVISION.url, str(self.root), _ARCHIVE, _MD5)
         except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise UserError(
-                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({reason}): {where}"
             ) from error
 
     def load(self, split: Split) -> ImageStore:

@@ -70,8 +70,9 @@ class MNIST(ImageData):
             with fetched(self.root / "MNIST" / "raw"):
                 datasets.MNIST(str(self.root), download=True)
         except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise UserError(
-                f"MNIST is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+                f"MNIST is not under data.root={self.root} and can't be downloaded ({reason}): {where}"
             ) from error
 
     def load(self, split: Split) -> ImageStore:

@@ -105,6 +105,8 @@ def _work(plan: Plan) -> None:
     with Decoder(source, plan.pixels, plan.workers) as decoder, progress:
         for decoded in decoder.map(chunks):
             if decoded.broken and plan.on_error == "stop":
+                if not writer.journal.records:
+                    shutil.rmtree(partial)
                 key, reason = decoded.broken[0]
                 raise UserError(
                     f"{key} of {plan.origin.path} can't be read: {reason}; "
