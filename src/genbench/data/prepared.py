@@ -237,7 +237,7 @@ class PreparedData(ImageData):
                 Plan(records.origin, self.pixels, located.store, request, records.conditions, workers, self.on_error)
             )
             # What was opened to read it is closed: an LMDB can be open only once.
-            self._located[part] = located._replace(records=None)
+            self._located[part] = located._replace(facts=read_manifest(located.store), records=None)
             del self._found[part]
         return located.store
 
