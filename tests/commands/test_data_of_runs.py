@@ -239,3 +239,44 @@ def test_a_refused_command_leaves_no_run_behind(
     assert main([*WORDS, f"data.root={root}", *sweep, *words]) != 0
     assert not Path("outputs").exists()
     assert "run folder" not in capsys.readouterr().out
+
+
+def test_a_run_knows_its_classes_without_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_classes(Path("one"), " ".join(str(number) for number in range(1, 12)))
+    (Path("one") / "11").rename(Path("one") / "owl")
+    assert main([*WORDS, "method=cgan", "data.root=one"]) == 0
+    (run,) = (path.absolute() for path in runs_of())
+    assert manifest_of(run)["data"]["classes"] == [*(str(number) for number in range(1, 11)), "owl"]
+    shutil.rmtree("one")
+    shutil.rmtree("data")
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    drawn = {}
+    for label in ("10", "owl", "9", None):
+        out = tmp_path / f"of_{label}"
+        words = [] if label is None else [f"label={label}"]
+        assert main(["sample", f"run={run}", "count=11", "device=cpu", f"out={out}", *words]) == 0
+        drawn[label] = (out / "images" / "000010.png").read_bytes()
+    assert drawn["10"] == drawn["owl"] == drawn[None]
+    assert drawn["9"] != drawn["10"]
+    assert not list((tmp_path / "away").iterdir())
+    capsys.readouterr()
+    for label, message in (
+        ("ow", "no class of this name; did you mean owl?"),
+        ("11", "classes 0 to 10"),
+        ("-1", "classes 0 to 10"),
+    ):
+        assert main(["sample", f"run={run}", "device=cpu", f"label={label}"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_reference_of_pictures_is_the_whole_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seed in (("reference", 0), ("samples", 1)):
+        make_pictures(Path(name), 20, seed)
+    small = ["metrics=digits", "metrics.scores=[fid]", "data.size=8", "data.channels=1", "data.workers=1", "device=cpu"]
+    assert main(["evaluate", "images=samples", "data=image_folder", "data.root=reference", *small]) == 0
+    protocol = json.loads(Path("samples.scores.json").read_text())["protocol"]
+    assert protocol["reference_count"] == 20
+    assert protocol["reference_images"] == "all images of the folder, which has no folder of test images"
