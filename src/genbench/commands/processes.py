@@ -61,21 +61,17 @@ class Processes:
         Raises:
             UserError: the first process could not decide; all of them say why, so that none waits for it.
         """
-        decision, refusal = "", None
+        said: list[str | None] = ["", None]
         if self.rank == 0:
             try:
-                decision = decide()
+                said[0] = decide()
             except UserError as error:
-                refusal = error
+                said[1] = str(error)
         if self.count > 1:
-            said = [decision, None if refusal is None else str(refusal)]
             distributed.broadcast_object_list(said)
-            decision, reason = said
-            if reason is not None and refusal is None:
-                refusal = UserError(reason)
-        if refusal is not None:
-            raise refusal
-        return decision
+        if said[1] is not None:
+            raise UserError(said[1])
+        return str(said[0])
 
     def one_after_the_other(self, work: Callable[[], object]) -> None:
         """Let the first process work before the others, who find its result."""

@@ -157,8 +157,9 @@ def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig, bool]:
         if key == "run":
             continue
         if key == ACCEPT_CHANGED:
-            if not isinstance(accepts_other_data := override.value(), bool):
-                raise UserError(f"{key} must be true or false, not {accepts_other_data!r}")
+            if not isinstance(value := override.value(), bool):
+                raise UserError(f"{key} must be true or false, not {value!r}")
+            accepts_other_data = value
             continue
         if not key.startswith(FREE_TO_CHANGE):
             raise UserError(

@@ -209,4 +209,4 @@ def part_facts(
 
 
 def _hash(tensor: torch.Tensor) -> str:
-    return hashlib.sha256(tensor.contiguous().numpy()).hexdigest()
+    return hashlib.sha256(tensor.contiguous().numpy().data).hexdigest()

@@ -134,12 +134,17 @@ def _bits(image: Image.Image, content: bytes) -> int:
     if image.format == "TIFF":
         bits = image.tag_v2.get(_TIFF_BITS, 1)  # type: ignore[attr-defined]
         return max(bits) if isinstance(bits, tuple) else int(bits)
-    if image.format == "PPM" and isinstance(arguments := image.tile[0][3], tuple) and image.mode != "F":
+    if image.format == "PPM" and image.mode != "F" and isinstance(arguments := _arguments(image), tuple):
         # The largest value of a channel, which the header says.
         return int(arguments[1]).bit_length()
     if image.mode.startswith(("I", "F")):
         return 16 if image.mode.startswith("I;16") or (image.format, image.mode) == ("PPM", "I") else 32
     return 8
+
+
+def _arguments(image: Image.Image) -> Any:
+    """Return what Pillow's decoder of a file is called with."""
+    return image.tile[0][3]  # type: ignore[attr-defined]
 
 
 def _crop_centre(image: Image.Image, side: int) -> Image.Image:

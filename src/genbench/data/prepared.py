@@ -220,6 +220,7 @@ class PreparedData(ImageData):
         if (classes := located.facts.get("classes")) and self.num_classes is not None:
             records = located.records
             rows = records.conditions if records else read_conditions(located.store, located.facts["count"]).numpy()
+            assert rows is not None
             by_class = np.bincount(rows, minlength=len(classes)).tolist()
         count = located.source.get("records", located.facts.get("count"))
         return part_facts(count, [located.source], by_class, self.where(part))
