@@ -96,7 +96,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Path:
     """Return a run of two steps on pictures of two classes."""
     assert main([*WORDS, f"data.root={make_classes(Path('one'), 'cat dog')}"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("data: image_folder: train 16 images\nclasses: 0 cat (8), 1 dog (8)\nrun folder: ")
+    assert said.startswith("data: image_folder: train 16 images\nclasses: 0: cat (8), 1: dog (8)\nrun folder: ")
     return runs_of()[0]
 
 

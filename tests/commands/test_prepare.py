@@ -127,7 +127,7 @@ def test_what_was_understood_is_listed_before_it_is_prepared(here: Path, capsys:
     assert main(["prepare", *words]) == 0
     said = capsys.readouterr().out
     assert said.startswith("data: image_folder: train 6 images (train/), test 3 images (valid/)\n")
-    assert "classes: 0 cat (3 + 3), 1 dog (3 + 0)\n" in said
+    assert "classes: 0: cat (3 + 3), 1: dog (3 + 0)\n" in said
 
 
 def test_wgan_lsun_runs_from_the_distributed_files_to_samples(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -306,8 +306,8 @@ def test_what_was_understood_is_said_in_few_words(tmp_path: Path) -> None:
         make_folder(tmp_path / "images" / f"class{number}", 2, first=number)
     lines = summary(folder(tmp_path / "images", test_every=2, name="flowers").describe())
     assert lines[0] == "data: flowers: train 40 images, test 40 images (one in 2 of each class, held out)"
-    assert lines[1].startswith("classes: 0 class0 (1 + 1), 1 class1 (1 + 1), ")
-    assert lines[1].endswith("38 class38 (1 + 1), 39 class39 (1 + 1) (40 in all)")
+    assert lines[1].startswith("classes: 0: class0 (1 + 1), 1: class1 (1 + 1), ")
+    assert lines[1].endswith("38: class38 (1 + 1), 39: class39 (1 + 1) (40 in all)")
     assert len(lines[1]) < 250
 
 

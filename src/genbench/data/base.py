@@ -98,6 +98,14 @@ class ImageData(LightningDataModule):
             raise UserError(f"label={text}: {self.name} has no class of this name{near(text, names)}")
         return names.index(text)
 
+    def captions(self, conditions: torch.Tensor | None) -> list[str] | None:
+        """Return the number and the name of each row that is a class, (N,); None for any other conditions."""
+        names = self.class_names
+        if names is None or conditions is None or conditions.ndim != 1:
+            return None
+        numbers = conditions.tolist()
+        return [names[number] if names[number] == str(number) else f"{number}: {names[number]}" for number in numbers]
+
     def recall(self, described: dict[str, Any]) -> None:
         """Take what a run remembers of its data, from `describe`, in place of what would be read from files."""
 

@@ -25,7 +25,8 @@ def summary(described: dict[str, Any]) -> list[str]:
         columns = [facts["by_class"] for facts in described["parts"].values() if "by_class" in facts]
         counts = [f" ({' + '.join(f'{count:,}' for count in row)})" for row in zip(*columns, strict=True)]
         names = described["classes"]
-        classes = [f"{number} {name}{count}" for number, (name, count) in enumerate(zip(names, counts, strict=True))]
+        known = [name if name == str(number) else f"{number}: {name}" for number, name in enumerate(names)]
+        classes = [name + count for name, count in zip(known, counts, strict=True)]
         lines.append(f"classes: {shortened(classes)}")
     return lines
 
