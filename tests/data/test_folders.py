@@ -220,6 +220,23 @@ def test_folders_of_splits_that_mean_two_things_are_refused(tmp_path: Path, part
         folder(tmp_path / "images").store("train")
 
 
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            "flowers/train/a flowers/valid/a",
+            r"splits \(train, valid\) within flowers: give data\.root=.*images/flowers",
+        ),
+        ("cat/train cat/test dog/train dog/test", "within cat, dog: put the folders of splits at the top"),
+    ],
+)
+def test_splits_within_classes_are_refused(tmp_path: Path, parts: str, message: str) -> None:
+    for part in parts.split():
+        make_folder(tmp_path / "images" / part, 2)
+    with pytest.raises(UserError, match=message):
+        folder(tmp_path / "images").store("train")
+
+
 def test_pairs_and_domains_have_many_names_of_splits_too(tmp_path: Path) -> None:
     make_pairs(tmp_path / "pairs", ("Train", "valid"))
     pairs = PairedFolder(root=str(tmp_path / "pairs"), prepared=str(tmp_path / "p"), **SMALL)  # type: ignore[arg-type]

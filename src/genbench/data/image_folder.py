@@ -152,6 +152,7 @@ class ImageFolder(PreparedData):
         found = split_folders({parts[0] for parts in paths if len(parts) > 1})
         others = sorted(top - {name for names in found.values() for name in names})
         if not found or (others and not self._are_splits(found, paths)):
+            self._refuse_splits_below(paths)
             return {}
         if others:
             raise UserError(
@@ -172,6 +173,16 @@ class ImageFolder(PreparedData):
         ((name,), *_) = found.values()
         # A class holds its images itself; a split of a folder with classes holds folders.
         return all(len(parts) > 2 for parts in paths if parts[0] == name)
+
+    def _refuse_splits_below(self, paths: list[tuple[str, ...]]) -> None:
+        """Refuse what would make classes of folders that hold splits, and so train on their test images."""
+        below = {parts[1] for parts in paths if len(parts) > 2}
+        found = split_folders(below)
+        if len(found) < 2 or sum(map(len, found.values())) != len(below):
+            return
+        top = sorted({parts[0] for parts in paths})
+        remedy = f"give data.root={self.root / top[0]}" if len(top) == 1 else "put the folders of splits at the top"
+        raise UserError(f"{self.root} has folders of splits ({_names(found)}) within {shortened(top)}: {remedy}")
 
     @cached_property
     def _class_names(self) -> list[str]:
