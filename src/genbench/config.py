@@ -57,7 +57,7 @@ class SampleSchema:
     checkpoint: str = MISSING
     count: int = MISSING
     seed: int = MISSING
-    label: int | None = None
+    label: Any = None
     sources: str | None = None
     back: bool = False
     device: str = MISSING

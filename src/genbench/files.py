@@ -92,6 +92,11 @@ def leads_out(name: str) -> bool:
     return any(path.is_absolute() or ".." in path.parts for path in (PurePosixPath(name), PureWindowsPath(name)))
 
 
+def nearest_folder(path: Path) -> Path:
+    """Return a path, or the nearest folder above it that is there."""
+    return next((one for one in (path, *path.parents) if one.is_dir()), Path(path.anchor))
+
+
 def flush(path: Path) -> None:
     """Wait until a file, or the names in a folder, have reached the disk.
 

@@ -158,25 +158,6 @@ class RunFolder:
             path, content = self.read_checkpoint(PREVIOUS)
         return path if int(content.get("global_step", 0)) < steps else None
 
-    def write_manifest(self, **facts: Any) -> None:
-        """Write what a session of the run begins with: code, versions, machine and the given facts."""
-        import torch
-
-        packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy")
-        description = {
-            "genbench": genbench.__version__,
-            "revision": _revision(),
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-            "machine": {
-                "system": platform.platform(),
-                "cpu_count": os.cpu_count(),
-                "threads": torch.get_num_threads(),
-                "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-            },
-            "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
-        self.add_to_manifest(**description, **facts)
-
     def add_to_manifest(self, **facts: Any) -> None:
         """Add facts to the manifest, or change them there."""
         write_json(self.read_manifest() | facts, self.manifest_file)
@@ -188,6 +169,48 @@ class RunFolder:
             UserError: it can't be read.
         """
         return read_json(self.manifest_file) if self.manifest_file.exists() else {}
+
+    def read_data(self) -> dict[str, Any]:
+        """Return what the manifest says of the images, see `ImageData.describe`; {} where it says nothing.
+
+        Raises:
+            UserError: the manifest can't be read.
+        """
+        described = self.read_manifest().get("data")
+        return described if isinstance(described, dict) else {}
+
+    def discard_if_empty(self, kept: Path) -> None:
+        """Remove the folder, and those that were made for it, if nothing was written into it.
+
+        Args:
+            kept: the folder above it that was there before.
+        """
+        for path in (self.path, *self.path.parents):
+            if path == kept:
+                return
+            try:
+                path.rmdir()
+            except OSError:
+                return
+
+
+def describe_session() -> dict[str, Any]:
+    """Return what a session of a run begins with: code, versions, machine and time."""
+    import torch
+
+    packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy")
+    return {
+        "genbench": genbench.__version__,
+        "revision": _revision(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "machine": {
+            "system": platform.platform(),
+            "cpu_count": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        },
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

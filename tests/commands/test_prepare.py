@@ -89,6 +89,47 @@ def test_what_is_small_needs_no_preparing(here: Path, capsys: pytest.CaptureFixt
     assert "cifar10 is small and read as it is" in capsys.readouterr().out
 
 
+def test_small_data_are_read_before_they_are_called_fine(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = here / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{name}-ubyte.gz").write_bytes(b"garbage")
+    assert main(["prepare", "data=mnist", f"data.root={here}"]) == 2
+    assert "train-images-idx3-ubyte.gz can't be read" in capsys.readouterr().err
+    for word in ("data=edges2digits", "data=two_domains"):
+        assert main(["prepare", word, f"data.root={here}"]) == 2
+    (here / "cifar-10-python.tar.gz").write_bytes(b"garbage")
+    assert main(["prepare", "data=cifar10", f"data.root={here}"]) == 2
+    said = capsys.readouterr()
+    assert "cifar-10-python.tar.gz can't be read" in said.err
+    assert "nothing to prepare" not in said.out
+    assert main(["prepare", "data=digits", "split=val"]) == 2
+    assert "digits has no val split, only train, test" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["prepare", "train"])
+def test_a_misspelt_attribute_is_refused_before_any_image_is_decoded(
+    here: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_celeba(here.parent / "data", images=lambda index: b"no picture")
+    words = WGAN if verb == "train" else ["data.size=16"]
+    assert main([verb, *words, "data=celeba", f"data.root={root}", "data.attributes=[Male,Smilng]"]) == 2
+    said = capsys.readouterr().err
+    assert "data.attributes: CelebA has no 'Smilng'; did you mean Smiling?" in said
+    assert "preparing" not in said
+    assert not list(here.rglob("*.json"))
+
+
+def test_what_was_understood_is_listed_before_it_is_prepared(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("train/cat", "train/dog", "valid/cat"):
+        make_folder(here.parent / "images" / name, 3)
+    words = ["data=image_folder", f"data.root={here.parent / 'images'}", "data.size=16", "data.workers=1"]
+    assert main(["prepare", *words]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("data: image_folder: train 6 images (train/), test 3 images (valid/)\n")
+    assert "classes: 0: cat (3 + 3), 1: dog (3 + 0)\n" in said
+
+
 def test_wgan_lsun_runs_from_the_distributed_files_to_samples(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_lsun(here.parent / "lsun")
     assert main([*WGAN, f"data.root={root}", "steps=12"]) == 0

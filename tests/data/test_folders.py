@@ -8,8 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from genbench.data.base import Split
+from genbench.data.description import summary
+from genbench.data.digits import Digits
+from genbench.data.folders import list_images, natural_order
 from genbench.data.image_folder import ImageFolder
 from genbench.data.paired_folder import PairedFolder
+from genbench.data.store import ImageStore
 from genbench.data.unpaired_folder import UnpairedFolder
 from genbench.errors import UserError
 from tests.data.distributed import crop, make_folder, make_pairs
@@ -156,3 +161,191 @@ def test_two_domains_are_shuffled_by_themselves(tmp_path: Path) -> None:
     assert sorted(np.bincount(sources)) == [2, 2, 3]
     with pytest.raises(UserError, match="no folder trainB"):
         UnpairedFolder(root=str(tmp_path / "none"), prepared=str(tmp_path / "p2")).store("train")
+
+
+@pytest.mark.parametrize(
+    ("parts", "splits"),
+    [
+        ("train valid", {"train": "train/", "test": "valid/"}),
+        ("Train Test", {"train": "Train/", "test": "Test/"}),
+        ("TRAINING validation", {"train": "TRAINING/", "test": "validation/"}),
+        ("train dev eval", {"train": "train/", "val": "dev/", "test": "eval/"}),
+        ("train", {"train": "train/", "test": "one in 2 of each class, held out"}),
+    ],
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_splits_have_many_names_and_are_never_classes(
+    tmp_path: Path, parts: str, splits: dict[str, str], linked: bool
+) -> None:
+    first, *others = parts.split()
+    for number, name in enumerate(("cat", "dog")):
+        make_folder(tmp_path / "images" / first / name, 2, first=10 * number)
+        for other in others:
+            if linked:
+                (tmp_path / "images" / other).mkdir(exist_ok=True)
+                (tmp_path / "images" / other / name).symlink_to(f"../{first}/{name}")
+            else:
+                make_folder(tmp_path / "images" / other / name, 2, first=10 * number)
+    data = folder(tmp_path / "images", test_every=2)
+    assert {split: data.where(split) for split in data.splits} == splits
+    assert data.class_names == ["cat", "dog"]
+    assert data.store("train").conditions[:].tolist() == ([0, 0, 1, 1] if others else [0, 1])
+    assert data.store("test").conditions[:].tolist() == ([0, 0, 1, 1] if others else [0, 1])
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for number, name in enumerate(("car", "train")):
+        make_folder(tmp_path / "images" / name, 2, first=10 * number)
+    assert folder(tmp_path / "images").class_names == ["car", "train"]
+    (tmp_path / "images" / "train" / "0010.png").rename(tmp_path / "images" / "car" / "0010.png")
+    (tmp_path / "images" / "train" / "0011.png").rename(tmp_path / "images" / "train.png")
+    make_folder(tmp_path / "images" / "train" / "steam", 2)
+    (tmp_path / "images" / "train.png").unlink()
+    with pytest.raises(UserError, match=r"folders of splits \(train\) and beside them car"):
+        folder(tmp_path / "images").store("train")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ("train val validation", "val and validation, which both name the val split"),
+        ("Train train test", "Train and train, which both name the train split"),
+        ("valid test", "but none called train"),
+    ],
+)
+def test_folders_of_splits_that_mean_two_things_are_refused(tmp_path: Path, parts: str, message: str) -> None:
+    for part in parts.split():
+        make_folder(tmp_path / "images" / part / "cat", 2)
+    with pytest.raises(UserError, match=message):
+        folder(tmp_path / "images").store("train")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            "flowers/train/a flowers/valid/a",
+            r"splits \(train, valid\) within flowers: give data\.root=.*images/flowers",
+        ),
+        ("cat/train cat/test dog/train dog/test", "within cat, dog: put the folders of splits at the top"),
+    ],
+)
+def test_splits_within_classes_are_refused(tmp_path: Path, parts: str, message: str) -> None:
+    for part in parts.split():
+        make_folder(tmp_path / "images" / part, 2)
+    with pytest.raises(UserError, match=message):
+        folder(tmp_path / "images").store("train")
+
+
+def test_pairs_and_domains_have_many_names_of_splits_too(tmp_path: Path) -> None:
+    make_pairs(tmp_path / "pairs", ("Train", "valid"))
+    pairs = PairedFolder(root=str(tmp_path / "pairs"), prepared=str(tmp_path / "p"), **SMALL)  # type: ignore[arg-type]
+    assert (pairs.splits, pairs.where("test"), len(pairs.store("test"))) == (("train", "test"), "valid/", 5)
+    for number, name in enumerate(("TrainA", "trainB", "validA", "validB")):
+        make_folder(tmp_path / "domains" / name, 2 + number, first=10 * number)
+    domains = UnpairedFolder(root=str(tmp_path / "domains"), prepared=str(tmp_path / "p"), **SMALL)  # type: ignore[arg-type]
+    assert domains.splits == ("train", "test")
+    assert {part: facts["images"] for part, facts in domains.describe()["parts"].items()} == {
+        "trainB": 3, "trainA": 2, "testB": 5, "testA": 4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_class_that_is_reached_by_a_link_is_kept_whatever_the_order(
+    tmp_path: Path, turned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    class Turned:
+        def __init__(self, path: str) -> None:
+            with scandir(path) as found:
+                self.entries = sorted(found, key=lambda entry: entry.name, reverse=turned)
+
+        def __enter__(self) -> list[os.DirEntry]:
+            return self.entries
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(os, "scandir", Turned)
+    images = tmp_path / "images"
+    make_folder(images / "a" / "x", 2)
+    make_folder(images / "b" / "y", 3, first=10)
+    (images / "b" / "x").symlink_to("../a/x")
+    (images / "c").symlink_to("b")
+    found, _ = list_images(images)
+    assert found == sorted(
+        f"{place}/{name:04d}.png"
+        for place, names in [
+            ("a/x", (0, 1)),
+            ("b/x", (0, 1)),
+            ("c/x", (0, 1)),
+            ("b/y", (10, 11, 12)),
+            ("c/y", (10, 11, 12)),
+        ]
+        for name in names
+    )
+
+
+def test_links_in_circles_come_to_an_end(tmp_path: Path) -> None:
+    names = [f"c{index}" for index in range(12)]
+    for name in names:
+        make_folder(tmp_path / "images" / name, 1)
+    for name in names:
+        for other in names:
+            (tmp_path / "images" / name / f"to_{other}").symlink_to(f"../{other}")
+    (tmp_path / "images" / "itself").symlink_to("itself")
+    (tmp_path / "images" / "root").symlink_to(tmp_path / "images")
+    found, others = list_images(tmp_path / "images")
+    # Each class has its own picture, and by way of its links those of all others, but no endless chains of them.
+    assert {name.split("/")[0] for name in found} == set(names)
+    assert len(found) < 12**3
+    assert others == 1
+
+
+def test_classes_are_numbered_as_people_count(tmp_path: Path) -> None:
+    for number in range(1, 12):
+        make_folder(tmp_path / "images" / str(number), 1, first=number)
+    data = folder(tmp_path / "images", test_every=0)
+    assert data.class_names == [str(number) for number in range(1, 12)]
+    kept = dict(zip(data.store("train").conditions[:].tolist(), data.store("train").images[:], strict=True))
+    np.testing.assert_array_equal(kept[9].numpy(), pixels(10))
+    assert sorted(["b2", "b10", "a", "b", "2", "B2", "07", "7"], key=natural_order) == [
+        "2", "07", "7", "B2", "a", "b", "b2", "b10",
+    ]  # fmt: skip
+    assert [data.class_number(label) for label in (0, "10", 3)] == [0, 10, 3]
+    with pytest.raises(UserError, match="classes 0 to 10; the class named 11 is label=10"):
+        data.class_number(11)
+
+
+def test_what_was_understood_is_said_in_few_words(tmp_path: Path) -> None:
+    for number in range(40):
+        make_folder(tmp_path / "images" / f"class{number}", 2, first=number)
+    lines = summary(folder(tmp_path / "images", test_every=2, name="flowers").describe())
+    assert lines[0] == "data: flowers: train 40 images, test 40 images (one in 2 of each class, held out)"
+    assert lines[1].startswith("classes: 0: class0 (1 + 1), 1: class1 (1 + 1), ")
+    assert lines[1].endswith("38: class38 (1 + 1), 39: class39 (1 + 1) (40 in all)")
+    assert len(lines[1]) < 250
+
+
+def test_a_reference_is_the_whole_folder_unless_its_maker_divided_it(tmp_path: Path) -> None:
+    data = folder(make_folder(tmp_path / "images", 20))
+    assert data.undivided().startswith("all images of the folder")
+    assert (data.splits, len(data.store("train"))) == (("train",), 20)
+    for name in ("train", "test"):
+        make_folder(tmp_path / "divided" / name, 4)
+    data = folder(tmp_path / "divided")
+    assert data.undivided().startswith("the training images as")
+    assert (data.splits, len(data.store("train"))) == (("train", "test"), 4)
+
+
+def test_sources_of_another_size_than_is_said_are_refused() -> None:
+    class Odd(Digits):
+        source_shape = (1, 4, 4)
+
+        def load(self, split: Split) -> ImageStore:
+            images = super().load(split).images[:]
+            return ImageStore(images, images)
+
+    with pytest.raises(UserError, match=r"source images of digits train are \(1, 8, 8\), and the data set says"):
+        Odd(8).store("train")

@@ -78,6 +78,29 @@ def test_a_failed_download_says_what_to_put_where(tmp_path: Path, monkeypatch: p
         MNIST(str(tmp_path), download=True).prepare_data()
 
 
+@pytest.mark.parametrize("ends", [RuntimeError("no network"), KeyboardInterrupt()])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_failed_download_leaves_nothing_under_a_mistyped_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool, ends: BaseException
+) -> None:
+    from torchvision import datasets
+
+    def fail(root: str, download: bool) -> None:
+        folder = Path(root, "MNIST", "raw")
+        folder.mkdir(parents=True)
+        (folder / f"{IMAGES}.gz").write_bytes(b"half of")
+        raise ends
+
+    monkeypatch.setattr(datasets, "MNIST", fail)
+    root = tmp_path / "homes" / "mistyped"
+    if exists:
+        (root / "mine").mkdir(parents=True)
+    with pytest.raises((UserError, KeyboardInterrupt)):
+        MNIST(str(root)).prepare_data()
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == (["homes", "homes/mistyped", "homes/mistyped/mine"] if exists else [])
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_file_cut_short_is_named(raw: Path, tmp_path: Path, compressed: bool) -> None:
     if compressed:

@@ -7,6 +7,7 @@ from lightning import Callback, Trainer
 from torch import Tensor
 
 from genbench.errors import UserError
+from genbench.figures.captions import with_captions
 from genbench.figures.grid import make_grid, place_beside
 from genbench.figures.interpolation import slerp
 from genbench.images import to_uint8
@@ -23,8 +24,9 @@ class SampleGrid(Callback):
     """Write a grid of samples of the averaged weights, from fixed noise, to `samples/step_<step>.png`.
 
     Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
-    every `every` steps and at the end. A translation stands to the right of its source. With each grid but the early
-    ones a method that has latents also walks between fixed ones, on great circles: `samples/interpolation_<step>.png`.
+    every `every` steps and at the end. A translation stands to the right of its source; under an image of a class stand
+    the class's number and name. With each grid but the early ones a method that has latents also walks between fixed
+    ones, on great circles: `samples/interpolation_<step>.png`.
 
     Args:
         every: steps between two grids.
@@ -66,7 +68,8 @@ class SampleGrid(Callback):
         images = sample_images(method.sample, self.count, self.seed, conditions)
         if conditions is not None and conditions.ndim == 4:
             images = place_beside(conditions, images)
-        return make_grid(images)
+        captions = trainer.datamodule.captions(conditions)  # type: ignore[attr-defined]
+        return make_grid(images if captions is None else with_captions(images, captions))
 
     def _strips(self, trainer: Trainer, method: Any) -> Tensor:
         ends = Noise(self.seed).normal(2 * self.walks, method.latent_dim)

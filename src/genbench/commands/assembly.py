@@ -114,6 +114,7 @@ def open_run(config: DictConfig) -> OpenRun:
     check_kinds(settings)
     device = choose_device(config.device)
     data = build_data(settings)
+    data.recall(folder.read_data())
     method = build_method(settings, data, fills_in=config.get("mask") is not None)
     checkpoint = folder.load_checkpoint(config.checkpoint)
     try:

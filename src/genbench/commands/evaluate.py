@@ -94,6 +94,7 @@ def _score_images(config: DictConfig, processes: Processes) -> None:
         raise UserError("images=PATH needs the data set to compare with, such as data=cifar10 data.root=DIR")
     device = choose_device(config.device)
     data = build_data(config)
+    reference = data.undivided()
     images = open_samples(Path(config.images).expanduser(), data.image_shape[0])
     settings = config.metrics if config.metrics is not None else OmegaConf.load(CONF / "metrics" / "full.yaml")
     evaluator: Evaluator = build(settings, "metrics", **({"count": config.count} if config.count else {}))
@@ -104,6 +105,7 @@ def _score_images(config: DictConfig, processes: Processes) -> None:
             "a score across sizes measures the resize too"
         )
     scores = evaluator.score_images(images, device, rank=processes.rank, world_size=processes.count)
+    scores.protocol["reference_images"] = reference
     if processes.rank == 0:
         samples = Path(config.images)
         path = Path(config.out) if config.out else samples.with_name(f"{samples.name}.scores.json")

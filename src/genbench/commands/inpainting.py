@@ -33,9 +33,10 @@ def fill_in(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
     _, height, width = run.data.image_shape
     mask = read_mask(config.mask, height, width)
     known = _known(run, config)
+    number = None if config.label is None else run.data.class_number(config.label)
 
     def draw(count: int, condition: Tensor, noise: Noise) -> Tensor:
-        label = None if config.label is None else torch.full((count,), config.label)
+        label = None if number is None else torch.full((count,), number)
         return method.inpaint(condition, mask, label, noise=noise)
 
     filled = sample_images(draw, len(known), config.seed, known)

@@ -7,6 +7,7 @@ from lightning import Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.callbacks.interruption import Interruption
+from genbench.commands.session import Session
 from genbench.config import short_name, tags_of
 from genbench.data.base import ImageData
 from genbench.runs import RunFolder
@@ -15,7 +16,12 @@ from genbench.wandb_run import WandbRun
 
 @contextmanager
 def shown_online(
-    trainer: Trainer, folder: RunFolder, config: DictConfig, data: ImageData, interruption: Interruption
+    trainer: Trainer,
+    folder: RunFolder,
+    config: DictConfig,
+    data: ImageData,
+    interruption: Interruption,
+    session: Session,
 ) -> Iterator[None]:
     """Open the run there, if one of the loggers asks for it, and close it as the training ends: well, stopped, failed.
 
@@ -34,7 +40,7 @@ def shown_online(
     settings = {str(key): value for key, value in content.items()}
     for logger in loggers:
         logger.begin(
-            settings | {"manifest": folder.read_manifest()},
+            settings | {"manifest": session.describe()},
             group=f"{short_name(config.method)}/{data.name}",
             tags=tags_of(config),
         )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lightning.fabric.plugins.environments import SLURMEnvironment
@@ -11,6 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.commands.processes import Processes
+from genbench.data.base import ImageData
+from genbench.data.description import differences
 from genbench.errors import UserError
 from genbench.runs import RunFolder
 
@@ -18,6 +21,9 @@ _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
 
 FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
 """What may change when a run goes on; anything else would make it another run under the same name."""
+
+ACCEPT_CHANGED = "data.accept_changed"
+"""What lets a run go on with other images than it began with, whatever its data set."""
 
 _NOT_ITSELF = ("trainer", "logger", "output", "run", "sweep")
 
@@ -27,40 +33,101 @@ def is_first_process() -> bool:
     return not getattr(rank_zero_only, "rank", 0)
 
 
-def choose_folder(config: DictConfig) -> RunFolder:
-    """Return the folder of a run, which may be there already.
-
-    With `sweep=NAME` it is told by the run's settings, and within a job of SLURM by the job as well, so that what is
-    submitted or requeued again goes on where it was. Otherwise each call makes a folder of its own.
+def settle(choose: Callable[[], RunFolder]) -> RunFolder:
+    """Return the run folder that the first process chooses, in all processes of the run.
 
     Raises:
-        UserError: it can't be made.
+        UserError: the first process refuses.
     """
-    settings = f"seed{config.seed}_{settings_hash(config)}"
-    job = SLURMEnvironment.job_id()
-    if config.sweep is not None:
-        return RunFolder(Path(config.output, config.sweep, f"{config.name}_{settings}"))
-    if job is not None:
-        return RunFolder(Path(config.output, config.name, f"job{job}_{settings}"))
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return RunFolder(Processes().join().agree(lambda: str(_new_folder(config))))
+    if "TORCHELASTIC_RUN_ID" in os.environ or SLURMEnvironment.detect():
+        return RunFolder(Processes().join().agree(lambda: str(choose().path)))
     if not is_first_process() and _FOLDER_VARIABLE in os.environ:
         return RunFolder(os.environ[_FOLDER_VARIABLE])
-    path = _new_folder(config)
+    folder = choose()
     # The processes that Lightning starts for this run find it here.
-    os.environ[_FOLDER_VARIABLE] = str(path)
-    return RunFolder(path)
+    os.environ[_FOLDER_VARIABLE] = str(folder.path)
+    return folder
 
 
-def settings_hash(config: DictConfig) -> str:
-    """Return eight letters that tell a run's settings from others', wherever and on whatever it runs."""
+def choose_folder(config: DictConfig, data: ImageData) -> RunFolder:
+    """Return the folder of a run, which may be there already.
+
+    With `sweep=NAME` it is told by the run's settings and its data, and within a job of SLURM by the job as well, so
+    that what is submitted or requeued again goes on where it was. Otherwise each call makes a folder of its own.
+
+    Raises:
+        UserError: it can't be made, or the data can't be read.
+    """
+    # Also where no folder is named by it: what can't be read leaves none behind.
+    seen = data.describe()["sha256"]
+    job = SLURMEnvironment.job_id()
+    if config.sweep is not None:
+        return _earlier_folder(config, seen) or _told_by_settings(config, seen)
+    if job is not None:
+        return RunFolder(Path(config.output, config.name, f"job{job}_seed{config.seed}_{settings_hash(config, seen)}"))
+    return RunFolder(_new_folder(config))
+
+
+def refuse_changed_data(folder: RunFolder, data: ImageData, *, accepted: bool, conditional: bool) -> bool:
+    """Compare the data that there are with those that a run began with, and return whether they differ.
+
+    Args:
+        folder: of the run.
+        data: that it would go on with.
+        accepted: whether other images will do.
+        conditional: whether the method was built for the number of classes.
+
+    Raises:
+        UserError: they differ, and that was not accepted, or is more than the method can take.
+    """
+    before, now = folder.read_data(), data.describe()
+    found = differences(before, now)
+    fits = not conditional or len(before.get("classes") or []) == len(now.get("classes") or [])
+    if not found or (accepted and fits):
+        return bool(found)
+    place = f"data.root={data.root}" if hasattr(data, "root") else data.name
+    remedy = (
+        "or set data.accept_changed=true to go on with these all the same"
+        if fits
+        else "or begin a new run: the networks of this one are built for the number of its classes"
+    )
+    raise UserError(
+        f"{folder.path} began with other images than {place} has now: {'; '.join(found)}. Give it those that it began "
+        f"with, {remedy}"
+    )
+
+
+def settings_hash(config: DictConfig, data: str | None) -> str:
+    """Return eight letters that tell a run's settings from others', wherever and on whatever it runs.
+
+    Args:
+        config: the run's.
+        data: what tells the images that it sees from others; None as earlier versions had it.
+    """
     content = OmegaConf.to_container(config, resolve=True)
     assert isinstance(content, dict)
     itself = {key: value for key, value in content.items() if key not in _NOT_ITSELF}
     itself["data"] = {
         key: value for key, value in (itself["data"] or {}).items() if f"data.{key}" not in FREE_TO_CHANGE
     }
+    if data is not None:
+        itself["data"]["sha256"] = data
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _told_by_settings(config: DictConfig, data: str | None) -> RunFolder:
+    return RunFolder(
+        Path(config.output, config.sweep, f"{config.name}_seed{config.seed}_{settings_hash(config, data)}")
+    )
+
+
+def _earlier_folder(config: DictConfig, data: str) -> RunFolder | None:
+    """Return the folder of this run if an earlier version began it, whose folders did not tell what data a run saw."""
+    folder = _told_by_settings(config, None)
+    if not folder.config_file.is_file() or folder.read_data().get("sha256", data) != data:
+        return None
+    roots = [OmegaConf.select(one, "data.root") for one in (folder.read_config(), config)]
+    return folder if roots[0] == roots[1] else None
 
 
 def _new_folder(config: DictConfig) -> Path:

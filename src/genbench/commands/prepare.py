@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genbench.commands.assembly import build_data
+from genbench.data.description import summary
 from genbench.data.prepare_progress import human_bytes
 from genbench.data.prepared import PreparedData
 from genbench.data.shards import read_manifest
@@ -18,12 +19,13 @@ def main(config: DictConfig) -> None:
         UserError: the data are missing or damaged, or the disk is too small.
     """
     data = build_data(config)
-    if not isinstance(data, PreparedData):
-        data.prepare_data()
-        print(f"{data.name} is small and read as it is: nothing to prepare")
-        return
     if config.split is not None and config.split not in data.splits:
         raise UserError(f"{data.name} has no {config.split} split, only {', '.join(data.splits)}")
+    # What is small is read for it, so that damaged files are found here too.
+    print("\n".join(summary(data.describe())), flush=True)
+    if not isinstance(data, PreparedData):
+        print(f"{data.name} is small and read as it is: nothing to prepare")
+        return
     table = Table(title=f"{data.name}, {_describe(data)}", title_justify="left")
     for heading in ("part", "images", "left out", "bytes", "seconds"):
         table.add_column(heading, justify="left" if heading == "part" else "right")

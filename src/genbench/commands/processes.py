@@ -56,11 +56,22 @@ class Processes:
         leave()
 
     def agree(self, decide: Callable[[], str]) -> str:
-        """Return what the first process decides."""
-        decision = [decide() if self.rank == 0 else ""]
+        """Return what the first process decides.
+
+        Raises:
+            UserError: the first process could not decide; all of them say why, so that none waits for it.
+        """
+        said: list[str | None] = ["", None]
+        if self.rank == 0:
+            try:
+                said[0] = decide()
+            except UserError as error:
+                said[1] = str(error)
         if self.count > 1:
-            distributed.broadcast_object_list(decision)
-        return decision[0]
+            distributed.broadcast_object_list(said)
+        if said[1] is not None:
+            raise UserError(said[1])
+        return str(said[0])
 
     def one_after_the_other(self, work: Callable[[], object]) -> None:
         """Let the first process work before the others, who find its result."""

@@ -71,11 +71,13 @@ class RunRecord:
 
     @property
     def family(self) -> str:
-        """What runs that differ in their seed alone have in common."""
+        """What runs that differ in their seed alone have in common: their settings, and the images that they saw."""
         kept = {
             key: value for key, value in self.settings.items() if key not in _ITSELF and not key.startswith("logger.")
         }
-        return yaml.safe_dump(kept)
+        described = self.manifest.get("data")
+        seen = described.get("sha256") if isinstance(described, dict) else None
+        return yaml.safe_dump(kept | {"data.sha256": seen})
 
 
 def find_runs(patterns: str | Iterable[str]) -> list[Path]:

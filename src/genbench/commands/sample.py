@@ -10,6 +10,7 @@ from genbench.commands.assembly import OpenRun, open_run
 from genbench.commands.inpainting import fill_in
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
+from genbench.figures.captions import with_captions
 from genbench.figures.grid import make_grid, place_beside, save_image
 from genbench.methods.base import TranslatesBack
 from genbench.metrics.conditions import conditions_in_turn, held_out
@@ -47,7 +48,8 @@ def _draw(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
     shown = images[:100]
     if conditions is not None and conditions.ndim == 4:
         shown = place_beside(conditions[:100], shown)
-    return images, shown
+    captions = run.data.captions(conditions)
+    return images, shown if captions is None else with_captions(shown, captions[:100])
 
 
 def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:
@@ -64,13 +66,11 @@ def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:
         return None
     if translates:
         return _sources(run, config)
-    if config.label is None:
+    if config.label is not None:
+        return torch.full((config.count,), run.data.class_number(config.label))
+    if run.data.num_classes is None:
         run.data.prepare_data()
-        return conditions_in_turn(run.data, config.count)
-    if run.data.num_classes is None or not 0 <= config.label < run.data.num_classes:
-        known = "no classes" if run.data.num_classes is None else f"classes 0 to {run.data.num_classes - 1}"
-        raise UserError(f"label={config.label}: {run.data.name} has {known}")
-    return torch.full((config.count,), config.label)
+    return conditions_in_turn(run.data, config.count)
 
 
 def _sources(run: OpenRun, config: DictConfig) -> Tensor:

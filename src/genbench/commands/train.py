@@ -2,11 +2,11 @@
 
 import logging
 import os
-import secrets
 import subprocess
 import sys
 import warnings
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -24,13 +24,23 @@ from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.endings import explained, remember_end, stop
 from genbench.commands.online_run import shown_online
-from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
+from genbench.commands.place import (
+    ACCEPT_CHANGED,
+    FREE_TO_CHANGE,
+    choose_folder,
+    is_first_process,
+    refuse_changed_data,
+    settle,
+)
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.profiling import check_profiler, make_profiler
 from genbench.commands.scoreboard import publish, score_real
+from genbench.commands.session import Session
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
+from genbench.data.description import summary
 from genbench.errors import TrainingError, UserError
+from genbench.files import nearest_folder
 from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
@@ -54,8 +64,9 @@ def main(config: DictConfig) -> None:
         # metrics=none, of which an experiment had set some.
         config.metrics = None
     old_folder = None if config.run is None else RunFolder.open(config.run)
+    accepts_other_data = False
     if old_folder is not None:
-        config = _reopen(old_folder, overrides)
+        config, accepts_other_data = _reopen(old_folder, overrides)
     seed_everything(config.seed, verbose=False)
     # Runs of before there was the setting went by torch's own.
     if "tf32" in config:
@@ -67,15 +78,24 @@ def main(config: DictConfig) -> None:
         compile_networks(method)
     check_profiler(config.trainer.get("profiler"))
     plugins = [CheckpointFiles(), *slurm_plugins(config)]
-    folder = old_folder or choose_folder(config)
+    kept = nearest_folder(Path(config.output))
+
+    def choose() -> RunFolder:
+        if old_folder is None:
+            return choose_folder(config, data)
+        refuse_changed_data(old_folder, data, accepted=accepts_other_data, conditional=method.is_conditional)
+        return old_folder
+
+    folder = settle(choose)
     if not is_first_process():
         end_with_parent()
-    with locked(folder.path) if is_first_process() else nullcontext():
-        try:
+    try:
+        with locked(folder.path) if is_first_process() else nullcontext():
             _train(config, folder, overrides, data, method, plugins)
-        except TrainingError as error:
-            remember_end(folder, error)
-            raise
+    except UserError:
+        if is_first_process():
+            folder.discard_if_empty(kept)
+        raise
     leave()
 
 
@@ -90,35 +110,33 @@ def _train(
     if folder.finished_steps() >= config.steps:
         print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
         return
-    begun = folder.config_file.is_file()
-    checkpoint = folder.resume_point(config.steps) if begun else None
+    session = Session(config, folder, data, overrides)
     interruption = Interruption()
     callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *build_callbacks(config), interruption]
-    run_id = folder.read_manifest().get("id") or secrets.token_hex(4)
     trainer: Trainer = build(
         config.trainer,
         "trainer",
         max_steps=config.steps,
         default_root_dir=str(folder.path),
-        logger=_build_loggers(config, folder, run_id),
-        callbacks=callbacks,
+        logger=_build_loggers(config, folder, session.run_id),
+        callbacks=[session.opening, *callbacks],
         plugins=plugins,
         profiler=make_profiler(config.trainer.get("profiler"), folder.path),
     )
-    with explained(trainer, folder):
-        if trainer.is_global_zero:
-            folder.create(config)
-            session = {"resumed_with" if begun else "overrides": overrides}
-            folder.write_manifest(id=run_id, seed=config.seed, ended=None, **session)
-            if begun:
-                print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
-            print(f"run folder: {folder.path}", flush=True)
-        with shown_online(trainer, folder, config, data, interruption):
-            trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-            if interruption.received is None and trainer.is_global_zero:
-                _finish(trainer, folder, data)
-    if interruption.received is not None:
-        stop(trainer, folder, interruption.received)
+    try:
+        with explained(trainer, folder):
+            if trainer.is_global_zero:
+                print("\n".join(summary(data.describe())), flush=True)
+            with shown_online(trainer, folder, config, data, interruption, session):
+                trainer.fit(method, datamodule=data, ckpt_path=session.checkpoint, weights_only=True)
+                if interruption.received is None and trainer.is_global_zero:
+                    _finish(trainer, folder, data, session)
+        if interruption.received is not None:
+            stop(trainer, folder, interruption.received)
+    except TrainingError as error:
+        if session.is_written:
+            remember_end(folder, error)
+        raise
 
 
 def _train_afresh(overrides: list[str]) -> None:
@@ -134,24 +152,29 @@ def _starts_processes(config: DictConfig) -> bool:
     return several and not SLURMEnvironment.detect() and "TORCHELASTIC_RUN_ID" not in os.environ
 
 
-def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
-    """Return a run's configuration with what may change of it changed."""
-    config = folder.read_config()
+def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig, bool]:
+    """Return a run's configuration with what may change of it changed, and whether it may see other images."""
+    config, accepts_other_data = folder.read_config(), False
     for override in OverridesParser.create().parse_overrides(overrides):
         key = override.key_or_group
         if key == "run":
             continue
+        if key == ACCEPT_CHANGED:
+            if not isinstance(value := override.value(), bool):
+                raise UserError(f"{key} must be true or false, not {value!r}")
+            accepts_other_data = value
+            continue
         if not key.startswith(FREE_TO_CHANGE):
             raise UserError(
-                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root, .prepared and "
-                ".workers can; for other settings begin a new run, without run="
+                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root, .prepared, "
+                ".workers and .accept_changed can; for other settings begin a new run, without run="
             )
         OmegaConf.update(config, key, override.value(), force_add=True)
     check_kinds(config)
     done = folder.finished_steps()
     if config.steps <= done:
         raise UserError(f"{folder.path} has its {done} steps; to go on ask for more, such as steps={2 * done}")
-    return config
+    return config, accepts_other_data
 
 
 def build_callbacks(config: DictConfig) -> list[Callback]:
@@ -174,12 +197,15 @@ def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[A
     return loggers
 
 
-def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
+def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Session) -> None:
     step = trainer.global_step
+    if not session.has_begun:
+        raise UserError(
+            "nothing was trained: the settings of the trainer leave no batch, as limit_train_batches=0 does"
+        )
+    session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
-    folder.add_to_manifest(
-        steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1), data=data.describe()
-    )
+    folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
         conditional = bool(trainer.lightning_module.is_conditional)

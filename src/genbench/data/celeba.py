@@ -59,10 +59,8 @@ class CelebA(PreparedData):
         images, attributes = self.open(split)
         assert attributes is not None
         names = images.manifest["attributes"]
+        self._check_attributes(names)
         if self.attributes is not None:
-            for name in self.attributes:
-                if name not in names:
-                    raise UserError(f"data.attributes: CelebA has no {name!r}{near(name, names)}")
             attributes = attributes[:, [names.index(name) for name in self.attributes]]
         return ImageStore(images, attributes.float())
 
@@ -71,10 +69,12 @@ class CelebA(PreparedData):
 
         Raises:
             MissingDataError: a file is not there.
-            UserError: the images and the annotations do not name the same files.
+            UserError: the images and the annotations do not name the same files, or none knows an attribute asked for.
         """
         splits = _read_partition(self._annotation("list_eval_partition.txt"))
         names, attributes = _read_attributes(self._annotation("list_attr_celeba.txt"))
+        # Before any image is decoded.
+        self._check_attributes(names)
         source, prefix = self._images()
         images = {Path(key).name for key in source.list_keys()}
         _compare(images, set(splits), source.path, "list_eval_partition.txt")
@@ -82,6 +82,11 @@ class CelebA(PreparedData):
         chosen = sorted(name for name, split in splits.items() if split == _SPLITS[part])
         rows = np.array([attributes[name] for name in chosen], dtype=np.uint8).reshape(-1, len(names))
         return Records(source.only([prefix + name for name in chosen]), rows, {"attributes": names})
+
+    def _check_attributes(self, names: Sequence[str]) -> None:
+        for name in self.attributes or ():
+            if name not in names:
+                raise UserError(f"data.attributes: CelebA has no {name!r}{near(name, names)}")
 
     def _annotation(self, name: str) -> Path:
         for folder in (self.root, self.root / "celeba"):

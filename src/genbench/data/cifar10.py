@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from genbench.data.base import ImageData, Split
+from genbench.data.downloads import fetched
 from genbench.data.resize import resize
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
@@ -23,6 +24,7 @@ _ARCHIVE = "cifar-10-python.tar.gz"
 _BYTES, _MD5 = 170_498_071, "c58f30108f718f92721af3b95e74349a"
 _BATCHES: dict[Split, list[str]] = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
 _SIDE = 32
+_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 class CIFAR10(ImageData):
@@ -44,7 +46,7 @@ class CIFAR10(ImageData):
     """
 
     name = "cifar10"
-    num_classes = 10
+    num_classes = len(_CLASSES)
 
     def __init__(
         self,
@@ -62,6 +64,11 @@ class CIFAR10(ImageData):
         self.root = Path(root).expanduser()
         self.download = download
 
+    @property
+    def class_names(self) -> list[str]:
+        """The names that the authors give in `batches.meta`."""
+        return list(_CLASSES)
+
     def prepare_data(self) -> None:
         """Fetch the archive if it is missing and may be fetched."""
         if (self.root / _FOLDER).is_dir() or (self.root / _ARCHIVE).is_file():
@@ -73,10 +80,12 @@ class CIFAR10(ImageData):
         from torchvision.datasets.utils import download_url
 
         try:
-            download_url(TORCHVISION.url, str(self.root), _ARCHIVE, _MD5)
+            with fetched(self.root / _ARCHIVE):
+                download_url(TORCHVISION.url, str(self.root), _ARCHIVE, _MD5)
         except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise UserError(
-                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({reason}): {where}"
             ) from error
 
     def load(self, split: Split) -> ImageStore:

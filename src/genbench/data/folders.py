@@ -1,30 +1,116 @@
-"""Which files of a folder are images."""
+"""What a folder holds: which files are images, which subfolders are splits, in which order names stand."""
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
+
+from genbench.errors import UserError
 
 IMAGE_ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+_SPLITS: dict[str, Literal["train", "val", "test"]] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+_CLASS_DEPTH = 2
+"""How deep a class lies at most: within the folder of its split."""
 
 
 def list_images(folder: Path) -> tuple[list[str], int]:
     """Return the paths of all images under a folder, sorted, and how many other files there are.
 
-    Links are followed; hidden files and folders, such as macOS leaves, count as neither.
+    Links are followed, except those that lead back to a folder they lie in. What two classes, or two splits, link to
+    belongs to both; within one class a folder counts once. Hidden files and folders, such as macOS leaves, count as
+    neither.
+
+    Raises:
+        UserError: a folder can't be read.
     """
-    images, others, visited = [], 0, set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        # A link may lead back to where it lies.
-        visited.add(os.path.realpath(place))
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and name != "__MACOSX" and os.path.realpath(Path(place, name)) not in visited
-        ]
-        for name in files:
-            if name.startswith("."):
-                continue
-            if Path(name).suffix.lower() in IMAGE_ENDINGS:
-                images.append(Path(place, name).relative_to(folder).as_posix())
-            else:
-                others += 1
+    images: list[str] = []
+    others = 0
+    visited: dict[tuple[str, ...], set[str]] = {}
+    # Depth first and by name, so that the result does not depend on the order in which the system lists a folder.
+    waiting: list[tuple[tuple[str, ...], frozenset[str]]] = [((), frozenset())]
+    while waiting:
+        parts, above = waiting.pop()
+        place = folder.joinpath(*parts)
+        real = os.path.realpath(place)
+        seen = visited.setdefault(parts[:_CLASS_DEPTH], set())
+        if real in above or real in seen:
+            continue
+        seen.add(real)
+        files, folders = _entries(place)
+        waiting += [((*parts, name), above | {real}) for name in reversed(folders) if name != "__MACOSX"]
+        chosen = [name for name in files if Path(name).suffix.lower() in IMAGE_ENDINGS]
+        images += ["/".join((*parts, name)) for name in chosen]
+        others += len(files) - len(chosen)
     return sorted(images), others
+
+
+def list_folders(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder, sorted; none if it is not there.
+
+    Raises:
+        UserError: it can't be read.
+    """
+    return _entries(folder)[1]
+
+
+def split_folders(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return which of some folders are "train", "val" and "test" by their names, in any case, such as Train or valid.
+
+    Returns:
+        Each split with its folders, of which there should be one.
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        if (split := _SPLITS.get(name.lower())) is not None:
+            found.setdefault(split, []).append(name)
+    return found
+
+
+def one_folder_each(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the folder of each split, see `split_folders`; the validation images are the test split if there is none.
+
+    Raises:
+        UserError: two folders name the same split.
+    """
+    found = split_folders(names)
+    for split, folders in found.items():
+        if len(folders) > 1:
+            raise UserError(f"{root} has {' and '.join(folders)}, which both name the {split} split: keep one")
+    single = {split: folders[0] for split, folders in found.items()}
+    if "val" in single and "test" not in single:
+        single["test"] = single.pop("val")
+    return single
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Return a key by which names sort as people count: 1, 2, 10; class2, class10."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces], name
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of a folder's files, and of its folders, sorted and without hidden ones."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((entry.name, _is_folder(entry)) for entry in found if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return [], []
+    except NotADirectoryError:
+        raise UserError(f"{folder} is a file, not a folder of images") from None
+    except OSError as error:
+        raise UserError(f"{folder} can't be read: {error.strerror}") from error
+    return [name for name, is_folder in entries if not is_folder], [name for name, is_folder in entries if is_folder]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False

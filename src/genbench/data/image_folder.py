@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from genbench.data.base import Split
-from genbench.data.folders import IMAGE_ENDINGS, list_images
-from genbench.data.prepare import say
+from genbench.data.description import shortened
+from genbench.data.folders import IMAGE_ENDINGS, list_images, natural_order, one_folder_each, split_folders
+from genbench.data.prepare_progress import say
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
 from genbench.data.store import ImageStore
@@ -21,15 +22,16 @@ from genbench.errors import UserError
 
 
 class ImageFolder(PreparedData):
-    """The images under a folder; if they lie in subfolders, these are the classes (B,).
+    """The images under a folder; if they lie in subfolders, these are the classes (B,), numbered as people count.
 
-    Where `root` has subfolders `train` and `test` (or `val`), these are the splits. Otherwise every `test_every`-th
-    image of each class is a test image.
+    Subfolders `train`, `val` and `test`, under their other names (`valid`, `Test`, `eval`, ...) too, are the splits;
+    `val` is the test split where there is no `test`. Where there is none of the two, every `test_every`-th image of
+    each class is a test image.
 
     Args:
         name: what the data set is called in scores and stores: letters, digits, _ and -.
         classes: whether the subfolders are classes; if not, images of all subfolders are taken together.
-        test_every: which images to hold out for testing where the folder itself has no such split; 0 holds out none.
+        test_every: which images to hold out for testing where there is no folder of test images; 0 holds out none.
         settings: those of `PreparedData`.
 
     Raises:
@@ -47,14 +49,36 @@ class ImageFolder(PreparedData):
         self.name = name
         self.classes = classes
         self.test_every = test_every
+        self._recalled: list[str] | None = None
 
     @property
     def num_classes(self) -> int | None:  # type: ignore[override]
         """How many classes there are, or None."""
+        names = self.class_names
+        return None if names is None else len(names)
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """The names of the subfolders, by the classes' numbers; None without classes."""
+        if self._recalled is not None:
+            return self._recalled
         try:
-            return len(self._class_names) or None
+            return self._class_names or None
         except MissingDataError:
-            return len(self.manifest("train")["classes"]) or None
+            return list(self.locate("train").facts["classes"]) or None
+
+    def recall(self, described: dict[str, Any]) -> None:
+        """Take the classes that a run was trained on."""
+        names = described.get("classes")
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            self._recalled = names
+
+    def undivided(self) -> str:
+        """Take every image of the folder as "train", unless it has a folder of test images."""
+        if self._has_test_folder:
+            return super().undivided()
+        self.test_every = 0
+        return "all images of the folder, which has no folder of test images"
 
     def load(self, split: Split) -> ImageStore:
         """Return the images of a split with their classes."""
@@ -72,6 +96,11 @@ class ImageFolder(PreparedData):
         if not names:
             raise MissingDataError(f"{self.root} has no {part} image")
         rows = None
+        if self._recalled is not None and self._recalled != self._class_names:
+            raise UserError(
+                f"data.root={self.root} has the classes {shortened(self._class_names)}, and the run was trained on "
+                f"{shortened(self._recalled)}: give the folder that it was trained on"
+            )
         if self._class_names:
             number = {name: index for index, name in enumerate(self._class_names)}
             rows = np.array([number[self._class_of(name) or ""] for name in names], dtype=np.int64)
@@ -90,8 +119,18 @@ class ImageFolder(PreparedData):
             say(f"{self.root}: {others:,} files that are no images are left alone")
         return images
 
+    def where(self, part: str) -> str | None:
+        """Return the folder of a split, or how it was held out."""
+        try:
+            folder, divided = self._split_folders.get(part), self._has_test_folder
+        except MissingDataError:
+            return None
+        if part == "test" and not divided:
+            return f"one in {self.test_every}{' of each class' if self._class_names else ''}, held out"
+        return f"{folder}/" if folder else None
+
     def _names_of(self, part: str) -> list[str]:
-        if self._split_folders:
+        if self._has_test_folder:
             folder = self._split_folders.get(part)
             return [name for name in self._files if PurePosixPath(name).parts[0] == folder]
         groups: dict[str | None, list[str]] = {}
@@ -101,15 +140,49 @@ class ImageFolder(PreparedData):
         held_out = {name for group in groups.values() for name in group[step - 1 :: step]}
         return [name for name in self._files if part != "val" and (name in held_out) == (part == "test")]
 
+    @property
+    def _has_test_folder(self) -> bool:
+        return "test" in self._split_folders
+
     @cached_property
     def _split_folders(self) -> dict[str, str]:
         """Each split's folder, where the root consists of such folders."""
-        folders = {PurePosixPath(name).parts[0] for name in self._files}
-        if "train" not in folders or not {"val", "test"} & folders:
+        paths = [PurePosixPath(name).parts for name in self._files]
+        top = {parts[0] for parts in paths}
+        found = split_folders({parts[0] for parts in paths if len(parts) > 1})
+        others = sorted(top - {name for names in found.values() for name in names})
+        if not found or (others and not self._are_splits(found, paths)):
+            self._refuse_splits_below(paths)
             return {}
-        if strange := sorted(folders - {"train", "val", "test"}):
-            raise UserError(f"{self.root} has folders of splits and beside them {strange[0]}: take it away")
-        return {name: name for name in folders} if "test" in folders else {"train": "train", "test": "val"}
+        if others:
+            raise UserError(
+                f"{self.root} has folders of splits ({_names(found)}) and beside them {others[0]}: take it away, or "
+                "give one of the folders as data.root"
+            )
+        if "train" not in found:
+            raise UserError(
+                f"{self.root} has folders of splits ({_names(found)}) but none called train: add it, or give one of "
+                "the folders as data.root"
+            )
+        return one_folder_each(self.root, top)
+
+    def _are_splits(self, found: dict[str, list[str]], paths: list[tuple[str, ...]]) -> bool:
+        """Whether folders that are called so are splits though others lie beside them: train may be a class, too."""
+        if len(found) > 1:
+            return True
+        ((name,), *_) = found.values()
+        # A class holds its images itself; a split of a folder with classes holds folders.
+        return all(len(parts) > 2 for parts in paths if parts[0] == name)
+
+    def _refuse_splits_below(self, paths: list[tuple[str, ...]]) -> None:
+        """Refuse what would make classes of folders that hold splits, and so train on their test images."""
+        below = {parts[1] for parts in paths if len(parts) > 2}
+        found = split_folders(below)
+        if len(found) < 2 or sum(map(len, found.values())) != len(below):
+            return
+        top = sorted({parts[0] for parts in paths})
+        remedy = f"give data.root={self.root / top[0]}" if len(top) == 1 else "put the folders of splits at the top"
+        raise UserError(f"{self.root} has folders of splits ({_names(found)}) within {shortened(top)}: {remedy}")
 
     @cached_property
     def _class_names(self) -> list[str]:
@@ -118,7 +191,7 @@ class ImageFolder(PreparedData):
             return []
         classes = {self._class_of(name) for name in self._files}
         if None not in classes:
-            return sorted(name for name in classes if name is not None)
+            return sorted((name for name in classes if name is not None), key=natural_order)
         if len(classes) == 1:
             return []
         alone = next(name for name in self._files if self._class_of(name) is None)
@@ -133,3 +206,7 @@ class ImageFolder(PreparedData):
 
     def _identity(self, part: str) -> dict[str, Any]:
         return {**super()._identity(part), "class_folders": self.classes, "test_every": self.test_every}
+
+
+def _names(found: dict[str, list[str]]) -> str:
+    return ", ".join(sorted(name for names in found.values() for name in names))

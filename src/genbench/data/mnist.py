@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genbench.data.base import ImageData, Split
+from genbench.data.downloads import fetched
 from genbench.data.resize import resize
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
@@ -66,10 +67,12 @@ class MNIST(ImageData):
         from torchvision import datasets  # heavy, and needed for a download alone
 
         try:
-            datasets.MNIST(str(self.root), download=True)
+            with fetched(self.root / "MNIST" / "raw"):
+                datasets.MNIST(str(self.root), download=True)
         except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise UserError(
-                f"MNIST is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+                f"MNIST is not under data.root={self.root} and can't be downloaded ({reason}): {where}"
             ) from error
 
     def load(self, split: Split) -> ImageStore:

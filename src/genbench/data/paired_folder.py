@@ -5,12 +5,13 @@ Example:
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from genbench.data.base import Split
-from genbench.data.folders import list_images
+from genbench.data.folders import list_folders, list_images, one_folder_each
 from genbench.data.pairs import paired_store
 from genbench.data.preparation import Crop, Filter, Preparation, decode
 from genbench.data.prepared import MissingDataError, PreparedData, Records
@@ -53,8 +54,8 @@ class SideBySide:
 class PairedFolder(PreparedData):
     """Images with the image that each belongs to as its condition (B, C, H, W).
 
-    `root` has the folders `train` and `val` or `test`. Each half is resized as a whole, so its shape changes if it is
-    not square, as pix2pix has it.
+    `root` has the folders `train` and `val` or `test`, under their other names too, such as `Train` and `valid`. Each
+    half is resized as a whole, so its shape changes if it is not square, as pix2pix has it.
 
     Args:
         direction: "AtoB" makes the left half the condition and the right half the image, "BtoA" the other way round.
@@ -101,8 +102,7 @@ class PairedFolder(PreparedData):
             MissingDataError: its folder is not there or holds no image.
         """
         # Some of pix2pix's data sets have only val beside train, some only test: either is the test split then.
-        has_test = (self.root / "test").is_dir()
-        folder = {"train": "train", "test": "test" if has_test else "val", "val": "val" if has_test else None}[part]
+        folder = self._folders.get(part)
         names = list_images(self.root / folder)[0] if folder else []
         if not names:
             raise MissingDataError(
@@ -110,6 +110,18 @@ class PairedFolder(PreparedData):
                 "test, each image with A on its left and B on its right half"
             )
         return Records(FolderSource(self.root / str(folder), names))
+
+    def where(self, part: str) -> str | None:
+        """Return the folder of a split."""
+        return f"{self._folders[part]}/" if part in self._folders else None
+
+    def identity(self, split: Split) -> dict[str, Any]:
+        """Return the preparation and the stores with the direction, which says what of them the images are."""
+        return {**super().identity(split), "direction": self.direction}
+
+    @cached_property
+    def _folders(self) -> dict[str, str]:
+        return one_folder_each(self.root, list_folders(self.root))
 
     def _identity(self, part: str) -> dict[str, Any]:
         return {**super()._identity(part), "layout": "A beside B"}

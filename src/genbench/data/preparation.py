@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from genbench.errors import UserError
 
@@ -23,6 +23,13 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Those of `folders.IMAGE_ENDINGS`. Of others Pillow reduces some to 8 bits without a word, and some it gives to other
+programs."""
+
+_TIFF_BITS = 258
+"""The tag BitsPerSample."""
+
 _CROPS = ("crop_then_resize", "resize_then_crop", "stretch")
 
 
@@ -101,15 +108,43 @@ def decode(content: bytes, channels: int) -> Image.Image:
     """Return an encoded image as RGB or grey, read to its end; transparency is dropped, EXIF rotation is not applied.
 
     Raises:
-        ValueError, OSError: the bytes are no image that can be read in full.
+        ValueError, OSError: the bytes are no image that can be read in full, or one of more than 8 bits a channel.
     """
     if not content:
         raise ValueError("it is empty")
-    with Image.open(io.BytesIO(content)) as image:
-        if image.mode.startswith(("I", "F")):
-            # Pillow would clip these to white.
-            raise ValueError(f"its pixels are of Pillow's mode {image.mode}: only 8 bits a channel are read")
+    try:
+        opened = Image.open(io.BytesIO(content), formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError(f"cannot identify it as an image of the formats {', '.join(_FORMATS)}") from None
+    with opened as image:
+        # Before anything is decoded: Pillow would keep the upper 8 bits, or clip to white.
+        if (depth := _bits(image, content)) > 8:
+            raise ValueError(
+                f"it has {depth} bits a channel, and only images of 8 bits a channel are read: convert it, by a range "
+                "of your choice, so that no bits are lost unseen"
+            )
         return image.convert("RGB" if channels == 3 else "L")
+
+
+def _bits(image: Image.Image, content: bytes) -> int:
+    """Return the bits of a channel in the file, which are not always those of the mode in which Pillow opens it."""
+    if image.format == "PNG":
+        # Signature, then the header's length, name, width, height and depth.
+        return content[24]
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(_TIFF_BITS, 1)  # type: ignore[attr-defined]
+        return max(bits) if isinstance(bits, tuple) else int(bits)
+    if image.format == "PPM" and image.mode != "F" and isinstance(arguments := _arguments(image), tuple):
+        # The largest value of a channel, which the header says.
+        return int(arguments[1]).bit_length()
+    if image.mode.startswith(("I", "F")):
+        return 16 if image.mode.startswith("I;16") or (image.format, image.mode) == ("PPM", "I") else 32
+    return 8
+
+
+def _arguments(image: Image.Image) -> Any:
+    """Return what Pillow's decoder of a file is called with."""
+    return image.tile[0][3]  # type: ignore[attr-defined]
 
 
 def _crop_centre(image: Image.Image, side: int) -> Image.Image:

@@ -8,7 +8,6 @@ others wait for the result.
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,7 @@ from filelock import FileLock, Timeout
 
 import genbench
 from genbench.data.decoding import CHUNK, Decoder, Pixels, decode_records
-from genbench.data.prepare_progress import Progress, human_bytes
+from genbench.data.prepare_progress import Progress, human_bytes, say
 from genbench.data.shards import CONDITIONS, FORMAT, HEADER_BYTES, MANIFEST, images_per_shard, shard_name
 from genbench.data.sources import Origin, Source
 from genbench.errors import UserError
@@ -91,11 +90,6 @@ def prepare(plan: Plan) -> None:
         raise UserError(f"{plan.store} can't be written ({error}): set data.prepared to a folder that can") from error
 
 
-def say(text: str) -> None:
-    """Tell the user, beside the results."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def _work(plan: Plan) -> None:
     partial = plan.store.with_suffix(".partial")
     unpacked = _unpacked(plan.store)
@@ -111,6 +105,8 @@ def _work(plan: Plan) -> None:
     with Decoder(source, plan.pixels, plan.workers) as decoder, progress:
         for decoded in decoder.map(chunks):
             if decoded.broken and plan.on_error == "stop":
+                if not writer.journal.records:
+                    shutil.rmtree(partial)
                 key, reason = decoded.broken[0]
                 raise UserError(
                     f"{key} of {plan.origin.path} can't be read: {reason}; "

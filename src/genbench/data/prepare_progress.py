@@ -58,11 +58,12 @@ class Progress:
             self._bar.update(self._bar.task_ids[0], completed=self._done, speed=speed)
         elif before * 10 // self._total != self._done * 10 // self._total:
             left = duration((self._total - self._done) / speed)
-            print(
-                f"{self._name}: {self._done:,} of {self._total:,}, {speed:,.0f} images/s, {left} left",
-                file=sys.stderr,
-                flush=True,
-            )
+            say(f"{self._name}: {self._done:,} of {self._total:,}, {speed:,.0f} images/s, {left} left")
+
+
+def say(text: str) -> None:
+    """Tell the user, beside the results."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def human_bytes(count: int) -> str:

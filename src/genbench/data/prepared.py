@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from torch import Tensor
 
-from genbench.data.base import ImageData, Split
+from genbench.data.base import ImageData, Split, part_facts
 from genbench.data.decoding import CHUNK, Pixels
 from genbench.data.preparation import Crop, Filter, Preparation
-from genbench.data.prepare import OnError, Plan, prepare, say
+from genbench.data.prepare import OnError, Plan, prepare
+from genbench.data.prepare_progress import say
 from genbench.data.shards import MANIFEST, Shards, read_conditions, read_manifest
 from genbench.data.shuffling import Shuffle
-from genbench.data.sources import Origin
+from genbench.data.sources import CONTENT_HASH, Origin
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
 
@@ -40,11 +41,28 @@ class Records(NamedTuple):
     facts: dict[str, Any] = {}
 
 
+class Located(NamedTuple):
+    """A part of the data.
+
+    Attributes:
+        store: the folder of its store, which need not be there yet.
+        source: what identifies the content that the store is made of.
+        facts: what else its manifest says, such as the names of the classes.
+        records: what the store is to be made of; None once it is there.
+    """
+
+    store: Path
+    source: dict[str, Any]
+    facts: dict[str, Any]
+    records: Records | None
+
+
 class PreparedData(ImageData):
     """A data set that is prepared once; its own file says where its `records` are.
 
-    A store lies under a key of its source, split and preparation, so other settings make another store beside it.
-    Where the source is gone, a store that was made of it with the same settings does.
+    A store lies under a key of its source's content, split and preparation, so other settings make another store
+    beside it, and a copy of the same files finds the same store. Where the source is gone, a store that was made of it
+    with the same settings does.
 
     Args:
         root: folder of the data as distributed.
@@ -94,7 +112,8 @@ class PreparedData(ImageData):
         self.prepared = Path(prepared).expanduser()
         self.workers = workers or _cores()
         self.on_error = on_error
-        self._folders: dict[str, Path] = {}
+        self._found: dict[str, Records | MissingDataError] = {}
+        self._located: dict[str, Located] = {}
 
     @abstractmethod
     def records(self, part: str) -> Records:
@@ -156,49 +175,104 @@ class PreparedData(ImageData):
         return images, read_conditions(folder, len(images)) if images.manifest["has_conditions"] else None
 
     def describe(self) -> dict[str, Any]:
-        """Return what the images are, with the stores that were read."""
-        stores = {part: folder.name for part, folder in self._folders.items()}
-        return {"name": self.name, "preparation": self.preparation.describe(), "stores": stores}
+        """Return what the images are, with the preparation and the names of the stores."""
+        stores = {part: self.locate(part).store.name for split in self._seen for part in self.parts(split)}
+        return {**super().describe(), "preparation": self.preparation.describe(), "stores": stores}
+
+    def describe_parts(self) -> dict[str, dict[str, Any]]:
+        """Return the facts of each part that a run sees, told by its source: nothing is decoded."""
+        return {part: self._part_facts(part) for split in self._seen for part in self.parts(split)}
+
+    def where(self, part: str) -> str | None:
+        """Return in words where the images of a part come from, if there is something to say."""
+        return None
 
     def identity(self, split: Split) -> dict[str, Any]:
         """Return the preparation and the stores, whose names are keys of their content."""
-        return {"preparation": self.preparation.describe(), "stores": [folder.name for folder in self.prepare(split)]}
+        stores = [self.locate(part).store.name for part in self.parts(split)]
+        return {"preparation": self.preparation.describe(), "stores": stores}
 
-    def manifest(self, part: str) -> dict[str, Any]:
-        """Return the manifest of a part that is prepared."""
-        return read_manifest(self._prepare(part))
+    def locate(self, part: str) -> Located:
+        """Return where a part is, prepared or to be prepared.
+
+        Raises:
+            MissingDataError: neither the source nor one store that was made of it is there.
+            UserError: the source is not what it should be, or several stores might do.
+        """
+        if part not in self._located:
+            found = self._look_for(part)
+            if isinstance(found, Records):
+                self._located[part] = self._to_prepare(part, found)
+            else:
+                store = self._find(part, found)
+                manifest = read_manifest(store)
+                self._located[part] = Located(store, manifest["source"], manifest, None)
+        return self._located[part]
+
+    @property
+    def _seen(self) -> list[Split]:
+        """The splits that training and its scores read."""
+        return [split for split in self.splits if split != "val"]
+
+    def _part_facts(self, part: str) -> dict[str, Any]:
+        located = self.locate(part)
+        by_class = None
+        if (classes := located.facts.get("classes")) and self.num_classes is not None:
+            records = located.records
+            rows = records.conditions if records else read_conditions(located.store, located.facts["count"]).numpy()
+            assert rows is not None
+            by_class = np.bincount(rows, minlength=len(classes)).tolist()
+        count = located.source.get("records", located.facts.get("count"))
+        return part_facts(count, [located.source], by_class, self.where(part))
 
     def _prepare(self, part: str) -> Path:
-        if part not in self._folders:
+        located = self.locate(part)
+        if (records := located.records) is not None:
+            if not located.store.is_dir():
+                self._tell_of_earlier_stores(part, located)
+            request = {**self._identity(part), "source": located.source, **located.facts}
+            count = located.source.get("records", CHUNK * self.workers)
+            # More processes than chunks would start for nothing.
+            workers = min(self.workers, -(-count // CHUNK)) or 1
+            prepare(
+                Plan(records.origin, self.pixels, located.store, request, records.conditions, workers, self.on_error)
+            )
+            # What was opened to read it is closed: an LMDB can be open only once.
+            self._located[part] = located._replace(facts=read_manifest(located.store), records=None)
+            del self._found[part]
+        return located.store
+
+    def _look_for(self, part: str) -> Records | MissingDataError:
+        if part not in self._found:
             try:
-                records = self.records(part)
+                self._found[part] = self.records(part)
             except MissingDataError as missing:
-                self._folders[part] = self._find(part, missing)
-            else:
-                self._folders[part] = self._make(part, records)
-        return self._folders[part]
+                self._found[part] = missing
+        return self._found[part]
 
     def _has(self, split: Split) -> bool:
-        try:
-            return all(self.records(part) for part in self.parts(split))
-        except MissingDataError:
-            return all(self._stores_of(part) for part in self.parts(split))
+        if all(isinstance(self._look_for(part), Records) for part in self.parts(split)):
+            return True
+        return all(self._stores_of(part) for part in self.parts(split))
 
-    def _make(self, part: str, records: Records) -> Path:
-        source = records.origin.fingerprint()
+    def _to_prepare(self, part: str, records: Records) -> Located:
+        source = records.origin.fingerprint(self.prepared / ".contents")
         if records.conditions is not None:
             source["conditions_sha256"] = hashlib.sha256(np.ascontiguousarray(records.conditions).tobytes()).hexdigest()
         request = {**self._identity(part), "source": source}
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:12]
         store = self.prepared / f"{self.name}-{part}-{self.preparation.size}-{key}"
-        facts = {"has_conditions": records.conditions is not None, **records.facts}
-        count = source.get("records", CHUNK * self.workers)
-        # More processes than chunks would start for nothing.
-        workers = min(self.workers, -(-count // CHUNK)) or 1
-        prepare(
-            Plan(records.origin, self.pixels, store, {**request, **facts}, records.conditions, workers, self.on_error)
-        )
-        return store
+        return Located(store, source, {"has_conditions": records.conditions is not None, **records.facts}, records)
+
+    def _tell_of_earlier_stores(self, part: str, located: Located) -> None:
+        """Say which stores of the same folder are of no more use: they were known by time stamps."""
+        if CONTENT_HASH in located.source:
+            for store in self._stores_of(part):
+                if CONTENT_HASH not in read_manifest(store)["source"]:
+                    say(
+                        f"{store} is of an earlier version, which knew pictures by their time stamps instead of their "
+                        "content: they are prepared again, and it can be deleted"
+                    )
 
     def _find(self, part: str, missing: MissingDataError) -> Path:
         """Return the one prepared store of these settings where the source is gone."""

@@ -3,8 +3,6 @@
 A source is opened anew by each process that reads it; what travels between processes is its path and the keys.
 """
 
-import hashlib
-import json
 import weakref
 import zipfile
 import zlib
@@ -15,8 +13,12 @@ from typing import Any
 
 import lmdb
 
+from genbench.data.contents import digest, hash_files
 from genbench.errors import UserError
 from genbench.files import leads_out
+
+CONTENT_HASH = "content_sha256"
+"""Key of a folder's hash in its fingerprint; in stores of earlier versions `sha256` is one of time stamps instead."""
 
 
 class Origin(ABC):
@@ -31,8 +33,12 @@ class Origin(ABC):
     packed_bytes: int = 0
 
     @abstractmethod
-    def fingerprint(self) -> dict[str, Any]:
-        """Return what identifies the content, wherever it lies, without reading the images."""
+    def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
+        """Return what identifies the content, wherever it lies and whenever it was written.
+
+        Args:
+            cache: folder in which what takes long to find out is kept; None to find it out anew.
+        """
 
     @abstractmethod
     def unpack(self, folder: Path) -> "Source":
@@ -95,14 +101,9 @@ class FolderSource(Source):
         """Return a file's bytes."""
         return (self.path / key).read_bytes()
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Hash names, sizes and times of change, so that a picture that was replaced is seen."""
-        stats = ((name, (self.path / name).stat()) for name in self._names)
-        return {
-            "kind": "folder",
-            "records": len(self),
-            "sha256": digest([name, stat.st_size, stat.st_mtime_ns] for name, stat in stats),
-        }
+    def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
+        """Hash names and contents, see `hash_files`."""
+        return {"kind": "folder", "records": len(self), CONTENT_HASH: hash_files(self.path, self._names, cache)}
 
 
 class ZipSource(Source):
@@ -141,7 +142,7 @@ class ZipSource(Source):
         """Return a member's bytes, checked against the zip's CRC."""
         return self._zip.read(key)
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
         """Hash what the zip says of the members: names, sizes and CRCs."""
         infos = (self._zip.getinfo(name) for name in self._names)
         sha256 = digest([info.filename, info.file_size, info.CRC] for info in infos)
@@ -191,7 +192,7 @@ class LMDBSource(Source):
             raise KeyError("it is gone from the LMDB")
         return bytes(value)
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
         """Return entries, size, the first and the last key and the last transaction, which every change moves."""
         with self._environment.begin() as transaction, transaction.cursor() as cursor:
             ends = [cursor.key().decode("latin-1") for move in (cursor.first, cursor.last) if move()]
@@ -240,7 +241,7 @@ class ZippedLMDB(Origin):
         self._member = members[0]
         self.packed_bytes = self._member.file_size
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
         """Return size and CRC of the database."""
         return {"kind": "zipped lmdb", "bytes": self._member.file_size, "crc": self._member.CRC}
 
@@ -277,11 +278,3 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         raise UserError(f"{path} can't be read as a zip ({error}): it is damaged or cut short, fetch it again") from (
             error
         )
-
-
-def digest(rows: Iterator[list[Any]]) -> str:
-    """Return the SHA-256 of rows of texts and numbers."""
-    sha256 = hashlib.sha256()
-    for row in rows:
-        sha256.update(json.dumps(row).encode() + b"\n")
-    return sha256.hexdigest()

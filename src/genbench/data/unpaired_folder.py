@@ -4,10 +4,11 @@ Example:
     python -m genbench prepare data=unpaired_folder data.root=~/horse2zebra data.size=128
 """
 
+from functools import cached_property
 from typing import Any
 
 from genbench.data.base import Split
-from genbench.data.folders import list_images
+from genbench.data.folders import list_folders, list_images, one_folder_each
 from genbench.data.preparation import Filter
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
@@ -48,10 +49,27 @@ class UnpairedFolder(PreparedData):
         Raises:
             MissingDataError: the folder is not there or holds no image.
         """
-        names, _ = list_images(self.root / part)
+        folder = self._folder(part)
+        names = list_images(self.root / folder)[0] if folder else []
         if not names:
             raise MissingDataError(
                 f"data.root={self.root} has no folder {part} with images: CycleGAN's layout is trainA, trainB, testA "
                 "and testB"
             )
-        return Records(FolderSource(self.root / part, names))
+        return Records(FolderSource(self.root / str(folder), names))
+
+    def where(self, part: str) -> str | None:
+        """Return the folder of a domain's images."""
+        folder = self._folder(part)
+        return f"{folder}/" if folder else None
+
+    def _folder(self, part: str) -> str | None:
+        """Return a domain's folder of a split, such as TrainA or validA."""
+        domain = part[-1]
+        splits = [name[:-1] for name in self._folders if name[-1].upper() == domain]
+        prefix = one_folder_each(self.root, splits).get(part[:-1])
+        return next((name for name in self._folders if name[:-1] == prefix and name[-1].upper() == domain), None)
+
+    @cached_property
+    def _folders(self) -> list[str]:
+        return list_folders(self.root)

@@ -1,0 +1,61 @@
+"""What `ImageData.describe` says, in words: what was understood of a data set, and in what two differ."""
+
+from collections.abc import Sequence
+from typing import Any
+
+_SHOWN = 8
+"""Names of a long list that are shown before and after the gap."""
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return names as a list for people, whose middle is left out if there are many."""
+    if len(names) <= 2 * _SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:_SHOWN])}, ... {', '.join(names[-2:])} ({len(names):,} in all)"
+
+
+def summary(described: dict[str, Any]) -> list[str]:
+    """Return lines that say which parts with which images were found, and which number is which class."""
+    parts = []
+    for part, facts in described["parts"].items():
+        count = "images in an archive" if "images" not in facts else f"{facts['images']:,} images"
+        parts.append(f"{part} {count}" + (f" ({facts['from']})" if "from" in facts else ""))
+    lines = [f"data: {described['name']}: {', '.join(parts)}"]
+    if "classes" in described:
+        columns = [facts["by_class"] for facts in described["parts"].values() if "by_class" in facts]
+        counts = [f" ({' + '.join(f'{count:,}' for count in row)})" for row in zip(*columns, strict=True)]
+        names = described["classes"]
+        known = [name if name == str(number) else f"{number}: {name}" for number, name in enumerate(names)]
+        classes = [name + count for name, count in zip(known, counts, strict=True)]
+        lines.append(f"classes: {shortened(classes)}")
+    return lines
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return in what the images that a run began with differ from those that are there now; [] if in nothing.
+
+    Args:
+        before: of the run's manifest. Runs of earlier versions know too little to compare.
+        now: what there is.
+    """
+    if "sha256" not in before or before["sha256"] == now["sha256"]:
+        return []
+    found, known = [], before.get("parts") or {}
+    for part in [*known, *(part for part in now["parts"] if part not in known)]:
+        one, other = known.get(part), now["parts"].get(part)
+        if one is None or other is None:
+            found.append(f"there {'was' if one is None else 'is'} no {part} part")
+        elif one.get("images") != other.get("images"):
+            found.append(f"{part} had {_count(one)} images and has {_count(other)}")
+        elif one.get("sha256") != other.get("sha256"):
+            found.append(f"{part} has as many images, {_count(one)}, of other content ({one.get('sha256')} before, "
+                         f"{other.get('sha256')} now)")  # fmt: skip
+    if (old := before.get("classes") or []) != (new := now.get("classes") or []):
+        gone, added = ([name for name in one if name not in other] for one, other in ((old, new), (new, old)))
+        words = [f"{word} {shortened(names)}" for word, names in (("without", gone), ("with", added)) if names]
+        found.append(f"{len(old):,} classes became {len(new):,}" + (f", {' and '.join(words)}" if words else ""))
+    return found
+
+
+def _count(facts: dict[str, Any]) -> str:
+    return f"{facts['images']:,}" if isinstance(facts.get("images"), int) else "an unknown number of"

@@ -1,0 +1,36 @@
+"""What stands under the images of a grid."""
+
+import torch
+
+from genbench.data.cifar10 import CIFAR10
+from genbench.data.digits import Digits
+from genbench.figures.captions import with_captions
+from genbench.figures.grid import make_grid
+
+
+def test_each_image_has_its_own_words_below_it() -> None:
+    images = torch.randint(0, 255, (3, 3, 28, 28), dtype=torch.uint8)
+    shown = with_captions(images, ["0 cat", "1 dog", "0 cat"])
+    assert shown.shape == (3, 3, 56 + 14, 56)
+    assert torch.equal(shown[:, :, :56], images.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    strips = shown[:, :, 56:]
+    assert torch.equal(strips[0], strips[2])
+    assert not torch.equal(strips[0], strips[1])
+    assert (strips.amin((1, 2, 3)) < 100).all()
+    # The grid enlarges them no more.
+    assert make_grid(shown, 3).shape == (3, 74, 3 * 58 + 2)
+
+
+def test_words_that_are_too_long_or_strange_are_no_failure() -> None:
+    images = torch.zeros(3, 1, 64, 64, dtype=torch.uint8)
+    shown = with_captions(images, ["12 " + "very " * 50, "Käfer 甲虫", ""])
+    assert shown.shape == (3, 1, 78, 64)
+    assert (shown[2, :, 64:] == 255).all()
+
+
+def test_classes_are_named_by_number_and_name() -> None:
+    labels = torch.tensor([3, 0])
+    assert CIFAR10().captions(labels) == ["3: cat", "0: airplane"]
+    assert Digits().captions(labels) == ["3", "0"]
+    assert Digits().captions(None) is None
+    assert Digits().captions(torch.zeros(2, 1, 8, 8)) is None
