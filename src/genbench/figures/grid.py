@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from genbench.files import written_whole
 
@@ -39,16 +40,20 @@ def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
 
 
 def place_beside(*parts: Tensor) -> Tensor:
-    """Put images side by side, such as a source and its translation; grey ones turn RGB beside colour.
+    """Put images side by side, such as a source and its translation.
+
+    Grey ones turn RGB beside colour, and smaller ones are enlarged to the largest height and width.
 
     Args:
         parts: uint8 (N, C, H, W) each, C 1 or 3.
 
     Returns:
-        uint8 (N, C, H, W * number of parts).
+        uint8 (N, C, largest H, largest W * number of parts).
     """
-    channels = max(part.shape[1] for part in parts)
-    return torch.cat([part.expand(-1, channels, -1, -1) for part in parts], dim=3)
+    channels, *size = (max(part.shape[axis] for part in parts) for axis in (1, 2, 3))
+    # Each pixel stays a pixel, only larger.
+    enlarged = [part if list(part.shape[2:]) == size else interpolate(part, size, mode="nearest") for part in parts]
+    return torch.cat([part.expand(-1, channels, -1, -1) for part in enlarged], dim=3)
 
 
 def save_image(image: Tensor, path: Path) -> None:
