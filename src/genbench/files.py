@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -90,6 +91,25 @@ def read_json(path: Path) -> dict[str, Any]:
 def leads_out(name: str) -> bool:
     """Whether a relative name, in the manner of any system, leads out of the folder that it is meant for."""
     return any(path.is_absolute() or ".." in path.parts for path in (PurePosixPath(name), PureWindowsPath(name)))
+
+
+def check_can_write(folder: Path, key: str) -> None:
+    """Make sure that files can be written into a folder, which need not exist yet; nothing is left behind.
+
+    Args:
+        folder: where something is to be written.
+        key: the setting that names it, for the message.
+
+    Raises:
+        UserError: it is not a folder, is read-only, or is in a place where none can be made.
+    """
+    there = folder
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}={folder} can't be written: {there}: {error.strerror}") from error
 
 
 def flush(path: Path) -> None:
