@@ -68,7 +68,7 @@ def common_scores(runs: Iterable[RunRecord], name: str) -> list[tuple[RunRecord,
 
 
 def how_drawn(run: RunRecord, row: Row) -> str:
-    """Return in a few words in what a row differs from a run's own way of drawing from its last weights; often empty."""
+    """Return in a few words how a row's samples were drawn, if not in the run's own way from its last weights."""
     words = []
     checkpoint = row.get("checkpoint")
     if checkpoint is not None and checkpoint != "last":

@@ -44,8 +44,7 @@ class RunRecord:
         planned: steps that it shall have.
         seconds: of training; None before the first figure.
         command: that makes it again.
-        settings: the configuration, `a.b.c` with its value, each once: what is built stands under its place by its short
-            name, and copies of one setting in several places only at the first.
+        settings: the configuration, `a.b.c` with its value, each once; what is built stands there by its short name.
         config: the same as YAML.
         manifest: revision, versions, machine.
         scores: what scores.json holds, see `read_scores`; the newest first.
@@ -114,8 +113,8 @@ def read_run(path: Path) -> RunRecord:
     config = folder.read_config()
     manifest = folder.read_manifest()
     problems: list[str] = []
-    scores = _read_or_tell(lambda: read_scores(folder.scores_file), [], folder.scores_file, problems)
-    curves = _read_or_tell(lambda: _curves(path / "metrics.csv"), {}, path / "metrics.csv", problems)
+    scores = _read_or_tell(read_scores, folder.scores_file, problems) or []
+    curves = _read_or_tell(_curves, path / "metrics.csv", problems) or {}
     try:
         finished = int(manifest.get("steps", 0))
         steps = max(finished, *(int(step) for step in curves.get("step", [])[-1:] if step is not None), 0)
@@ -147,15 +146,15 @@ def read_run(path: Path) -> RunRecord:
         raise UserError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 
 
-def _read_or_tell(read: Callable[[], _T], instead: _T, file: Path, problems: list[str]) -> _T:
-    """Return what is read; of what is damaged `instead`, and that is told."""
+def _read_or_tell(read: Callable[[Path], _T], file: Path, problems: list[str]) -> _T | None:
+    """Return what a file holds, or None if it is damaged, which is told."""
     try:
-        return read()
+        return read(file)
     except UserError as error:
         problems.append(str(error))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         problems.append(f"{file} is damaged: {first_line(error)}")
-    return instead
+    return None
 
 
 def _runs_beneath(path: Path) -> list[Path]:
@@ -199,36 +198,30 @@ def _command(manifest: dict[str, Any], path: Path) -> str:
 def _settings(content: dict[str, Any]) -> dict[str, Any]:
     """Return each setting once, `a.b.c` with its value.
 
-    A saved configuration holds what refers to another place, `metrics` in `callbacks.scores.evaluator`, as a copy.
+    A saved configuration holds what refers to another place, as `callbacks.scores.evaluator` to `metrics`, as a copy.
     """
-    groups = [node for name, node in content.items() if name != "callbacks" for node in _nodes(node)]
     found: dict[str, Any] = {}
+    built: list[dict[str, Any]] = []
 
-    def add(node: Any, path: str, depth: int) -> None:
+    def add(node: Any, path: str) -> None:
         if path == "data.seed" and node == content.get("seed"):
             return
         if not isinstance(node, dict) or not node:
             found[path] = node
             return
-        if depth > 1 and any(node == group and node is not group for group in groups):
-            return
         if "_target_" in node:
+            if "." in path and node in built:
+                return
+            built.append(node)
             found[path] = _built(str(node["_target_"]))
         for key, value in node.items():
             if key not in ("_target_", "_partial_"):
-                add(value, f"{path}.{key}" if path else str(key), depth + 1)
+                add(value, f"{path}.{key}")
 
-    for key, value in content.items():
-        add(value, str(key), 1)
+    # What others refer to comes first.
+    for key in sorted(content, key=lambda key: (key in ("method", "callbacks"), key == "callbacks")):
+        add(content[key], str(key))
     return found
-
-
-def _nodes(node: Any) -> list[Any]:
-    """Return a group of the configuration and what lies in it that builds something."""
-    if not isinstance(node, dict):
-        return []
-    inner = [value for value in node.values() if isinstance(value, dict) and "_target_" in value]
-    return [node, *inner] if "_target_" in node else inner
 
 
 def _built(target: str) -> str:
@@ -243,7 +236,11 @@ def _curves(file: Path) -> dict[str, list[float | None]]:
     Raises:
         ValueError: it is no table of figures by steps.
     """
-    rows = read_csv(file) if file.is_file() else []
+    if not file.is_file():
+        return {}
+    if b"\0" in file.read_bytes():
+        raise ValueError("it holds bytes that are no text")
+    rows = read_csv(file)
     names = [name for name in (rows[0] if rows else []) if name is not None]
     if rows and "step" not in names:
         raise ValueError("it has no column step")

@@ -8,10 +8,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from genbench.figures.layout import MARGIN, enlargement
 from genbench.files import written_whole
 
-_MARGIN = 2
-_SMALLEST_SIDE = 64
 _GREY = 96
 
 
@@ -25,16 +24,16 @@ def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
     Returns:
         uint8 (C, rows * side + margins, columns * side + margins).
     """
-    factor = max(1, _SMALLEST_SIDE // max(images.shape[-2:]))
+    factor = enlargement(*images.shape[-2:])
     images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     count, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    size = (rows * (height + _MARGIN) + _MARGIN, columns * (width + _MARGIN) + _MARGIN)
+    size = (rows * (height + MARGIN) + MARGIN, columns * (width + MARGIN) + MARGIN)
     grid = torch.full((channels, *size), _GREY, dtype=torch.uint8)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        top, left = _MARGIN + row * (height + _MARGIN), _MARGIN + column * (width + _MARGIN)
+        top, left = MARGIN + row * (height + MARGIN), MARGIN + column * (width + MARGIN)
         grid[:, top : top + height, left : left + width] = image
     return grid
 

@@ -17,10 +17,13 @@ from typing import Any
 from PIL import Image
 
 from genbench.errors import UserError
+from genbench.figures.layout import MARGIN, enlargement
 from genbench.wording import duration
 
 _HERE = Path(__file__).parent
 _LONGEST_SIDE = 1400
+_STRIP_HEIGHT, _STRIP_WIDTH = 68, 560
+"""Of a strip of samples in pixels, at most: shown at half of it, it is sharp on a fine screen."""
 
 
 def render(content: dict[str, Any], charts: dict[str, Any]) -> str:
@@ -61,10 +64,36 @@ def embed(picture: Path) -> dict[str, Any]:
         opened.load()
         image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    return _embedded(image)
+
+
+def _embedded(image: Image.Image) -> dict[str, Any]:
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=88, method=4)
     address = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return {"address": address, "width": image.width, "height": image.height}
+
+
+def strip(picture: Path, cell: tuple[int, int] | None) -> dict[str, Any]:
+    """Return the first row of a grid of samples as `embed` returns a picture.
+
+    Args:
+        picture: a file that `make_grid` arranged.
+        cell: height and width of an image in it, as it was before small ones were enlarged; None if nobody knows, in
+            which case it is the whole grid.
+
+    Raises:
+        OSError: it is damaged.
+    """
+    with Image.open(picture) as opened:
+        opened.load()
+        image = opened.convert("RGB")
+    if cell is not None:
+        height = min(image.height, cell[0] * enlargement(*cell) + 2 * MARGIN)
+        image = image.crop((0, 0, image.width, height))
+    image.thumbnail((max(_STRIP_WIDTH, image.width), _STRIP_HEIGHT))
+    image = image.crop((0, 0, min(image.width, _STRIP_WIDTH), image.height))
+    return _embedded(image)
 
 
 def show_figure(value: float | None) -> str:
