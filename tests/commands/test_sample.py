@@ -14,29 +14,12 @@ from PIL import Image
 from genbench.__main__ import main
 from genbench.commands import sample, sample_folder
 from genbench.randomness import CHUNK
-from tests.conftest import NETWORKS, SMALL
 
 Sample = Callable[..., Path]
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "images").iterdir())}
-
-
-@pytest.fixture(scope="module")
-def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a GAN of classes and keep its checkpoints."""
-    output = tmp_path_factory.mktemp("gan")
-    words = ["method=cgan", "method.embedding_dim=4", "steps=4", "callbacks.checkpoints.keep=2"]
-    assert main(["train", "experiment=gan_digits", *NETWORKS["mlp"], *SMALL, *words, f"output={output}", "name=r"]) == 0
-    (folder,) = (output / "r").iterdir()
-    return folder
-
-
-@pytest.fixture
-def run(gan: Path, tmp_path: Path) -> Path:
-    """Return a run of one's own."""
-    return Path(shutil.copytree(gan, tmp_path / "run"))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Scores during training."""
 
+from dataclasses import replace
 from typing import Any
 
 from lightning import Callback, Trainer
@@ -38,6 +39,7 @@ class OnlineScores(Callback):
         self.every = every
         self.latest: Scores | None = None
         self._conditions: Tensor | None = None
+        self._protocol: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the reference once."""
@@ -46,7 +48,7 @@ class OnlineScores(Callback):
             data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
         )
         if pl_module.is_conditional:
-            self._conditions, _ = plan_conditions(data, self.evaluator.count)
+            self._conditions, self._protocol["conditions"] = plan_conditions(data, self.evaluator.count)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""
@@ -81,7 +83,7 @@ class OnlineScores(Callback):
         scores = self.evaluator.score_method(
             method.sample, method.device, trainer.global_rank, trainer.world_size, self._conditions
         )
-        self.latest = scores
+        self.latest = replace(scores, protocol=scores.protocol | self._protocol)
         figures = {f"score/{name}": value for name, value in scores.values.items()}
         if self.evaluator.seconds_per_image is not None:
             figures["speed/seconds_per_sample"] = self.evaluator.seconds_per_image

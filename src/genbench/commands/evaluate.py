@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbench.commands.assembly import OpenRun, build, build_data, choose_device, open_run
 from genbench.commands.processes import Processes
-from genbench.commands.scoreboard import compare, publish, score_real, write_curve
+from genbench.commands.scoreboard import compare, publish, score_real, way_of_drawing, write_curve
 from genbench.config import CONF, check_kinds
 from genbench.data.base import ImageData
 from genbench.data.prepare_progress import Progress
@@ -234,11 +234,7 @@ def _set_reference(evaluator: Evaluator, data: ImageData, device: torch.device, 
 def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[FeatureSet, dict[str, Any]]:
     """Draw a run's images in feature space, and say what else belongs to the protocol."""
     conditions: Tensor | None = None
-    protocol: dict[str, Any] = {"seed": evaluator.seed}
-    if run.settings.get("sampler") is not None:
-        protocol["sampler"] = OmegaConf.to_container(run.settings.sampler, resolve=True)
-        if run.method.is_conditional:
-            protocol["guidance"] = run.settings.method.guidance
+    protocol = {"seed": evaluator.seed, **way_of_drawing(run.settings, conditional=run.method.is_conditional)}
     if run.method.is_conditional:
         conditions, protocol["conditions"] = plan_conditions(run.data, evaluator.count)
     device = run.method.device

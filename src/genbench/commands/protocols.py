@@ -37,8 +37,7 @@ _WORDS = {
 
 def protocol_key(row: Row) -> str:
     """Return what two scores have in common if they compare."""
-    kept = {key: value for key, value in row["protocol"].items() if key not in _OF_THE_METHOD}
-    return json.dumps(kept, sort_keys=True)
+    return json.dumps(_comparable(row["protocol"]), sort_keys=True)
 
 
 def by_protocol(runs: Iterable[RunRecord]) -> dict[str, list[tuple[RunRecord, Row]]]:
@@ -97,7 +96,11 @@ def protocol_title(facts: dict[str, Any], side: int | None) -> str:
 
 def protocol_difference(first: dict[str, Any], other: dict[str, Any]) -> str:
     """Return in words how a protocol differs from another one; what only a hash tells is said without it."""
-    return "; ".join(dict.fromkeys(_differences(first, other)))
+    return "; ".join(dict.fromkeys(_differences(_comparable(first), _comparable(other))))
+
+
+def _comparable(protocol: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in protocol.items() if key not in _OF_THE_METHOD}
 
 
 def _differences(first: dict[str, Any], other: dict[str, Any]) -> Iterable[str]:

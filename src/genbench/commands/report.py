@@ -327,6 +327,8 @@ def _for_script(run: RunRecord, tables: list[list[tuple[RunRecord, Row]]], shown
         "tags": run.tags,
         "text": " ".join([row["label"], run.method, run.data, run.state, *run.tags, str(run.path)]).lower(),
         "scores": scores,
-        "settings": {key: json.dumps(value) for key, value in run.settings.items()},
+        "settings": {
+            key: value if isinstance(value, str) else json.dumps(value) for key, value in run.settings.items()
+        },
         "curves": run.curves,
     }

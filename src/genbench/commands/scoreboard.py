@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,14 @@ def score_real(evaluator: Evaluator, data: ImageData, device: torch.device, *, b
     if "test" not in data.splits:
         return None
     return evaluator.score_split(data, "test", device, by_class=by_class)
+
+
+def way_of_drawing(settings: DictConfig, *, conditional: bool) -> dict[str, Any]:
+    """Return what a run's configuration adds to the protocol of its scores: the sampler and its guidance."""
+    if settings.get("sampler") is None:
+        return {}
+    sampler = {"sampler": OmegaConf.to_container(settings.sampler, resolve=True)}
+    return sampler | ({"guidance": settings.method.guidance} if conditional else {})
 
 
 def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> None:

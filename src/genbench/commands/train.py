@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -28,7 +29,7 @@ from genbench.commands.online_run import shown_online
 from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.profiling import check_profiler, make_profiler
-from genbench.commands.scoreboard import publish, score_real
+from genbench.commands.scoreboard import publish, score_real, way_of_drawing
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
 from genbench.errors import TrainingError, UserError
@@ -182,8 +183,10 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
     if online and online[0].latest is not None:
         conditional = bool(trainer.lightning_module.is_conditional)
         real = score_real(online[0].evaluator, data, trainer.strategy.root_device, by_class=conditional)
+        drawn = way_of_drawing(folder.read_config(), conditional=conditional)
+        scores = replace(online[0].latest, protocol=online[0].latest.protocol | drawn)
         speed = online[0].evaluator.seconds_per_image
-        publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
+        publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
     print(f"trained {step} steps in {duration(clock.seconds)}: {folder.path}")
     watching = watching_seconds(trainer)
     print(f"of that pictures and scores took {duration(watching)} ({watching / max(clock.seconds, 1e-9):.0%})")
