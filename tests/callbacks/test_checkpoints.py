@@ -13,7 +13,7 @@ def kept_at(monitor: str, name: str, values: list[float]) -> list[int]:
     """Return the steps whose weights were kept as the best of scores that came one a step."""
     kept: list[int] = []
     trainer: Any = SimpleNamespace(
-        global_step=0, max_steps=-1, default_root_dir="run", callback_metrics={}, loggers=[],
+        global_step=0, max_steps=-1, is_global_zero=True, default_root_dir="run", callback_metrics={}, loggers=[],
         save_checkpoint=lambda path: kept.append(trainer.global_step),
     )  # fmt: skip
     callback = Checkpoints(every=1000, monitor=monitor)
@@ -40,6 +40,12 @@ def kept_at(monitor: str, name: str, values: list[float]) -> list[int]:
 )
 def test_the_best_is_at_the_good_end_of_the_score(monitor: str, name: str, kept: list[int]) -> None:
     assert kept_at(monitor, name, [2.0, 3.0, 1.0, float("nan"), 1.5]) == kept
+
+
+def test_a_score_that_does_not_come_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert kept_at("score/fid", "score/is_digits", [1.0, 2.0]) == []
+    said = capsys.readouterr().err
+    assert said.count("monitor=score/fid is not among the scores that came (score/is_digits)") == 1
 
 
 def test_what_is_not_a_number_is_never_the_best() -> None:

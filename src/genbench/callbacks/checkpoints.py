@@ -5,6 +5,7 @@ warns at each save that the weights are those after the step, which is just what
 """
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Checkpoints(Callback):
         self.monitor = monitor
         self.best_score: float | None = None
         self._latest: Any = None
+        self._missed = False
         self._saved_step: int | None = None
 
     def on_train_batch_end(
@@ -54,6 +56,8 @@ class Checkpoints(Callback):
         """Save what is due."""
         step, folder = trainer.global_step, Path(trainer.default_root_dir) / "checkpoints"
         name = find_score(self.monitor, trainer.callback_metrics)
+        if name is None and not self._missed:
+            self._say_if_missed(trainer)
         score = None if name is None else trainer.callback_metrics[name]
         # The entry stays between two scores; a new score is a new object.
         if name is not None and score is not None and score is not self._latest:
@@ -66,6 +70,19 @@ class Checkpoints(Callback):
             trainer.save_checkpoint(folder / f"step_{step:07d}.ckpt")
         if step % self.every == 0 or step == trainer.max_steps:
             self.save_last(trainer)
+
+    def _say_if_missed(self, trainer: Trainer) -> None:
+        """Say once that the first scores came without the watched one, so that no checkpoint is kept as the best."""
+        ranked = [name for name in trainer.callback_metrics if better(name.removeprefix("score/")) is not None]
+        came = sorted(name for name in ranked if name.startswith("score/"))
+        if came and trainer.is_global_zero:
+            print(
+                f"genbench: warning: callbacks.checkpoints.monitor={self.monitor} is not among the scores that came "
+                f"({', '.join(came)}): no checkpoint is kept as the best",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._missed = bool(came)
 
     def _improves(self, score: float) -> bool:
         # What is not a number is no improvement, and would be none to improve on.
