@@ -50,7 +50,7 @@ def by_protocol(runs: Iterable[RunRecord]) -> dict[str, list[tuple[RunRecord, Ro
     for run in runs:
         own: dict[str, dict[str, Row]] = {}
         for row in run.scores:
-            own.setdefault(protocol_key(row), {}).setdefault(_drawn(row), row)
+            own.setdefault(protocol_key(row), {}).setdefault(how_drawn(run, row), row)
         for key, rows in own.items():
             kept = [row for row in rows.values() if not str(row.get("checkpoint")).startswith("step_")]
             found.setdefault(key, []).extend((run, row) for row in kept or rows.values())
@@ -141,12 +141,6 @@ def _said(value: Any, key: str) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else "an unknown number of"
-
-
-def _drawn(row: Row) -> str:
-    """Return what tells rows of one run and one protocol from each other."""
-    facts = {key: row["protocol"].get(key) for key in _OF_THE_METHOD if key != "versions"}
-    return json.dumps([row.get("checkpoint"), facts], sort_keys=True)
 
 
 def _is_plain(row: Row) -> bool:

@@ -8,10 +8,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from genbench.figures.layout import MARGIN, enlargement
+from genbench.figures.layout import GREY, MARGIN, enlargement
 from genbench.files import written_whole
-
-_GREY = 96
 
 
 def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
@@ -30,7 +28,7 @@ def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     size = (rows * (height + MARGIN) + MARGIN, columns * (width + MARGIN) + MARGIN)
-    grid = torch.full((channels, *size), _GREY, dtype=torch.uint8)
+    grid = torch.full((channels, *size), GREY, dtype=torch.uint8)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         top, left = MARGIN + row * (height + MARGIN), MARGIN + column * (width + MARGIN)

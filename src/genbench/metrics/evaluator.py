@@ -12,6 +12,7 @@ import genbench
 from genbench.errors import UserError, near
 from genbench.metrics.extractors import Extractor, load_extractor
 from genbench.metrics.features import FeatureSet, Watch, extract, kept_of, unwatched
+from genbench.metrics.possible import Setting, choose, listed
 from genbench.metrics.reference import (
     Images,
     ReferenceData,
@@ -21,7 +22,7 @@ from genbench.metrics.reference import (
     look_at,
     refuse_one_picture,
 )
-from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison, Setting, too_few, unsuited
+from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
 from genbench.metrics.translation import translation_scores
 from genbench.sampling import Stopwatch, sample_chunks
 
@@ -249,7 +250,7 @@ class Evaluator:
             except ValueError as error:
                 left_out[name] = str(error)
         if strict and not values:
-            raise UserError("there is nothing to score by: " + _listed(left_out))
+            raise UserError("there is nothing to score by: " + listed(left_out))
         protocol = {
             "count": generated.count,
             **self._reference_protocol,
@@ -284,11 +285,7 @@ class Evaluator:
     def _choose(
         self, count: int, reference: FeatureSet | None, *, labelled: bool | None, strict: bool = True
     ) -> tuple[list[str], dict[str, str]]:
-        """Return the scores to compute of `count` images, and those that can't be, with the reasons.
-
-        Raises:
-            UserError: `strict`, and one of them was asked for by name.
-        """
+        """Return what `possible.choose` says of `count` images."""
         extractor = self._ready_extractor()
         setting = Setting(
             generated=kept_of(count),
@@ -299,12 +296,7 @@ class Evaluator:
             kid_subset_size=self._settings["kid_subset_size"],
             neighbours=self._settings["neighbours"],
         )
-        asked = self.scores if self.scores is not None else [name for name in SCORES if not unsuited(name, setting)]
-        found = {name: unsuited(name, setting) or too_few(name, setting) for name in asked}
-        left_out = {name: reason for name, reason in found.items() if reason}
-        if strict and left_out and self.scores is not None:
-            raise UserError(f"metrics.scores={_listed(left_out)}: leave it out")
-        return [name for name in asked if name not in left_out], left_out
+        return choose(self.scores, setting, strict=strict)
 
     def _has_labels(self, labels: Tensor | None) -> bool:
         return labels is not None and self.reference.labels is not None
@@ -323,10 +315,6 @@ class Evaluator:
 
     def _on(self, device: torch.device) -> Extractor:
         return self._ready_extractor().to(device)
-
-
-def _listed(reasons: dict[str, str]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
 def _with_suffix(name: str, suffix: str) -> str:

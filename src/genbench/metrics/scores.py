@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genbench.metrics.by_class import classification_accuracy_score, frechet_by_class
 from genbench.metrics.difference import random_halves
-from genbench.metrics.extrapolation import can_extrapolate, fewest_samples, frechet_at_infinity
+from genbench.metrics.extrapolation import can_extrapolate, frechet_at_infinity
 from genbench.metrics.features import FeatureSet
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from genbench.metrics.kernel import discrepancy_test, kernel_distance
@@ -20,7 +20,8 @@ from genbench.metrics.two_sample import classifier_test, means_test, variances_t
 IS_SPLITS = 10
 MODES = 10
 """The classes of the digit classifier."""
-_FOLDS = 5
+FOLDS = 5
+"""Parts of the classifier test."""
 _EXTRAPOLATED_HALVES = 5
 _TESTED = 1000
 """Images of each set that the two-sample tests look at; their time grows with the square."""
@@ -152,7 +153,7 @@ def mmd(sets: Comparison) -> dict[str, float]:
 def c2st(sets: Comparison) -> dict[str, float]:
     """The classifier two-sample test."""
     x, y = _tested(sets)
-    result = classifier_test(x, y, _FOLDS)
+    result = classifier_test(x, y, FOLDS)
     deviation = _binomial_std(result.statistic, len(x) + len(y))
     return {"c2st": result.statistic, "c2st_std": deviation, "c2st_p": result.p_value}
 
@@ -197,58 +198,6 @@ SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
     "by_class": by_class,
     "agreement": agreement,
 }
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a set is scored under, as far as it is known before an image is looked at.
-
-    Attributes:
-        generated: images of the set whose features are kept.
-        reference: the same of the reference; None if that is not known yet.
-        dimensions: of a feature vector.
-        class_count: classes that the extractor knows.
-        labelled: whether both sets have classes; None if that is not known yet.
-        kid_subset_size: images of a subset of KID.
-        neighbours: k of precision, recall, density and coverage.
-    """
-
-    generated: int
-    reference: int | None
-    dimensions: int
-    class_count: int
-    labelled: bool | None
-    kid_subset_size: int
-    neighbours: int
-
-
-def unsuited(name: str, setting: Setting) -> str | None:
-    """Return why a score means nothing here, however many images there are; None if it does."""
-    if name == "is" and not setting.class_count:
-        return "this extractor knows no classes"
-    if name in ("modes", "agreement") and setting.class_count != MODES:
-        # Inception knows a thousand classes, which are not the modes of any data set here.
-        return f"it counts the {MODES} digits, which this extractor doesn't know"
-    if name in ("by_class", "agreement") and setting.labelled is False:
-        return "it takes a conditional method and a reference with classes"
-    return None
-
-
-def too_few(name: str, setting: Setting) -> str | None:
-    """Return why a score can't be computed of so many images; None if it can."""
-    of_both = {
-        "fid": 2, "kid": setting.kid_subset_size, "neighbours": setting.neighbours + 1, "moments": 2, "mmd": 2,
-        "c2st": _FOLDS,
-    }  # fmt: skip
-    of_generated = {"is": IS_SPLITS, "fid_infinity": fewest_samples(setting.dimensions)}
-    if setting.generated < of_generated.get(name, 0):
-        return f"it takes at least {of_generated[name]:,} samples, and there are {setting.generated:,}"
-    least = of_both.get(name, 0)
-    if setting.generated < least or (setting.reference is not None and setting.reference < least):
-        real = "" if setting.reference is None else f" and {setting.reference:,} real images"
-        hint = " (metrics.kid_subset_size)" if name == "kid" else ""
-        return f"it takes at least {least:,} of each{hint}, and there are {setting.generated:,} samples{real}"
-    return None
 
 
 def _binomial_std(share: float, count: int) -> float:

@@ -14,10 +14,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from genbench.errors import UserError
-from genbench.figures.layout import MARGIN, enlargement
+from genbench.figures.layout import GREY, MARGIN
 from genbench.wording import duration
 
 _HERE = Path(__file__).parent
@@ -74,13 +75,11 @@ def _embedded(image: Image.Image) -> dict[str, Any]:
     return {"address": address, "width": image.width, "height": image.height}
 
 
-def strip(picture: Path, cell: tuple[int, int] | None) -> dict[str, Any]:
+def strip(picture: Path) -> dict[str, Any]:
     """Return the first row of a grid of samples as `embed` returns a picture.
 
     Args:
-        picture: a file that `make_grid` arranged.
-        cell: height and width of an image in it, as it was before small ones were enlarged; None if nobody knows, in
-            which case it is the whole grid.
+        picture: a file that `make_grid` arranged, of images of any size.
 
     Raises:
         OSError: it is damaged.
@@ -88,12 +87,17 @@ def strip(picture: Path, cell: tuple[int, int] | None) -> dict[str, Any]:
     with Image.open(picture) as opened:
         opened.load()
         image = opened.convert("RGB")
-    if cell is not None:
-        height = min(image.height, cell[0] * enlargement(*cell) + 2 * MARGIN)
-        image = image.crop((0, 0, image.width, height))
+    image = image.crop((0, 0, image.width, _end_of_first_row(image)))
     image.thumbnail((max(_STRIP_WIDTH, image.width), _STRIP_HEIGHT))
     image = image.crop((0, 0, min(image.width, _STRIP_WIDTH), image.height))
     return _embedded(image)
+
+
+def _end_of_first_row(image: Image.Image) -> int:
+    """Return the height of the first row of a grid with its margins; that of all of it if it has no margins."""
+    between = (np.asarray(image) == GREY).all(axis=(1, 2)).nonzero()[0]
+    after = between[between > MARGIN]
+    return int(after[0]) + MARGIN if len(after) else image.height
 
 
 def show_figure(value: float | None) -> str:
