@@ -8,6 +8,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from genbench.commands.protocols import common_scores
 from genbench.commands.run_records import RunRecord, find_runs, read_run
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
@@ -16,20 +17,24 @@ HERE = Path(__file__).parent
 SCORE = "fid_digits"
 
 
-def summarise(experiment: str, runs: list[RunRecord]) -> dict[str, Any]:
+Scored = list[tuple[RunRecord, dict[str, float]]]
+"""Runs with their scores, all under one protocol."""
+
+
+def summarise(experiment: str, runs: Scored) -> dict[str, Any]:
     """Return what is known of an experiment's seeds."""
-    values = [run.scores["values"][SCORE] for run in runs]
+    values = [scores[SCORE] for _, scores in runs]
     mean, deviation = statistics.fmean(values), statistics.stdev(values)
     return {
         "experiment": experiment,
         "seeds": len(values),
-        "steps": runs[0].steps,
+        "steps": runs[0][0].steps,
         "mean": f"{mean:.4g}",
         "deviation": f"{deviation:.3g}",
         "smallest": f"{min(values):.4g}",
         "largest": f"{max(values):.4g}",
         "deviation_by_mean": f"{deviation / mean:.2f}",
-        "smallest_class": f"{min(run.scores['values']['smallest_class_digits'] for run in runs):.3f}",
+        "smallest_class": f"{min(scores['smallest_class_digits'] for _, scores in runs):.3f}",
     }
 
 
@@ -39,10 +44,9 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", help="run folders, or patterns of them")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
-    found: dict[str, list[RunRecord]] = {}
-    for run in map(read_run, find_runs(arguments.runs)):
-        if run.scores:
-            found.setdefault(run.experiment, []).append(run)
+    found: dict[str, Scored] = {}
+    for run, scores in common_scores(map(read_run, find_runs(arguments.runs)), SCORE):
+        found.setdefault(run.experiment, []).append((run, scores))
     several = {name: runs for name, runs in found.items() if len(runs) > 1}
     if not several:
         raise UserError("no experiment has two runs with scores: train it with several seeds")
@@ -50,7 +54,7 @@ def main() -> None:
     write_csv(rows, arguments.out / "seeds.csv")
     figure, (panel,) = make_chart(aspect=2.0)
     for place, row in enumerate(rows):
-        values = [run.scores["values"][SCORE] for run in several[row["experiment"]]]
+        values = [scores[SCORE] for _, scores in several[row["experiment"]]]
         panel.scatter(values, [place] * len(values), s=18, alpha=0.7)
         panel.plot([float(row["mean"])] * 2, [place - 0.25, place + 0.25], color="black", linewidth=1)
     panel.set_yticks(range(len(rows)), [row["experiment"] for row in rows])

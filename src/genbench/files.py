@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -95,6 +96,25 @@ def leads_out(name: str) -> bool:
 def nearest_folder(path: Path) -> Path:
     """Return a path, or the nearest folder above it that is there."""
     return next((one for one in (path, *path.parents) if one.is_dir()), Path(path.anchor))
+
+
+def check_can_write(folder: Path, key: str) -> None:
+    """Make sure that files can be written into a folder, which need not exist yet; nothing is left behind.
+
+    Args:
+        folder: where something is to be written.
+        key: the setting that names it, for the message.
+
+    Raises:
+        UserError: it is not a folder, is read-only, or is in a place where none can be made.
+    """
+    there = folder
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}={folder} can't be written: {there}: {error.strerror}") from error
 
 
 def flush(path: Path) -> None:

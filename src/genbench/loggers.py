@@ -104,6 +104,11 @@ def summarize(trainer: Trainer, figures: Mapping[str, float]) -> None:
             logger.summarize(figures)
 
 
+def seconds_of(trainer: Trainer) -> float | None:
+    """Return the seconds since the run began, over all its sessions; None where nobody counts them."""
+    return _axes(trainer).get("seconds")
+
+
 def _axes(trainer: Trainer) -> dict[str, float]:
     keeper = next((one for one in trainer.callbacks if isinstance(one, KeepsAxes)), None)  # type: ignore[attr-defined]
     return keeper.axes(trainer) if keeper is not None else {}

@@ -1,7 +1,7 @@
 """Drawing a set of images from a method, so that image i depends on (seed, i) alone."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ def sample_chunks(
     conditions: Tensor | None = None,
     rank: int = 0,
     world_size: int = 1,
+    done: Container[int] = (),
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (index of the first image, uint8 images (B, C, H, W)) of the chunks that fall to a process.
 
@@ -34,12 +35,15 @@ def sample_chunks(
         conditions: what each image shall show, (count, ...), or None; source images are uint8 (count, C, H, W).
         rank: this process among `world_size`.
         world_size: processes that share the set.
+        done: chunks that are left out.
 
     Raises:
         DivergenceError: an image is not finite.
         UserError: the images are not in [-1, 1] or not of the shape that was asked for.
     """
     for chunk, size in chunks(count, rank, world_size):
+        if chunk in done:
+            continue
         first = chunk * CHUNK
         condition = None
         if conditions is not None:

@@ -4,7 +4,8 @@ A key is `section/figure`, as in `loss/generator`. Scores carry the extractor th
 `score/fid_digits` is no FID by Inception.
 """
 
-from collections.abc import Container
+import re
+from collections.abc import Container, Iterable
 from typing import Literal
 
 SECTIONS = {
@@ -19,7 +20,10 @@ SECTIONS = {
 AXES = ("step", "images", "seconds")
 """What a figure may be drawn over; each row has all three."""
 
-_EXTRACTORS = ("_digits", "_clip", "_dinov2")
+_EXTRACTOR = re.compile(r"_(digits|clip|dinov2|inception)(_[0-9a-f]{8})?$")
+"""What ends a score's name unless it was made by FID's own Inception; of weights that are not the published ones the
+first eight digits of their hash follow."""
+
 _HIGHER = {
     "is", "precision", "recall", "density", "coverage", "classes", "smallest_class", "agreement", "cas_linear",
     "ssim", "target_agreement", "in_target_domain", "means_p", "variances_p", "mmd_p", "c2st_p",
@@ -29,12 +33,26 @@ _LOWER = {
     "means_t", "variances_t", "mae", "cycle_source", "cycle_target", "bits_per_dim",
 }  # fmt: skip
 
+RANKED = tuple(sorted(_HIGHER | _LOWER))
+"""Scores of which one end is the good one."""
+
 
 def plain_score(name: str) -> str:
     """Return a score's name without its extractor: `fid` for `fid_digits`."""
-    for ending in _EXTRACTORS:
-        name = name.removesuffix(ending)
-    return name
+    return _EXTRACTOR.sub("", name)
+
+
+def extractor_of(name: str) -> str:
+    """Return the extractor that a score's name ends with, `_digits` for `fid_digits`; empty if it names none."""
+    return name[len(plain_score(name)) :]
+
+
+def find_score(name: str, among: Iterable[str]) -> str | None:
+    """Return a score by its name, or else the one of this name by another extractor; None if there is neither."""
+    among = list(among)
+    if name in among:
+        return name
+    return next((other for other in among if plain_score(other) == name), None)
 
 
 def better(name: str) -> Literal["min", "max"] | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import statistics
 import time
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from genbench.__main__ import main
 from genbench.config import compose_config
 from genbench.figures.grid import make_grid, save_image
+from genbench.score_file import add_scores
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -134,8 +136,9 @@ def test_rows_sort_by_the_good_end_first(
     page = visit(write())
     by_fid = [f"{name}_digits, seed 0" for name in ("ddpm", "gan", "vae")]
     assert first_column(page) == by_fid
-    for column, expected in (("fid_digits", by_fid), ("is_digits", by_fid), ("method", sorted(by_fid))):
-        button = page.get_by_role("button", name=column)
+    for column, expected in (("fid", by_fid), ("is", by_fid), ("method", sorted(by_fid))):
+        # The good end of a score is read out with its name.
+        button = page.locator("table.sortable thead").first.get_by_role("button", name=re.compile(f"^{column}( |$)"))
         button.click()
         assert first_column(page) == expected, column
         button.press("Enter")
@@ -180,7 +183,24 @@ def test_two_runs_show_what_differs(make_run: MakeRun, write: Callable[..., Path
     make_run(seed=1, settings={"steps": 2000})
     page = visit(write())
     rows = page.locator("#comparison table").last.locator("tbody tr").all_inner_texts()
-    assert {row.split("\t")[0] for row in rows} == {"seed", "data.seed", "steps"}
+    # Each once: data.seed follows seed.
+    assert sorted(row.split("\t")[0] for row in rows) == ["seed", "steps"]
+
+
+def test_two_methods_differ_in_names_and_no_setting_is_listed_twice(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    make_run("gan_digits")
+    make_run("ddpm_digits")
+    page = visit(write())
+    rows = page.locator("#comparison table").last.locator("tbody tr").all_inner_texts()
+    told = dict(row.split("\t", 1) for row in rows)
+    assert len(told) == len(rows)
+    assert told["method"].split("\t") == ["ddpm", "gan"]
+    assert "_target_" not in "".join(told)
+    # What is set in sampler and in network stands in method, too, and metrics in callbacks.
+    assert "sampler.steps" in told
+    assert not any(key.startswith(("method.sampler", "method.denoiser", "callbacks.scores.evaluator")) for key in told)
 
 
 @pytest.mark.parametrize(("count", "width"), [(1, 390), (200, 390), (200, 1440)])
@@ -208,7 +228,7 @@ def test_protocols_are_kept_apart(make_run: MakeRun, write: Callable[..., Path],
     page = visit(write())
     assert page.locator("table.sortable thead").count() == 3  # two protocols, and the first over seeds
     assert first_column(page) == ["gan_digits, seed 0", "gan_digits, seed 1"]
-    assert "count 50000 rather than 2000" in page.locator(".group").nth(1).inner_text()
+    assert "Unlike the first table: 50,000 samples rather than 2,000." in page.locator(".group").nth(1).inner_text()
     # Alone in its table, nothing is the best.
     assert page.locator(".group").nth(1).locator(".best").count() == 0
 
@@ -220,8 +240,8 @@ def test_seeds_are_averaged(make_run: MakeRun, write: Callable[..., Path], visit
     make_run(seed=3, fid=1.0, settings={"channels_last": False})
     page = visit(write())
     row = page.locator(".families tbody tr").first.inner_text().split("\t")
-    assert row[:3] == ["gan_digits", "gan", "3"]
-    assert row[3] == f"{statistics.fmean(values):.4g} ± {statistics.stdev(values):.2g}"
+    assert row[:2] == ["gan_digits", f"{statistics.fmean(values):.4g} ± {statistics.stdev(values):.2g}"]
+    assert row[-2:] == ["gan", "3"]
     assert page.locator(".families tbody tr").count() == 1
 
 
@@ -257,12 +277,15 @@ def test_damaged_folders_are_named_and_the_others_shown(
     make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page], tmp_path: Path
 ) -> None:
     make_run()
+    in_part = ("csv", "columns", "zeroed", "scores", "other scores", "picture")
     broken = {
-        name: make_run("vae_digits", seed=seed)
-        for seed, name in enumerate(("csv", "scores", "picture", "config", "link", "target"))
+        name: make_run("vae_digits", seed=seed) for seed, name in enumerate((*in_part, "config", "link", "target"))
     }
     (broken["csv"] / "metrics.csv").write_text("step,loss/generator\nnot a number,1\n")
-    (broken["scores"] / "scores.json").write_text("[1, 2")
+    (broken["columns"] / "metrics.csv").write_text("loss/generator,seconds\n1,1\n")
+    (broken["zeroed"] / "metrics.csv").write_bytes(bytes(4096))
+    (broken["scores"] / "scores.json").write_text('{"values": {"fid_digits": 3.1')
+    (broken["other scores"] / "scores.json").write_text('{"values": {"fid_digits": "good"}, "protocol": {}}')
     next((broken["picture"] / "samples").glob("step_*")).write_bytes(b"\x89PNG then nothing")
     (broken["config"] / "config.yaml").unlink()
     secret = tmp_path / "secret.png"
@@ -276,8 +299,111 @@ def test_damaged_folders_are_named_and_the_others_shown(
     named = page.locator(".problems li").all_inner_texts()
     assert len(named) == len(broken)
     for name, folder in broken.items():
-        assert any(str(folder) in line for line in named), name
-    assert page.locator("article").count() == 1
+        how = "is shown without a part of it" if name in in_part else "is left out"
+        assert any(str(folder) in line and how in line for line in named), name
+    # What can be read of a run is shown, and that something could not be on its card, too.
+    assert page.locator("article").count() == 1 + len(in_part)
+    assert page.locator("article .problem").count() == len(in_part)
+    scores = page.locator("article", has_text="vae_digits, seed 3").locator(".problem")
+    assert "scores.json can't be read" in scores.inner_text()
+
+
+def test_a_good_page_is_not_replaced_by_an_empty_one(
+    make_run: MakeRun, write: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_run()
+    before = write().read_text()
+    (folder / "config.yaml").write_text("name: [half")
+    assert main(["report", f"runs={tmp_path}/outputs", f"out={tmp_path}/report"]) == 2
+    said = capsys.readouterr().err
+    assert "none of the 1 run folders can be read, so no page is written" in said
+    assert "config.yaml can't be read" in said
+    assert (tmp_path / "report" / "index.html").read_text() == before
+
+
+def test_a_page_that_can_not_be_written_is_refused_before_the_work(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("genbench.commands.report.read_all", lambda paths: pytest.fail("it read the runs"))
+    assert main(["report", f"runs={tmp_path}/outputs", f"out={tmp_path}/file"]) == 2
+    assert f"out={tmp_path}/file can't be written" in capsys.readouterr().err
+
+
+def add(folder: Path, values: dict[str, float], **facts: Any) -> None:
+    """Score a run once more."""
+    protocol = PROTOCOL | facts.pop("protocol", {})
+    add_scores(
+        folder / "scores.json", {"checkpoint": "last", "step": 3000, "values": values, "protocol": protocol} | facts
+    )
+
+
+def test_scores_of_one_run_under_several_protocols_are_all_shown(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    folder = make_run(fid=10.0)
+    make_run(seed=1, fid=11.0)
+    add(folder, {"fid_digits": 4.0}, checkpoint="best")
+    add(folder, {"fid_digits": 7.0}, checkpoint="step_0001000", step=1000)
+    add(folder, {"fid_digits": 6.0}, protocol={"guidance": 3.0})
+    add(folder, {"fid_digits": 8.0}, protocol={"count": 500})
+    page = visit(write())
+    rows = page.locator(".group").first.locator("tbody tr[data-run]").all_inner_texts()
+    # Of checkpoints on the way nothing, since there is the last.
+    assert [row.split("\t")[:2] for row in rows] == [
+        ["gan_digits, seed 0 best", "4"], ["gan_digits, seed 0 guidance 3.0", "6"],
+        ["gan_digits, seed 0", "10"], ["gan_digits, seed 1", "11"],
+    ]  # fmt: skip
+    second = page.locator(".group").nth(1).inner_text()
+    assert "500 samples against 1,442 images of digits train at 8 pixels, by the digit classifier" in second
+    assert "Unlike the first table: 500 samples rather than 2,000." in second
+    # Side by side stand those that compare.
+    assert "2,000 samples" in page.locator("#comparison .note").first.inner_text()
+
+
+def test_what_only_a_hash_tells_is_said_in_words(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    make_run(seed=0)
+    make_run(seed=1)
+    make_run(seed=2, reference_identity={"image_shape": [1, 8, 8], "sha256": "0123456789abcdef"})
+    make_run(seed=3, extractor_sha256="fedcba9876543210")
+    make_run(seed=4, reference_identity={"preparation": {"size": 64}, "stores": ["celeba-0123456789abcdef"]})
+    make_run(seed=5, reference_identity={}, count=3000)
+    page = visit(write())
+    text = page.locator("#leaderboard").inner_text()
+    assert "real images that are not the same, or were prepared in another way" in text
+    assert "other weights of the extractor" in text
+    assert "at 64 pixels" in text
+    assert "?" not in text
+    assert "0123456789" not in text
+    assert "fedcba" not in text
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_pictures_come_first_and_scores_without_scrolling(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page], width: int
+) -> None:
+    values = {f"{name}_digits": 1.0 for name in ("fid", "is", "kid", "precision", "recall", "density", "mmd", "c2st")}
+    for seed in range(2):
+        add(make_run(seed=seed, fid=None), values | {f"{name}_std": 0.123 for name in values})
+    page = visit(write(), width=width)
+    table = page.locator("#leaderboard table").first
+    headings = table.locator("thead th:visible").all_inner_texts()
+    assert [heading.split()[0] for heading in headings[:5]] == ["run", "fid", "is", "kid", "precision"]
+    first = table.locator("tbody tr").first
+    strip, score = first.locator("img.strip").bounding_box(), first.locator("td.number").first.bounding_box()
+    assert strip is not None
+    assert score is not None
+    assert strip["x"] < score["x"]
+    assert score["x"] + score["width"] <= width
+    if width == 1440:
+        assert page.evaluate("[...document.querySelectorAll('.scroll')].every((e) => e.scrollWidth <= e.clientWidth)")
+    page.get_by_role("button", name="More scores").click()
+    assert "mmd" in "".join(table.locator("thead th:visible").all_inner_texts())
+    page.get_by_role("button", name="Fewer scores").click()
+    assert "mmd" not in "".join(table.locator("thead th:visible").all_inner_texts())
 
 
 def test_what_a_folder_says_is_text(make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]) -> None:

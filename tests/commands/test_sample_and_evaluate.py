@@ -26,7 +26,7 @@ def pictures(folder: Path) -> list[np.ndarray]:
 def test_sample_writes_the_images_and_a_grid(train: Train, tmp_path: Path) -> None:
     folder = train("steps=3")
     assert main(["sample", f"run={folder}", "count=10", "seed=3"]) == 0
-    out = folder / "samples" / "last_seed3"
+    out = folder / "samples" / "last_step3_seed3"
     images = pictures(out)
     assert len(images) == 10
     assert images[0].shape == (8, 8)
@@ -201,7 +201,7 @@ def test_a_conditional_method_draws_and_is_scored_by_class(
     run = train("method=cgan", "method.embedding_dim=4", "steps=3", "callbacks.checkpoints.keep=3")
     assert main(["sample", f"run={run}", "count=12", "device=cpu"]) == 0
     assert main(["sample", f"run={run}", "count=12", "label=2", f"out={tmp_path / 'twos'}", "device=cpu"]) == 0
-    every, twos = pictures(run / "samples" / "last_seed0"), pictures(tmp_path / "twos")
+    every, twos = pictures(run / "samples" / "last_step3_seed0"), pictures(tmp_path / "twos")
     same = [bool((one == two).all()) for one, two in zip(every, twos, strict=True)]
     assert [index for index, equal in enumerate(same) if equal] == [2]
     assert main(["evaluate", f"run={run}", "metrics.scores=[fid,by_class]", "metrics.count=200", "device=cpu"]) == 0

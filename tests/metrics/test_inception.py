@@ -1,5 +1,6 @@
 """Inception and the scores by it beside torch-fidelity, on the same images and the same random weights."""
 
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 from genbench.data.base import ImageData, Split
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
+from genbench.metrics import inception
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.inception import Inception, resize_like_tensorflow
+from genbench.vocabulary import better, plain_score
 from tests.data.distributed import crop
 from tests.metrics.inception_weights import write_random_weights
 
@@ -23,6 +26,12 @@ from tests.metrics.inception_weights import write_random_weights
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_random_weights(tmp_path_factory.mktemp("weights") / "inception.pth")
+
+
+@pytest.fixture
+def published(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the random weights be those that FID is defined by."""
+    monkeypatch.setattr(inception, "_SHA256", hashlib.sha256(weights.read_bytes()).hexdigest())
 
 
 def images(count: int, side: int, channels: int, first: int = 0) -> torch.Tensor:
@@ -76,6 +85,24 @@ def test_features_and_logits_are_torch_fidelitys(weights: Path, side: int, chann
         assert float((ours - value).abs().max() / value.abs().max()) < 1e-5
 
 
+def test_the_published_weights_are_known_by_their_hash(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert inception._SHA256.startswith(Path(inception.WEIGHTS_NAME).stem.rpartition("-")[2])
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    other = Inception(str(weights))
+    assert other.suffix == f"_inception_{found[:8]}"
+    assert found[:8] in other.name
+    assert f"begins with {found[:8]}, not 6726825d" in capsys.readouterr().err
+    # The scores' good ends and plain names stay known.
+    assert (plain_score(f"fid{other.suffix}"), better(f"is{other.suffix}")) == ("fid", "max")
+    monkeypatch.setattr(inception, "_SHA256", found)
+    known = Inception(str(weights))
+    assert (known.suffix, known.name) == ("", "inception")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(("side", "channels"), [(32, 3), (64, 1), (256, 3)])
 def test_scores_are_torch_fidelitys(weights: Path, side: int, channels: int) -> None:
     generated, real = images(30, side, channels, first=1000), images(36, side, channels)
@@ -148,6 +175,7 @@ def test_other_weights_and_none_are_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(Inception().weights_sha256) == 16
 
 
+@pytest.mark.usefixtures("published")
 def test_a_picture_is_what_torch_fidelity_reads_from_disk(weights: Path, tmp_path: Path) -> None:
     """Grey PNGs become three channels there as here."""
     pixels = images(12, 32, 1)

@@ -1,11 +1,12 @@
 """CLIP's encoder from a file in its own format, here with a small random network, and what is said without files."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
-from torch_fidelity.feature_extractor_clip import FeatureExtractorCLIP, VisionTransformer
+from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtractorCLIP, VisionTransformer
 
 from genbench.data.digits import Digits
 from genbench.errors import UserError
@@ -53,7 +54,10 @@ def test_clips_features_are_torch_fidelitys(clip_file: Path) -> None:
     assert (ours.feature_dim, logits.shape) == (24, (4, 0))
 
 
-def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path) -> None:
+def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = hashlib.sha256(clip_file.read_bytes()).hexdigest()
+    assert load_extractor("clip", str(clip_file)).suffix == f"_clip_{digest[:8]}"
+    monkeypatch.setitem(MODEL_METADATA["clip-vit-b-32"], "hash", digest)
     data = Digits(size=16)
     evaluator = Evaluator(count=10, extractor="clip", weights=str(clip_file), scores=None, kid_subset_size=50)
     evaluator.set_reference(data)
@@ -62,9 +66,9 @@ def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path) -> No
     assert all("_clip" in name for name in values)
     assert not any(name.startswith(("is_", "classes")) for name in values)
     evaluator = Evaluator(count=10, extractor="clip", weights=str(clip_file), scores=["is"])
-    evaluator.set_reference(data)
+    # It is said before an image is looked at.
     with pytest.raises(UserError, match=r"metrics\.scores=is: this extractor knows no classes"):
-        evaluator.score_images(data.store("test").images)
+        evaluator.set_reference(data)
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

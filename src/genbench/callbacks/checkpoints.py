@@ -4,6 +4,8 @@ Lightning's ModelCheckpoint knows epochs, validation and its own tests' modules;
 warns at each save that the weights are those after the step, which is just what is wanted here.
 """
 
+import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from genbench.errors import UserError
 from genbench.loggers import KeepsRows, summarize
+from genbench.vocabulary import RANKED, better, find_score
 
 
 class Checkpoints(Callback):
@@ -22,22 +25,29 @@ class Checkpoints(Callback):
 
     Args:
         every: steps between two writings of `last.ckpt`.
-        monitor: the score in `trainer.callback_metrics` whose smallest value is best; by whatever extractor.
+        monitor: the score in `trainer.callback_metrics` whose best value is looked for; by whatever extractor if its
+            name says none. `vocabulary.better` knows which end is the good one.
         keep: steps between two checkpoints `step_*.ckpt` that are kept for a curve after the fact; None for none.
 
     Raises:
-        UserError: `every` or `keep` is not positive.
+        UserError: `every` or `keep` is not positive, or `monitor` is no score with a good end.
     """
 
     def __init__(self, every: int, monitor: str, keep: int | None = None) -> None:
         for name, steps in (("every", every), ("keep", keep)):
             if steps is not None and steps < 1:
                 raise UserError(f"callbacks.checkpoints.{name} must be at least 1, not {steps}")
+        if not monitor.startswith("score/") or better(monitor.removeprefix("score/")) is None:
+            known = ", ".join(f"score/{name}" for name in RANKED)
+            raise UserError(
+                f"callbacks.checkpoints.monitor={monitor} is no score with a good end: choose one of {known}"
+            )
         self.every = every
         self.keep = keep
         self.monitor = monitor
         self.best_score: float | None = None
         self._latest: Any = None
+        self._missed = False
         self._saved_step: int | None = None
 
     def on_train_batch_end(
@@ -45,13 +55,14 @@ class Checkpoints(Callback):
     ) -> None:
         """Save what is due."""
         step, folder = trainer.global_step, Path(trainer.default_root_dir) / "checkpoints"
-        scores = trainer.callback_metrics
-        name = next((name for name in (self.monitor, f"{self.monitor}_digits") if name in scores), self.monitor)
-        score = scores.get(name)
+        name = find_score(self.monitor, trainer.callback_metrics)
+        if name is None and not self._missed:
+            self._say_if_missed(trainer)
+        score = None if name is None else trainer.callback_metrics[name]
         # The entry stays between two scores; a new score is a new object.
-        if score is not None and score is not self._latest:
+        if name is not None and score is not None and score is not self._latest:
             self._latest = score
-            if self.best_score is None or float(score) < self.best_score:
+            if self._improves(float(score)):
                 self.best_score = float(score)
                 summarize(trainer, {f"best/{name.removeprefix('score/')}": self.best_score, "best/step": step})
                 trainer.save_checkpoint(folder / "best.ckpt")
@@ -59,6 +70,27 @@ class Checkpoints(Callback):
             trainer.save_checkpoint(folder / f"step_{step:07d}.ckpt")
         if step % self.every == 0 or step == trainer.max_steps:
             self.save_last(trainer)
+
+    def _say_if_missed(self, trainer: Trainer) -> None:
+        """Say once that the first scores came without the watched one, so that no checkpoint is kept as the best."""
+        ranked = [name for name in trainer.callback_metrics if better(name.removeprefix("score/")) is not None]
+        came = sorted(name for name in ranked if name.startswith("score/"))
+        if came and trainer.is_global_zero:
+            print(
+                f"genbench: warning: callbacks.checkpoints.monitor={self.monitor} is not among the scores that came "
+                f"({', '.join(came)}): no checkpoint is kept as the best",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._missed = bool(came)
+
+    def _improves(self, score: float) -> bool:
+        # What is not a number is no improvement, and would be none to improve on.
+        if not math.isfinite(score) or self.best_score is None:
+            return math.isfinite(score)
+        if better(self.monitor.removeprefix("score/")) == "max":
+            return score > self.best_score
+        return score < self.best_score
 
     def save_last(self, trainer: Trainer) -> None:
         """Write what the run can go on from, unless this step's state is written already."""

@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from genbench.callbacks.pictures import Pictures
 from genbench.errors import UserError
 from genbench.figures.grid import make_grid
 from genbench.loggers import log_picture
@@ -18,7 +19,7 @@ _MOST = 50_000
 _BLOCK = 4096
 
 
-class NearestImages(Callback):
+class NearestImages(Pictures):
     """At the end, write `samples/nearest_<step>.png`: in the first row samples, below each its nearest training images.
 
     Near is near in pixels, shrunk to 32 x 32 by averaging if they are larger, so a shifted copy is not found. Of more
@@ -34,6 +35,7 @@ class NearestImages(Callback):
     """
 
     def __init__(self, count: int = 8, neighbours: int = 3, seed: int = 0) -> None:
+        super().__init__("nearest")
         if count < 1 or neighbours < 1:
             raise UserError(f"callbacks.nearest needs count >= 1 and neighbours >= 1, not {count} and {neighbours}")
         self.count = count
@@ -42,11 +44,14 @@ class NearestImages(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Draw and look at the last step."""
-        if trainer.global_step != trainer.max_steps or not trainer.is_global_zero:
-            return
+        if trainer.global_step == trainer.max_steps and trainer.is_global_zero:
+            self.try_to_draw(trainer, pl_module)
+
+    def draw(self, trainer: Trainer, method: Any) -> None:
+        """Draw samples and look for what is nearest to them."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        conditions = conditions_in_turn(data, self.count) if pl_module.is_conditional else None
-        samples = sample_images(pl_module.sample, self.count, self.seed, conditions)
+        conditions = conditions_in_turn(data, self.count) if method.is_conditional else None
+        samples = sample_images(method.sample, self.count, self.seed, conditions)
         real = data.store("train").images
         rows = nearest_rows(samples, real, self.neighbours)
         below = [real[column] for column in rows.T]

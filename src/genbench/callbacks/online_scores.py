@@ -1,37 +1,45 @@
 """Scores during training."""
 
+from dataclasses import replace
 from typing import Any
 
 from lightning import Callback, Trainer
 from torch import Tensor
 
+from genbench.callbacks.spacing import Spacing
 from genbench.errors import UserError
 from genbench.loggers import log_figures
 from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator, Scores
+from genbench.randomness import CHUNK
+from genbench.sampling import sample_images
 
 
 class OnlineScores(Callback):
-    """Log `score/<name>` of the averaged weights every `every` steps; all processes share the work.
+    """Log `score/<name>` of the averaged weights every `every` steps and at the end; all processes share the work.
 
+    Scores that would take more than a part `share` of the run's time are left out, but for the last (see `Spacing`).
     The reference is the training split. The scores at a step can be had from `trainer.callback_metrics`, where
     `Checkpoints` looks for the best.
 
     Args:
         evaluator: draws and scores the images.
         every: steps between two scores.
+        share: largest part of the run's time that scores on the way may take; 1 for no limit.
 
     Raises:
         UserError: `every` is not positive.
     """
 
-    def __init__(self, evaluator: Evaluator, every: int) -> None:
+    def __init__(self, evaluator: Evaluator, every: int, share: float = 0.05) -> None:
         if every < 1:
             raise UserError(f"callbacks.scores.every must be at least 1, not {every}")
+        self.spacing = Spacing("callbacks.scores.share", share)
         self.evaluator = evaluator
         self.every = every
         self.latest: Scores | None = None
         self._conditions: Tensor | None = None
+        self._protocol: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the reference once."""
@@ -40,17 +48,42 @@ class OnlineScores(Callback):
             data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
         )
         if pl_module.is_conditional:
-            self._conditions, _ = plan_conditions(data, self.evaluator.count)
+            self._conditions, self._protocol["conditions"] = plan_conditions(data, self.evaluator.count)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""
         step = trainer.global_step
-        if step % self.every and step != trainer.max_steps:
-            return
+        if step != trainer.max_steps:
+            if step % self.every:
+                return
+            if self.spacing.is_unknown(trainer):
+                self.spacing.expect(self._expected_seconds(pl_module))
+            if not self.spacing.allows(trainer):
+                return
+        with self.spacing.measured():
+            self._score(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the time that was spent."""
+        return self.spacing.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the time that earlier sessions spent."""
+        self.spacing.load_state_dict(state_dict)
+
+    def _expected_seconds(self, method: Any) -> float:
+        """Draw as little as can be drawn, and return how long all that a score takes would take."""
+        conditions = None if self._conditions is None else self._conditions[:CHUNK]
+        with self.spacing.measured():
+            begun = self.spacing.seconds
+            sample_images(method.sample, CHUNK, self.evaluator.seed, conditions)
+        return (self.spacing.seconds - begun) * self.evaluator.count / CHUNK
+
+    def _score(self, trainer: Trainer, method: Any) -> None:
         scores = self.evaluator.score_method(
-            pl_module.sample, pl_module.device, trainer.global_rank, trainer.world_size, self._conditions
+            method.sample, method.device, trainer.global_rank, trainer.world_size, self._conditions
         )
-        self.latest = scores
+        self.latest = replace(scores, protocol=scores.protocol | self._protocol)
         figures = {f"score/{name}": value for name, value in scores.values.items()}
         if self.evaluator.seconds_per_image is not None:
             figures["speed/seconds_per_sample"] = self.evaluator.seconds_per_image

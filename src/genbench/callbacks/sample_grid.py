@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
+from lightning import Trainer
 from torch import Tensor
 
+from genbench.callbacks.pictures import Pictures
 from genbench.errors import UserError
 from genbench.figures.captions import with_captions
 from genbench.figures.grid import make_grid, place_beside
@@ -20,25 +21,28 @@ _STOPS = 11
 """Images of a walk."""
 
 
-class SampleGrid(Callback):
+class SampleGrid(Pictures):
     """Write a grid of samples of the averaged weights, from fixed noise, to `samples/step_<step>.png`.
 
     Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
-    every `every` steps and at the end. A translation stands to the right of its source; under an image of a class stand
-    the class's number and name. With each grid but the early ones a method that has latents also walks between fixed
-    ones, on great circles: `samples/interpolation_<step>.png`.
+    every `every` steps and at the end, but for those that would take more than a part `share` of the run's time (see
+    `Spacing`). A translation stands to the right of its source; under an image of a class stand the class's number and
+    name. With each grid but the early ones a method that has latents also walks between fixed ones, on great circles:
+    `samples/interpolation_<step>.png`.
 
     Args:
         every: steps between two grids.
         count: images a grid.
         seed: seed of the noise.
         walks: how many walks through the latent space, a row each; a conditional method takes one class a walk.
+        share: largest part of the run's time that grids and walks may take; 1 for no limit.
 
     Raises:
         UserError: an argument is out of range.
     """
 
-    def __init__(self, every: int, count: int = 64, seed: int = 0, walks: int = 4) -> None:
+    def __init__(self, every: int, count: int = 64, seed: int = 0, walks: int = 4, share: float = 0.05) -> None:
+        super().__init__("grid", share)
         if every < 1 or count < 1 or walks < 0:
             raise UserError(
                 f"a sample grid needs every >= 1, count >= 1 and walks >= 0, not {every}, {count} and {walks}"
@@ -52,14 +56,22 @@ class SampleGrid(Callback):
         """Draw what it is time for."""
         step = trainer.global_step
         early = step < self.every and step & (step - 1) == 0
-        due = step % self.every == 0 or step == trainer.max_steps
-        if not trainer.is_global_zero or not (early or due):
+        due = early or step % self.every == 0
+        if not trainer.is_global_zero:
             return
-        log_picture(trainer, "samples/grid", self._grid(trainer, pl_module), stem="step")
+        if step == trainer.max_steps or (due and self.spacing.allows(trainer)):
+            self.try_to_draw(trainer, pl_module)
+
+    def draw(self, trainer: Trainer, method: Any) -> None:
+        """Draw a grid, and the walks unless it is an early one."""
+        step = trainer.global_step
+        log_picture(trainer, "samples/grid", self._grid(trainer, method), stem="step")
+        late = step % self.every == 0 or step == trainer.max_steps
+        has_latents = all(hasattr(method, name) for name in ("decode", "latent_dim"))
         # A latent of a method that translates goes with a source image, between which there is no walk.
-        has_walks = hasattr(pl_module, "decode") and trainer.datamodule.source_shape is None  # type: ignore[attr-defined]
-        if due and self.walks and has_walks:
-            log_picture(trainer, "samples/interpolation", self._strips(trainer, pl_module), stem="interpolation")
+        between_images = trainer.datamodule.source_shape is not None  # type: ignore[attr-defined]
+        if late and self.walks and has_latents and not between_images:
+            log_picture(trainer, "samples/interpolation", self._strips(trainer, method), stem="interpolation")
 
     def _grid(self, trainer: Trainer, method: Any) -> Tensor:
         conditions = None

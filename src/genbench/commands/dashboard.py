@@ -8,7 +8,7 @@ import wandb
 from omegaconf import DictConfig
 
 from genbench.errors import UserError, first_line
-from genbench.files import write_json
+from genbench.files import check_can_write, write_json
 from genbench.vocabulary import AXES, SECTIONS
 
 _INSTEAD = "dashboard.json"
@@ -22,6 +22,8 @@ def main(config: DictConfig) -> None:
     Raises:
         UserError: the library is not installed, or the file can't be written.
     """
+    if config.out is not None:
+        check_can_write(Path(config.out).parent, "out")
     workspace = build_workspace(config.entity, config.project)
     if config.out is None:
         reason = _save(workspace)

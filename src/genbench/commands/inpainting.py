@@ -10,19 +10,19 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from genbench.commands.assembly import OpenRun
+from genbench.commands.drawing import Drawing
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.grid import place_beside
 from genbench.methods.denoising import DenoisingMethod
 from genbench.metrics.conditions import held_out
 from genbench.randomness import Noise
-from genbench.sampling import sample_images
 
 _GREY = 128
 
 
-def fill_in(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
-    """Return images with a part filled in, uint8 (N, C, H, W), and for a picture each of them beside what was known.
+def fill_in(run: OpenRun, config: DictConfig) -> Drawing:
+    """Return how images with a part filled in are drawn; a picture shows each of them beside what was known.
 
     Raises:
         UserError: the method, the mask or the images do not do.
@@ -39,9 +39,12 @@ def fill_in(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
         label = None if number is None else torch.full((count,), number)
         return method.inpaint(condition, mask, label, noise=noise)
 
-    filled = sample_images(draw, len(known), config.seed, known)
-    shown = torch.where(mask.bool(), known, torch.full_like(known, _GREY))
-    return filled, place_beside(shown[:100], filled[:100], known[:100])
+    def show(filled: Tensor) -> Tensor:
+        whole = known[: len(filled)]
+        rest = torch.where(mask.bool(), whole, torch.full_like(whole, _GREY))
+        return place_beside(rest, filled, whole)
+
+    return Drawing(draw, len(known), known, show)
 
 
 def read_mask(name: str, height: int, width: int) -> Tensor:

@@ -1,28 +1,30 @@
 """Run folders as plain data, for whatever shows many of them: nothing is built, no weights are read."""
 
+import csv
 import glob
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from omegaconf import OmegaConf
 
 from genbench.config import short_name, tags_of
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.figures.charts import read_csv
-from genbench.files import read_json
 from genbench.run_lock import is_held
 from genbench.runs import RunFolder
+from genbench.score_file import Row, read_scores
 from genbench.vocabulary import AXES
 
 _SIGNS = ("config.yaml", "manifest.json", "metrics.csv", "checkpoints")
 _ITSELF = ("run", "output", "sweep", "seed", "data.seed", "data.root", "data.prepared", "data.workers")
 _CURVES = ("score/", "loss/", "adversary/", "gradient/", "speed/")
 _POINTS = 400
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,13 @@ class RunRecord:
         planned: steps that it shall have.
         seconds: of training; None before the first figure.
         command: that makes it again.
-        settings: the configuration, `a.b.c` with its value.
+        settings: the configuration, `a.b.c` with its value, each once; what is built stands there by its short name.
         config: the same as YAML.
         manifest: revision, versions, machine.
-        scores: the content of scores.json; empty if there is none.
+        scores: what scores.json holds, see `read_scores`; the newest first.
         curves: figures by name, each as long as the axes `step`, `images` and `seconds`; None where there is no value.
         pictures: the last grid, interpolation and nearest images, as far as there are any.
+        problems: what in the folder could not be read; the rest is told all the same.
     """
 
     path: Path
@@ -65,9 +68,10 @@ class RunRecord:
     settings: dict[str, Any]
     config: str
     manifest: dict[str, Any]
-    scores: dict[str, Any]
+    scores: list[Row]
     curves: dict[str, list[float | None]]
     pictures: dict[str, Path] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def family(self) -> str:
@@ -102,7 +106,7 @@ def read_run(path: Path) -> RunRecord:
     """Read a run folder.
 
     Raises:
-        UserError: something in it can't be read or must not be, or leads out of it.
+        UserError: its configuration or its manifest can't be read, or something in it leads out of it.
     """
     folder = RunFolder.open(path)
     files = [folder.config_file, folder.manifest_file, folder.scores_file, path / "metrics.csv"]
@@ -110,16 +114,14 @@ def read_run(path: Path) -> RunRecord:
     _check_inside(path, [*files, *pictures.values()])
     config = folder.read_config()
     manifest = folder.read_manifest()
-    scores = read_json(folder.scores_file) if folder.scores_file.is_file() else {}
-    rows = read_csv(path / "metrics.csv") if (path / "metrics.csv").is_file() else []
+    problems: list[str] = []
+    scores = _read_or_tell(read_scores, folder.scores_file, problems) or []
+    curves = _read_or_tell(_curves, path / "metrics.csv", problems) or {}
     try:
-        curves = _curves(rows)
         finished = int(manifest.get("steps", 0))
-        steps = max(finished, int(rows[-1]["step"]) if rows else 0)
+        steps = max(finished, *(int(step) for step in curves.get("step", [])[-1:] if step is not None), 0)
         content: Any = OmegaConf.to_container(config)
         seconds = manifest.get("seconds") or next((s for s in reversed(curves.get("seconds", [])) if s), None)
-        if scores and not isinstance(scores["values"] | scores["protocol"], dict):
-            raise ValueError("scores.json holds no scores")
         state, why = ("finished", "") if finished >= config.steps else _state(path, manifest, steps, int(config.steps))
         return RunRecord(
             path=path,
@@ -134,15 +136,27 @@ def read_run(path: Path) -> RunRecord:
             planned=int(config.steps),
             seconds=seconds,
             command=_command(manifest, path),
-            settings=dict(_flat(content)),
+            settings=_settings(content),
             config=yaml.safe_dump(content, sort_keys=False),
             manifest=manifest,
             scores=scores,
             curves=curves,
             pictures={"grid" if name == "step" else name: file for name, file in pictures.items()},
+            problems=problems,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+
+
+def _read_or_tell(read: Callable[[Path], _T], file: Path, problems: list[str]) -> _T | None:
+    """Return what a file holds, or None if it is damaged, which is told."""
+    try:
+        return read(file)
+    except UserError as error:
+        problems.append(str(error))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        problems.append(f"{file} is damaged: {first_line(error)}")
+    return None
 
 
 def _runs_beneath(path: Path) -> list[Path]:
@@ -183,20 +197,62 @@ def _command(manifest: dict[str, Any], path: Path) -> str:
     return shlex.join(["python", "-m", "genbench", *map(str, manifest["overrides"])])
 
 
-def _flat(content: Any, path: str = "") -> Iterable[tuple[str, Any]]:
-    if isinstance(content, dict) and content:
-        for key, value in content.items():
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, content
+def _settings(content: dict[str, Any]) -> dict[str, Any]:
+    """Return each setting once, `a.b.c` with its value.
+
+    A saved configuration holds what refers to another place, as `callbacks.scores.evaluator` to `metrics`, as a copy.
+    """
+    found: dict[str, Any] = {}
+    built: list[dict[str, Any]] = []
+
+    def add(node: Any, path: str) -> None:
+        if path == "data.seed" and node == content.get("seed"):
+            return
+        if not isinstance(node, dict) or not node:
+            found[path] = node
+            return
+        if "_target_" in node:
+            if "." in path and node in built:
+                return
+            built.append(node)
+            found[path] = _built(str(node["_target_"]))
+        for key, value in node.items():
+            if key not in ("_target_", "_partial_"):
+                add(value, f"{path}.{key}")
+
+    # What others refer to comes first.
+    for key in sorted(content, key=lambda key: (key in ("method", "callbacks"), key == "callbacks")):
+        add(content[key], str(key))
+    return found
 
 
-def _curves(rows: list[dict[str, str]]) -> dict[str, list[float | None]]:
-    """Return the columns that may be drawn, thinned out where there are too many points for a chart."""
-    names = list(rows[0]) if rows else []
+def _built(target: str) -> str:
+    """Return the short name of what is built: of a class of ours that of its file, else its own."""
+    *_, module, name = ["", *target.split(".")]
+    return module if target.startswith("genbench.") and name[:1].isupper() else name
+
+
+def _curves(file: Path) -> dict[str, list[float | None]]:
+    """Return the columns that may be drawn, thinned out where there are too many points for a chart.
+
+    Raises:
+        ValueError: it is no table of figures by steps.
+    """
+    if not file.is_file():
+        return {}
+    if b"\0" in file.read_bytes():
+        raise ValueError("it holds bytes that are no text")
+    rows = read_csv(file)
+    names = [name for name in (rows[0] if rows else []) if name is not None]
+    if rows and "step" not in names:
+        raise ValueError("it has no column step")
+    for row in rows:
+        if None in row or None in row.values():
+            raise ValueError(f"the row of step {row['step']} has more or fewer figures than there are columns")
     scores = [name for name in names if name.startswith("score/")]
     every = max(1, -(-len(rows) // _POINTS))
     kept = [row for index, row in enumerate(rows) if index % every == 0 or any(row[name] for name in scores)]
+    kept += rows[-1:] if rows and kept[-1] is not rows[-1] else []
     return {name: [_number(row[name]) for row in kept] for name in names if name in AXES or name.startswith(_CURVES)}
 
 

@@ -7,36 +7,56 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench.commands.assembly import OpenRun, open_run
+from genbench.commands.drawing import Drawing
 from genbench.commands.inpainting import fill_in
+from genbench.commands.sample_folder import choose_sample_folder
+from genbench.data.prepare_progress import Progress
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.captions import with_captions
 from genbench.figures.grid import make_grid, place_beside, save_image
 from genbench.methods.base import TranslatesBack
 from genbench.metrics.conditions import conditions_in_turn, held_out
-from genbench.sampling import sample_images
+from genbench.randomness import chunks
+from genbench.sampling import sample_chunks
+
+_SHOWN = 100
+"""Images of the picture."""
+
+_QUIET = 5.0
+"""Seconds of work that say nothing of how far they are where there is no terminal."""
 
 
 def main(config: DictConfig) -> None:
-    """Write `count` images as PNG, and a grid of the first 100 beside them.
+    """Write `count` images as PNG as they are drawn, and a grid of the first 100 beside them.
+
+    A set that was stopped is continued.
 
     Raises:
-        UserError: the run folder or a setting does not do.
+        UserError: the run folder or a setting does not do, or there is no room.
     """
     run = open_run(config)
-    out = Path(config.out) if config.out else run.folder.samples / f"{config.checkpoint}_seed{config.seed}"
-    if config.mask is not None:
-        images, shown = fill_in(run, config)
-    else:
-        images, shown = _draw(run, config)
-    for index, image in enumerate(images):
-        save_image(image, out / "images" / f"{index:06d}.png")
-    save_image(make_grid(shown), out / "grid.png")
-    print(f"{len(images)} images: {out / 'images'}\ngrid: {out / 'grid.png'}")
+    folder = choose_sample_folder(run, config)
+    drawing = fill_in(run, config) if config.mask is not None else _drawing(run, config)
+    done = folder.begin(drawing.count, drawing.conditions)
+    already = sum(size for chunk, size in chunks(drawing.count) if chunk in done)
+    if already:
+        print(f"{already:,} of them are there already: {folder.images}")
+    drawn = sample_chunks(drawing.sample, drawing.count, config.seed, conditions=drawing.conditions, done=done)
+    try:
+        with Progress("samples", drawing.count, already, quiet=_QUIET) as progress:
+            for first, images in drawn:
+                for index, image in enumerate(images.cpu(), start=first):
+                    save_image(image, folder.image(index))
+                progress.advance(len(images))
+        shown = open_samples(folder.images, run.data.image_shape[0], min(_SHOWN, drawing.count))[:_SHOWN]
+        save_image(make_grid(drawing.show(shown)), folder.grid)
+    except OSError as error:
+        raise UserError(f"{folder.path} can't be written: {error.strerror}; the same command goes on") from error
+    print(f"{drawing.count} images: {folder.images}\ngrid: {folder.grid}")
 
 
-def _draw(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
-    """Return the images, and what a picture shows of them."""
+def _drawing(run: OpenRun, config: DictConfig) -> Drawing:
     conditions = _conditions(run, config)
     sample = run.method.sample
     if config.back:
@@ -44,12 +64,17 @@ def _draw(run: OpenRun, config: DictConfig) -> tuple[Tensor, Tensor]:
         sample = run.method.sample_back
     # Of somebody's own sources as many as there are.
     count = config.count if conditions is None else len(conditions)
-    images = sample_images(sample, count, config.seed, conditions)
-    shown = images[:100]
-    if conditions is not None and conditions.ndim == 4:
-        shown = place_beside(conditions[:100], shown)
-    captions = run.data.captions(conditions)
-    return images, shown if captions is None else with_captions(shown, captions[:100])
+
+    def show(images: Tensor) -> Tensor:
+        if conditions is None:
+            return images
+        own = conditions[: len(images)]
+        captions = run.data.captions(own)
+        if captions is not None:
+            return with_captions(images, captions)
+        return place_beside(own, images) if own.ndim == 4 else images
+
+    return Drawing(sample, count, conditions, show)
 
 
 def _conditions(run: OpenRun, config: DictConfig) -> Tensor | None:

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from genbench.data.base import ImageData
-from genbench.files import write_json
+from genbench.files import written_whole
 from genbench.metrics.difference import random_halves
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
 from genbench.metrics.features import FeatureSet
+from genbench.score_file import add_comparison, add_scores
 from genbench.vocabulary import is_deviation
 
 _HALVES = 20
@@ -28,16 +30,26 @@ def score_real(evaluator: Evaluator, data: ImageData, device: torch.device, *, b
     return evaluator.score_split(data, "test", device, by_class=by_class)
 
 
+def way_of_drawing(settings: DictConfig, *, conditional: bool) -> dict[str, Any]:
+    """Return what a run's configuration adds to the protocol of its scores: the sampler and its guidance."""
+    if settings.get("sampler") is None:
+        return {}
+    sampler = {"sampler": OmegaConf.to_container(settings.sampler, resolve=True)}
+    return sampler | ({"guidance": settings.method.guidance} if conditional else {})
+
+
 def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> None:
-    """Write scores with their protocol and print them beside those of real images that the method never saw.
+    """Print scores beside those of real images that the method never saw, and write them with their protocol.
 
     Args:
         scores: of the generated images.
         real: of the test split, under the same protocol; None where there is none.
-        path: the `scores.json` to write.
+        path: the `scores.json` to add them to.
         facts: what else belongs to the scores, such as the step.
+
+    Raises:
+        OSError: they can't be written; they have been printed.
     """
-    write_json({**facts, **asdict(scores), "real_test_images": None if real is None else asdict(real)}, path)
     table = Table(title=_title(scores.protocol), title_justify="left")
     table.add_column("score")
     table.add_column("generated", justify="right")
@@ -49,7 +61,11 @@ def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> No
         table.add_row(name, *(_shown(name, row.values) for row in (scores, real) if row is not None))
     console = Console()
     console.print(table)
+    for name, reason in scores.left_out.items():
+        console.print(f"left out: {name}: {reason}", style="yellow")
     _warn_of_few(scores, console)
+    row = {key: value for key, value in asdict(scores).items() if value or key != "left_out"}
+    add_scores(path, {**facts, **row, "real_test_images": None if real is None else asdict(real)})
     print(f"scores: {path}")
 
 
@@ -60,13 +76,18 @@ def compare(
     names: tuple[str, str],
     path: Path,
 ) -> None:
-    """Write and print two runs' scores with the difference of each and its 95 % interval."""
+    """Print two runs' scores with the difference of each and its 95 % interval, and write them.
+
+    Raises:
+        OSError: they can't be written; they have been printed.
+    """
     scores = [evaluator.score(*drawn) for drawn in (first, second)]
     halves = [random_halves(drawn, _HALVES) for drawn, _ in (first, second)]
     spread: dict[str, list[float]] = {}
     for one, other in zip(*halves, strict=True):
-        a, b = (evaluator.score(half, {}).values for half in (one, other))
-        for name in a:
+        # Half of a small set may be too small for a score, which then has no interval.
+        a, b = (evaluator.score(half, {}, strict=False).values for half in (one, other))
+        for name in a.keys() & b.keys():
             spread.setdefault(name, []).append(a[name] - b[name])
     table = Table(
         title=_title(scores[0].protocol), title_justify="left", caption=f"first: {names[0]}\nsecond: {names[1]}"
@@ -75,42 +96,67 @@ def compare(
         table.add_column(heading, justify="left" if heading == "score" else "right")
     rows: dict[str, Any] = {}
     for name, value in scores[0].values.items():
-        if is_deviation(name, scores[0].values):
+        # Scores of classes are known of conditional methods alone.
+        if is_deviation(name, scores[0].values) or name not in scores[1].values:
             continue
-        difference = value - scores[1].values[name]
-        margin = 1.96 * float(torch.tensor(spread[name], dtype=torch.float64).std())
-        rows[name] = {
-            "first": value,
-            "second": scores[1].values[name],
-            "difference": difference,
-            "interval": [difference - margin, difference + margin],
-        }
+        row = rows[name] = _difference(value, scores[1].values[name], spread.get(name, []))
+        low, high = row["interval"] or (None, None)
         table.add_row(
             name,
-            f"{value:.4g}",
-            f"{scores[1].values[name]:.4g}",
-            f"{difference:+.3g}",
-            f"{difference - margin:+.3g} to {difference + margin:+.3g}",
+            f"{row['first']:.4g}",
+            f"{row['second']:.4g}",
+            f"{row['difference']:+.3g}",
+            "too few" if low is None else f"{low:+.3g} to {high:+.3g}",
         )
-    write_json({"first": names[0], "second": names[1], "scores": rows, "protocol": scores[0].protocol}, path)
     console = Console()
     console.print(table)
+    for reasons, name in zip((scores[0].left_out, scores[1].left_out), names, strict=True):
+        for score, reason in reasons.items():
+            console.print(f"left out of {name}: {score}: {reason}", style="yellow")
     _warn_of_few(scores[0], console)
+    protocols = {"protocol": scores[0].protocol, "second_protocol": scores[1].protocol}
+    add_comparison(path, {"first": names[0], "second": names[1], "scores": rows, **protocols})
     print(f"comparison: {path}")
 
 
-def write_curve(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write and print the scores of a run's checkpoints."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+def _difference(first: float, second: float, spread: list[float]) -> dict[str, Any]:
+    """Return two scores with their difference and its interval, None where it is not known."""
+    difference = first - second
+    found: dict[str, Any] = {"first": first, "second": second, "difference": difference, "interval": None}
+    if len(spread) > 1:
+        margin = 1.96 * float(torch.tensor(spread, dtype=torch.float64).std())
+        found["interval"] = [difference - margin, difference + margin]
+    return found
+
+
+def write_curve(curve: list[tuple[int, str, Scores]], path: Path, beside: Path | None) -> None:
+    """Print and write the scores of a run's checkpoints.
+
+    Args:
+        curve: step, checkpoint and scores of each.
+        path: a table of them.
+        beside: the `scores.json` to which they are added with their protocol; None for none.
+
+    Raises:
+        OSError: they can't be written; they have been printed.
+    """
+    rows = [{"step": step, **scores.values} for step, _, scores in curve]
+    names = list(dict.fromkeys(name for row in rows for name in row))
     table = Table()
-    for name in rows[0]:
+    for name in names:
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+        shown = (row.get(name, "") for name in names)
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in shown))
     Console().print(table)
+    with written_whole(path) as part, part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    if beside is not None:
+        # The table says no protocol, and the next curve replaces it.
+        for step, checkpoint, scores in curve:
+            add_scores(beside, {"step": step, "checkpoint": checkpoint, **asdict(scores)})
     print(f"curve: {path}")
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
+from genbench.callbacks.spacing import watching_seconds
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.endings import explained, remember_end, stop
@@ -34,7 +36,7 @@ from genbench.commands.place import (
 )
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.profiling import check_profiler, make_profiler
-from genbench.commands.scoreboard import publish, score_real
+from genbench.commands.scoreboard import publish, score_real, way_of_drawing
 from genbench.commands.session import Session
 from genbench.config import check_kinds
 from genbench.data.base import ImageData
@@ -210,9 +212,13 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
     if online and online[0].latest is not None:
         conditional = bool(trainer.lightning_module.is_conditional)
         real = score_real(online[0].evaluator, data, trainer.strategy.root_device, by_class=conditional)
+        drawn = way_of_drawing(folder.read_config(), conditional=conditional)
+        scores = replace(online[0].latest, protocol=online[0].latest.protocol | drawn)
         speed = online[0].evaluator.seconds_per_image
-        publish(online[0].latest, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
+        publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
     print(f"trained {step} steps in {duration(clock.seconds)}: {folder.path}")
+    watching = watching_seconds(trainer)
+    print(f"of that pictures and scores took {duration(watching)} ({watching / max(clock.seconds, 1e-9):.0%})")
     for stem, what in (("step", "samples"), ("interpolation", "walks"), ("nearest", "nearest training images")):
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")

@@ -1,4 +1,4 @@
-"""How preparing gets on: a bar on a terminal, a line each ten per cent elsewhere."""
+"""How work on images gets on: a bar on a terminal, a line each ten per cent elsewhere."""
 
 import sys
 import time
@@ -14,13 +14,14 @@ class Progress:
     """Show images done, images a second and the time left.
 
     Args:
-        name: what is prepared.
+        name: what is prepared, drawn or looked at.
         total: how many images there are.
-        done: how many of them were prepared earlier.
+        done: how many of them were done earlier.
+        quiet: seconds before the first line, so that what is soon done says nothing where there is no terminal.
     """
 
-    def __init__(self, name: str, total: int, done: int) -> None:
-        self._name, self._total = name, total
+    def __init__(self, name: str, total: int, done: int = 0, quiet: float = 0.0) -> None:
+        self._name, self._total, self._quiet = name, total, quiet
         self._done = self._resumed_at = done
         self._begin = time.perf_counter()
         self._bar: progress.Progress | None = None
@@ -56,7 +57,7 @@ class Progress:
         speed = (self._done - self._resumed_at) / seconds
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done, speed=speed)
-        elif before * 10 // self._total != self._done * 10 // self._total:
+        elif seconds >= self._quiet and before * 10 // self._total != self._done * 10 // self._total:
             left = duration((self._total - self._done) / speed)
             say(f"{self._name}: {self._done:,} of {self._total:,}, {speed:,.0f} images/s, {left} left")
 

@@ -20,15 +20,16 @@ class Pictures:
     Args:
         source: where they are.
         channels: 3 for RGB, 1 for grey.
+        count: how many of them, the first in the order of their names; all if None.
 
     Raises:
         UserError: the first can't be read.
     """
 
-    def __init__(self, source: Source, channels: int) -> None:
+    def __init__(self, source: Source, channels: int, count: int | None = None) -> None:
         self._source = source
         self._channels = channels
-        self._keys = list(source.list_keys())
+        self._keys = list(source.list_keys())[:count]
         self._size = self._read(self._keys[0]).shape[:2]
         self.shape = (len(self._keys), channels, *self._size)
 
@@ -61,36 +62,45 @@ class Pictures:
         return pixels.reshape(*pixels.shape[:2], self._channels)
 
 
-def open_samples(path: Path, channels: int) -> "Tensor | Pictures":
+def open_samples(path: Path, channels: int, count: int | None = None) -> "Tensor | Pictures":
     """Return the samples of a folder, `.zip`, `.npz` or `.npy` as uint8 images (N, C, H, W).
 
     Args:
         path: where they are.
         channels: of the reference they are to be compared with.
+        count: how many of them, the first in the order of the file or of their names; all if None.
 
     Raises:
-        UserError: there are none, or they are not images of so many channels.
+        UserError: there are none or fewer than `count`, or they are not images of so many channels.
     """
     if path.is_dir():
         names, _ = list_images(path)
-        return _pictures(path, names, lambda: FolderSource(path, names), channels)
+        return _pictures(path, names, lambda: FolderSource(path, names), channels, count)
     if not path.is_file():
         raise UserError(f"images={path} is neither a folder nor a file")
     if path.suffix in (".npz", ".npy"):
-        return _array(path, channels)
+        images = _array(path, channels)
+        _check_count(path, len(images), count)
+        return images[:count]
     if path.suffix == ".zip":
         source = ZipSource(path)
         names = sorted(
             name for name in source.list_keys() if Path(name).suffix.lower() in IMAGE_ENDINGS and "__MACOSX" not in name
         )
-        return _pictures(path, names, lambda: source.only(names), channels)
+        return _pictures(path, names, lambda: source.only(names), channels, count)
     raise UserError(f"images={path}: samples are a folder or zip of pictures, an .npz or an .npy")
 
 
-def _pictures(path: Path, names: list[str], make: Callable[[], Source], channels: int) -> Pictures:
+def _pictures(path: Path, names: list[str], make: Callable[[], Source], channels: int, count: int | None) -> Pictures:
     if not names:
         raise UserError(f"images={path} holds no picture ({', '.join(sorted(IMAGE_ENDINGS))})")
-    return Pictures(make(), channels)
+    _check_count(path, len(names), count)
+    return Pictures(make(), channels, count)
+
+
+def _check_count(path: Path, there: int, count: int | None) -> None:
+    if count is not None and count > there:
+        raise UserError(f"count={count}: images={path} holds {there:,}")
 
 
 def _array(path: Path, channels: int) -> Tensor:

@@ -6,12 +6,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from genbench.figures.layout import GREY, MARGIN, enlargement
 from genbench.files import written_whole
-
-_MARGIN = 2
-_SMALLEST_SIDE = 64
-_GREY = 96
 
 
 def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
@@ -24,31 +22,35 @@ def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
     Returns:
         uint8 (C, rows * side + margins, columns * side + margins).
     """
-    factor = max(1, _SMALLEST_SIDE // max(images.shape[-2:]))
+    factor = enlargement(*images.shape[-2:])
     images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     count, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    size = (rows * (height + _MARGIN) + _MARGIN, columns * (width + _MARGIN) + _MARGIN)
-    grid = torch.full((channels, *size), _GREY, dtype=torch.uint8)
+    size = (rows * (height + MARGIN) + MARGIN, columns * (width + MARGIN) + MARGIN)
+    grid = torch.full((channels, *size), GREY, dtype=torch.uint8)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        top, left = _MARGIN + row * (height + _MARGIN), _MARGIN + column * (width + _MARGIN)
+        top, left = MARGIN + row * (height + MARGIN), MARGIN + column * (width + MARGIN)
         grid[:, top : top + height, left : left + width] = image
     return grid
 
 
 def place_beside(*parts: Tensor) -> Tensor:
-    """Put images side by side, such as a source and its translation; grey ones turn RGB beside colour.
+    """Put images side by side, such as a source and its translation.
+
+    Grey ones turn RGB beside colour, and smaller ones are enlarged to the largest height and width.
 
     Args:
         parts: uint8 (N, C, H, W) each, C 1 or 3.
 
     Returns:
-        uint8 (N, C, H, W * number of parts).
+        uint8 (N, C, largest H, largest W * number of parts).
     """
-    channels = max(part.shape[1] for part in parts)
-    return torch.cat([part.expand(-1, channels, -1, -1) for part in parts], dim=3)
+    channels, *size = (max(part.shape[axis] for part in parts) for axis in (1, 2, 3))
+    # Each pixel stays a pixel, only larger.
+    enlarged = [part if list(part.shape[2:]) == size else interpolate(part, size, mode="nearest") for part in parts]
+    return torch.cat([part.expand(-1, channels, -1, -1) for part in enlarged], dim=3)
 
 
 def save_image(image: Tensor, path: Path) -> None:

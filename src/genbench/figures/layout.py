@@ -3,6 +3,9 @@
 MARGIN = 2
 """Pixels between the images of a grid and around them."""
 
+GREY = 96
+"""The level of these pixels."""
+
 _SMALLEST_SIDE = 64
 
 

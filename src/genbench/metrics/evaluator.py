@@ -1,7 +1,7 @@
 """Score a set of images against a reference by what a feature extractor sees, with the protocol beside the numbers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,8 @@ from torch import Tensor
 import genbench
 from genbench.errors import UserError, near
 from genbench.metrics.extractors import Extractor, load_extractor
-from genbench.metrics.features import FeatureSet, extract
+from genbench.metrics.features import FeatureSet, Watch, extract, kept_of, unwatched
+from genbench.metrics.possible import Setting, choose, listed
 from genbench.metrics.reference import (
     Images,
     ReferenceData,
@@ -25,17 +26,25 @@ from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
 from genbench.metrics.translation import translation_scores
 from genbench.sampling import Stopwatch, sample_chunks
 
-_MODES = 10
+FEWEST = IS_SPLITS
+"""Images that a set must have to be scored."""
 COMPARABLE_COUNT = 10_000
 """Of fewer images an FID is too biased to stand beside published ones."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a set of images, each name with its value, and the protocol that gives them their meaning."""
+    """Scores of a set of images.
+
+    Attributes:
+        values: each name with its value.
+        protocol: what gives them their meaning.
+        left_out: scores that could not be computed, each with the reason.
+    """
 
     values: dict[str, float]
     protocol: dict[str, Any]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -73,8 +82,8 @@ class Evaluator:
         halves: int = 0,
         cache: str | None = None,
     ) -> None:
-        if count < IS_SPLITS:
-            raise UserError(f"metrics.count must be at least {IS_SPLITS} images, not {count}")
+        if count < FEWEST:
+            raise UserError(f"metrics.count must be at least {FEWEST} images, not {count}")
         for name, value, least in (
             ("seed", seed, 0),
             ("kid_subsets", kid_subsets, 1),
@@ -102,6 +111,8 @@ class Evaluator:
         }
         self.seconds_per_image: float | None = None
         """How long one device took to draw an image of the last set; None before the first."""
+        self.watch: Watch = unwatched
+        """Shows how far the looking at images is."""
         self._reference: FeatureSet | None = None
         self._reference_protocol: dict[str, Any] = {}
 
@@ -124,17 +135,17 @@ class Evaluator:
             world_size: processes that share the work.
 
         Raises:
-            UserError: the extractor can't judge them, or they all look the same to it.
+            UserError: the extractor can't judge them, they all look the same to it, or a score that was asked for can't
+                be had of `count` images.
         """
         if self._extractor is None:
             self._extractor = load_extractor("digits" if data.image_shape[0] == 1 else "inception", self._weights)
         extractor = self._extractor
-        if "modes" in (self.scores or ()) and extractor.class_count != _MODES:
-            raise UserError(
-                f"metrics.scores=modes counts the {_MODES} digits, which {extractor.name} doesn't know: leave it out"
-            )
+        self._choose(self.count, None, labelled=None)
         facts = facts_of(data, split, extractor)
-        self._reference = look_at(data, facts, self._on(torch.device(device)), self.cache, device, rank, world_size)
+        self._reference = look_at(
+            data, facts, self._on(torch.device(device)), self.cache, device, rank, world_size, watch=self.watch
+        )
         refuse_one_picture(self._reference, f"{data.name} {split}")
         self._reference_protocol = {**facts, "reference_count": self._reference.count}
 
@@ -161,13 +172,21 @@ class Evaluator:
         world_size: int = 1,
         conditions: Tensor | None = None,
     ) -> FeatureSet:
-        """Draw `count` images with a method's `sample` and return them in feature space; the drawing is timed."""
+        """Draw `count` images with a method's `sample` and return them in feature space; the drawing is timed.
+
+        Raises:
+            UserError: a score that was asked for can't be had of them.
+        """
+        self._choose(self.count, self.reference, labelled=self._has_labels(labels_of(conditions)))
         stopwatch = Stopwatch()
         drawn = stopwatch.watch(
             sample_chunks(sample, self.count, self.seed, conditions=conditions, rank=rank, world_size=world_size)
         )
         labels = labels_of(conditions)
-        features = extract(self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels)
+        with self.watch("samples", self.count, rank, world_size) as advance:
+            features = extract(
+                self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels, advance=advance
+            )
         if stopwatch.images:
             self.seconds_per_image = stopwatch.seconds / stopwatch.images
         return features
@@ -175,10 +194,19 @@ class Evaluator:
     def score_images(
         self, images: Images, device: torch.device | str = "cpu", *, rank: int = 0, world_size: int = 1
     ) -> Scores:
-        """Score given images, uint8 (N, C, H, W), of which each process looks at its share; see `score`."""
+        """Score given images, uint8 (N, C, H, W), of which each process looks at its part; see `score`.
+
+        Raises:
+            UserError: a score that was asked for can't be had of them, or they are all one picture.
+        """
         device = torch.device(device)
+        total = len(images)
+        self._choose(total, self.reference, labelled=False)
         parts = batches(images, rank, world_size)
-        return self.score(extract(self._on(device), parts, len(images), device, shared=world_size > 1), {})
+        with self.watch("samples", total, rank, world_size) as advance:
+            seen = extract(self._on(device), parts, total, device, shared=world_size > 1, advance=advance)
+        refuse_one_picture(seen, "the samples")
+        return self.score(seen, {})
 
     def score_split(
         self, data: ReferenceData, split: str, device: torch.device | str = "cpu", *, by_class: bool = False
@@ -194,7 +222,8 @@ class Evaluator:
             by_class: whether the scores of conditional methods are among them.
         """
         extractor = self._on(torch.device(device))
-        real = look_at(data, facts_of(data, split, extractor), extractor, self.cache, device)
+        facts = facts_of(data, split, extractor)
+        real = look_at(data, facts, extractor, self.cache, device, watch=self.watch)
         return self.score(real if by_class else replace(real, labels=None), {}, strict=False)
 
     def score(self, generated: FeatureSet, protocol: dict[str, Any], *, strict: bool = True) -> Scores:
@@ -203,20 +232,25 @@ class Evaluator:
         Args:
             generated: by this evaluator's own extractor.
             protocol: what else belongs to it, such as the seed.
-            strict: whether a score that takes more images than there are is an error, or is left out.
+            strict: whether a score that was asked for by name and takes more images than there are is an error, or is
+                left out as those are that were not.
 
         Raises:
-            UserError: a score takes more images than there are.
+            UserError: a score that was asked for can't be had, or none can.
         """
         suffix = self._ready_extractor().suffix
         comparison = Comparison(generated, self.reference, **self._settings)
+        chosen, left_out = self._choose(
+            generated.count, self.reference, labelled=self._has_labels(generated.labels), strict=strict
+        )
         values: dict[str, float] = {}
-        for name in self.scores or self._all_that_suit(comparison):
+        for name in chosen:
             try:
                 values |= SCORES[name](comparison)
             except ValueError as error:
-                if strict:
-                    raise UserError(f"metrics.scores={name}: {error}") from error
+                left_out[name] = str(error)
+        if strict and not values:
+            raise UserError("there is nothing to score by: " + listed(left_out))
         protocol = {
             "count": generated.count,
             **self._reference_protocol,
@@ -225,7 +259,7 @@ class Evaluator:
             "versions": {"genbench": genbench.__version__, "torch": torch.__version__},
             **protocol,
         }
-        return Scores({_with_suffix(name, suffix): value for name, value in values.items()}, protocol)
+        return Scores({_with_suffix(name, suffix): value for name, value in values.items()}, protocol, left_out)
 
     def score_translation(
         self, sample: Callable[..., Tensor], back: Callable[..., Tensor] | None, data: Any, split: str
@@ -248,17 +282,24 @@ class Evaluator:
         }
         return Scores(named, {"translation_split": split, "translation_count": count})
 
-    def _all_that_suit(self, sets: Comparison) -> list[str]:
-        class_count = self._ready_extractor().class_count
-        unsuited = set()
-        if class_count != _MODES:
-            # Inception knows a thousand classes, which are not the modes of any data set here.
-            unsuited |= {"modes", "agreement"}
-        if class_count == 0:
-            unsuited.add("is")
-        if sets.generated.labels is None or sets.reference.labels is None:
-            unsuited |= {"by_class", "agreement"}
-        return [name for name in SCORES if name not in unsuited]
+    def _choose(
+        self, count: int, reference: FeatureSet | None, *, labelled: bool | None, strict: bool = True
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return what `possible.choose` says of `count` images."""
+        extractor = self._ready_extractor()
+        setting = Setting(
+            generated=kept_of(count),
+            reference=None if reference is None else len(reference.features),
+            dimensions=extractor.feature_dim,
+            class_count=extractor.class_count,
+            labelled=labelled,
+            kid_subset_size=self._settings["kid_subset_size"],
+            neighbours=self._settings["neighbours"],
+        )
+        return choose(self.scores, setting, strict=strict)
+
+    def _has_labels(self, labels: Tensor | None) -> bool:
+        return labels is not None and self.reference.labels is not None
 
     @property
     def reference(self) -> FeatureSet:

@@ -31,7 +31,7 @@ def frechet_at_infinity(features: Tensor, mean: Tensor, covariance: Tensor, seed
     count, dimensions = features.shape
     if not can_extrapolate(count, dimensions):
         raise ValueError(
-            f"an extrapolation takes more than {_smallest(count, dimensions)} samples for features of {dimensions} "
+            f"an extrapolation takes at least {fewest_samples(dimensions)} samples for features of {dimensions} "
             f"dimensions, not {count}"
         )
     sizes = np.unique(np.linspace(_smallest(count, dimensions), count, _POINTS).astype(int))
@@ -45,7 +45,12 @@ def frechet_at_infinity(features: Tensor, mean: Tensor, covariance: Tensor, seed
 
 def can_extrapolate(count: int, dimensions: int) -> bool:
     """Whether so many samples make at least three sizes."""
-    return count - _smallest(count, dimensions) >= 2
+    return count >= fewest_samples(dimensions)
+
+
+def fewest_samples(dimensions: int) -> int:
+    """Return how many samples it takes to make three sizes of more than D each."""
+    return dimensions + 4
 
 
 def _smallest(count: int, dimensions: int) -> int:

@@ -1,6 +1,7 @@
 """What an extractor says of a set of images: gathered over processes, in the order of the set, in one pass."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,24 @@ def kept_every(total: int) -> int:
     return max(1, -(-total // MOST_FEATURES))
 
 
+def kept_of(total: int) -> int:
+    """Return of how many images of a set the feature vectors are kept."""
+    return -(-total // kept_every(total))
+
+
+Advance = Callable[[int], None]
+"""Is told how many images have been looked at since it was last told."""
+
+Watch = Callable[[str, int, int, int], AbstractContextManager[Advance]]
+"""Shows how far the looking at a set is; takes its name, its images, this process and how many processes there are."""
+
+
+@contextmanager
+def unwatched(name: str, total: int, rank: int, world_size: int) -> Iterator[Advance]:
+    """Show nothing."""
+    yield lambda count: None
+
+
 @torch.no_grad()
 def extract(
     extractor: Extractor,
@@ -84,6 +103,7 @@ def extract(
     *,
     shared: bool,
     labels: Tensor | None = None,
+    advance: Advance = lambda count: None,
 ) -> FeatureSet:
     """Return what an extractor says of a set of images; each is looked at once, whatever is computed of it.
 
@@ -94,6 +114,7 @@ def extract(
         device: where the extractor is.
         shared: whether all processes call this with their own parts of one set.
         labels: classes of all images (total,), if they have any.
+        advance: is told of the images of each part.
 
     Raises:
         UserError: the extractor can't judge the images, or its features are not finite.
@@ -115,6 +136,7 @@ def extract(
             raise UserError(f"the features of image {first + bad} are not finite: the extractor's weights are damaged")
         statistics.update(features)
         rows.update(features, logits, first)
+        advance(len(images))
     mean, covariance = (moment.cpu() for moment in statistics.compute())
     features, logits = (tensor.float().cpu() for tensor in rows.compute())
     kept = None if labels is None else labels.cpu()[:: kept_every(total)]

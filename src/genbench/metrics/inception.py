@@ -19,8 +19,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 )
 
 from genbench.errors import UserError, first_line
-from genbench.metrics.extractors import Extractor, Features, hash_weights, offer_digits
+from genbench.metrics.extractors import Extractor, Features, hash_weights, name_weights, offer_digits
 
+_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""Of torch-fidelity's file of the weights that FID is defined by; its name ends with the beginning."""
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
 _SIDE = 299
 _LAYERS = (
@@ -32,6 +34,8 @@ _LAYERS = (
 
 class Inception(Extractor):
     """Features (B, 2048) and unbiased logits (B, 1008) of grey or colour images of any size.
+
+    Weights other than FID's own are taken, but their scores bear another name, see `name_weights`.
 
     Args:
         weights: a `.pth` in torch-fidelity's layout; its usual cache, or a download, if None.
@@ -51,6 +55,7 @@ class Inception(Extractor):
         path = find_weights(weights)
         self.weights_sha256 = hash_weights(path)
         network = _fold(_load(path))
+        name_weights(self, _SHA256)
         self.layers = nn.Sequential(*(getattr(network, name) for name in _LAYERS))
         self.fc: nn.Linear = network.fc  # type: ignore[assignment]
         self.to(memory_format=torch.channels_last).requires_grad_(False).eval()
@@ -100,12 +105,11 @@ def find_weights(weights: str | None) -> Path:
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The name ends with the beginning of the file's SHA-256, which is checked.
-            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), "6726825d", progress=True)
+            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), _SHA256, progress=True)
         except (OSError, RuntimeError) as error:
             raise UserError(
                 f"FID's Inception weights are not at {path} and can't be downloaded ({error}): put {WEIGHTS_NAME} of "
-                f"torch-fidelity's release v0.2.0 (the SHA-256 begins with 6726825d) there, or name the file by "
+                f"torch-fidelity's release v0.2.0 (the SHA-256 begins with {_SHA256[:8]}) there, or name the file by "
                 f"metrics.weights=FILE{offer_digits()}"
             ) from error
     return path

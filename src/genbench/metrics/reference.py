@@ -14,12 +14,14 @@ from torch import Tensor
 from genbench.errors import UserError
 from genbench.files import written_whole
 from genbench.metrics.extractors import Extractor
-from genbench.metrics.features import FeatureSet, extract
+from genbench.metrics.features import FeatureSet, Watch, extract, unwatched
 
 _NAMES = ("mean", "covariance", "features", "logits", "labels")
 
 
 _BATCH = 64
+_ROUNDING = 1e-10
+"""Of features in single precision, which depend on their batch: the variance of equal ones by their square."""
 
 
 class Images(Protocol):
@@ -86,6 +88,7 @@ def look_at(
     device: torch.device | str,
     rank: int = 0,
     world_size: int = 1,
+    watch: Watch = unwatched,
 ) -> FeatureSet:
     """Return a split in feature space; its images are asked for only if the cache doesn't know them.
 
@@ -97,6 +100,7 @@ def look_at(
         device: where the images are looked at.
         rank: this process among `world_size`.
         world_size: processes that share the work, and all call this.
+        watch: shows how far it is.
     """
     device = torch.device(device)
 
@@ -104,7 +108,9 @@ def look_at(
         store = data.store(facts["reference_split"])
         parts = batches(store.images, rank, world_size)
         labels = labels_of(store.conditions)
-        return extract(extractor, parts, len(store.images), device, shared=world_size > 1, labels=labels)
+        total = len(store.images)
+        with watch(f"{data.name} {facts['reference_split']}", total, rank, world_size) as advance:
+            return extract(extractor, parts, total, device, shared=world_size > 1, labels=labels, advance=advance)
 
     def everyone(holds: bool) -> bool:
         if world_size == 1:
@@ -167,12 +173,12 @@ def batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tupl
 
 
 def refuse_one_picture(images: FeatureSet, what: str) -> None:
-    """Refuse a set whose features have no variance.
+    """Refuse a set whose features have no variance but that of rounding.
 
     Raises:
         UserError: all images look alike to the extractor.
     """
-    if not images.covariance.diagonal().max() > 0:
+    if not images.covariance.diagonal().max() > _ROUNDING * images.mean.square().max():
         raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
 
 

@@ -18,7 +18,10 @@ from genbench.metrics.predictions import class_shares, distance_from_uniform, in
 from genbench.metrics.two_sample import classifier_test, means_test, variances_test
 
 IS_SPLITS = 10
-_MODES = 10
+MODES = 10
+"""The classes of the digit classifier."""
+FOLDS = 5
+"""Parts of the classifier test."""
 _EXTRAPOLATED_HALVES = 5
 _TESTED = 1000
 """Images of each set that the two-sample tests look at; their time grows with the square."""
@@ -150,7 +153,7 @@ def mmd(sets: Comparison) -> dict[str, float]:
 def c2st(sets: Comparison) -> dict[str, float]:
     """The classifier two-sample test."""
     x, y = _tested(sets)
-    result = classifier_test(x, y)
+    result = classifier_test(x, y, FOLDS)
     deviation = _binomial_std(result.statistic, len(x) + len(y))
     return {"c2st": result.statistic, "c2st_std": deviation, "c2st_p": result.p_value}
 
@@ -176,7 +179,7 @@ def agreement(sets: Comparison) -> dict[str, float]:
     labels, logits = sets.generated.labels, sets.generated.logits
     if labels is None:
         raise ValueError("no classes were asked for, which takes a conditional method")
-    if logits.shape[1] != _MODES or labels.max() >= _MODES:
+    if logits.shape[1] != MODES or labels.max() >= MODES:
         raise ValueError("the extractor knows no digits, or the classes are none")
     share = float((logits.argmax(1) == labels).double().mean())
     return {"agreement": share, "agreement_std": _binomial_std(share, len(labels))}

@@ -13,7 +13,7 @@ from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtract
 from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
 from genbench.errors import UserError, first_line
-from genbench.metrics.extractors import Extractor, Features, hash_weights
+from genbench.metrics.extractors import Extractor, Features, hash_weights, name_weights
 
 _CLIP, _DINOV2 = "clip-vit-b-32", "dinov2-vit-b-14"
 CLIP_FILE = f"{_CLIP}-{MODEL_METADATA[_CLIP]['hash']}.pt"
@@ -55,6 +55,8 @@ class Vision(Extractor):
             side = FeatureExtractorDinoV2.INPUT_IMAGE_SIZE
         self.resize = f"bilinear as in TensorFlow 1, to {side} pixels"
         self.weights_sha256 = hash_weights(path)
+        if name == "clip":
+            name_weights(self, MODEL_METADATA[_CLIP]["hash"])
         self.requires_grad_(False).eval()
         self.feature_dim = self(torch.zeros(1, 3, side, side, dtype=torch.uint8)).features.shape[1]
 

@@ -14,13 +14,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from genbench.errors import UserError
+from genbench.figures.layout import GREY, MARGIN
 from genbench.wording import duration
 
 _HERE = Path(__file__).parent
 _LONGEST_SIDE = 1400
+_STRIP_HEIGHT, _STRIP_WIDTH = 68, 560
+"""Of a strip of samples in pixels, at most: shown at half of it, it is sharp on a fine screen."""
 
 
 def render(content: dict[str, Any], charts: dict[str, Any]) -> str:
@@ -61,10 +65,39 @@ def embed(picture: Path) -> dict[str, Any]:
         opened.load()
         image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    return _embedded(image)
+
+
+def _embedded(image: Image.Image) -> dict[str, Any]:
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=88, method=4)
     address = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return {"address": address, "width": image.width, "height": image.height}
+
+
+def strip(picture: Path) -> dict[str, Any]:
+    """Return the first row of a grid of samples as `embed` returns a picture.
+
+    Args:
+        picture: a file that `make_grid` arranged, of images of any size.
+
+    Raises:
+        OSError: it is damaged.
+    """
+    with Image.open(picture) as opened:
+        opened.load()
+        image = opened.convert("RGB")
+    image = image.crop((0, 0, image.width, _end_of_first_row(image)))
+    image.thumbnail((max(_STRIP_WIDTH, image.width), _STRIP_HEIGHT))
+    image = image.crop((0, 0, min(image.width, _STRIP_WIDTH), image.height))
+    return _embedded(image)
+
+
+def _end_of_first_row(image: Image.Image) -> int:
+    """Return the height of the first row of a grid with its margins; that of all of it if it has no margins."""
+    between = (np.asarray(image) == GREY).all(axis=(1, 2)).nonzero()[0]
+    after = between[between > MARGIN]
+    return int(after[0]) + MARGIN if len(after) else image.height
 
 
 def show_figure(value: float | None) -> str:

@@ -1,5 +1,6 @@
 "use strict";
 // Without this script the page still shows all tables, pictures and configurations.
+document.documentElement.classList.add("scripted");
 const data = JSON.parse(document.getElementById("data").textContent);
 const runs = new Map(data.runs.map((run) => [run.id, run]));
 const find = (selector, within = document) => within.querySelector(selector);
@@ -47,6 +48,14 @@ for (const table of findAll("table.sortable"))
       sortBy(table, heading.cellIndex, descending);
     });
 
+// Rarer scores
+for (const button of findAll(".more"))
+  button.addEventListener("click", () => {
+    const all = button.closest(".group").classList.toggle("all");
+    button.setAttribute("aria-expanded", all);
+    button.textContent = all ? "Fewer scores" : "More scores";
+  });
+
 // Filtering
 let shown = new Set(runs.keys());
 function filter() {
@@ -60,7 +69,7 @@ function filter() {
   );
   for (const element of findAll("[data-run]")) element.hidden = !shown.has(element.dataset.run);
   for (const group of findAll(".group")) group.hidden = !find("tr[data-run]:not([hidden])", group);
-  find("#shown").textContent = shown.size === runs.size ? `all ${runs.size} runs` : `${shown.size} of ${runs.size} runs`;
+  find("#shown").textContent = shown.size === runs.size ? (runs.size === 1 ? "one run" : `all ${runs.size} runs`) : `${shown.size} of ${runs.size} runs`;
   drawCharts();
 }
 for (const control of findAll("#search, [data-filter]")) control.addEventListener("input", filter);
@@ -128,38 +137,49 @@ function choices(select, values, preferred) {
 }
 
 // A score's name without the extractor that made it.
-const plain = (name) => name.replace(/_(digits|clip|dinov2)$/, "");
+const plain = (name) => name.replace(/_(digits|clip|dinov2|inception)(_[0-9a-f]{8})?$/, "");
+
+// Where a heading says the extractor the names of scores need not.
+function byPlainName(values) {
+  const names = Object.keys(values);
+  const alone = (name) => names.filter((other) => plain(other) === plain(name)).length === 1;
+  return Object.fromEntries(names.map((name) => [alone(name) ? plain(name) : name, values[name]]));
+}
 
 function drawTrilemma() {
-  const group = data.groups[Number(find("#trilemma-group")?.value ?? 0)];
+  const table = Number(find("#trilemma-group")?.value ?? 0);
   const place = find("#trilemma-chart");
-  const points = group ? group.map((id) => runs.get(id)).filter((run) => shown.has(run.id) && run.seconds_per_image) : [];
-  const names = [...new Set(points.flatMap((run) => Object.keys(run.scores)))];
+  // A run may have been scored under one protocol more than once: from its best weights, with another sampler.
+  const points = data.runs
+    .filter((run) => shown.has(run.id))
+    .flatMap((run) => run.scores.map((scores) => ({ method: run.method, ...scores })))
+    .filter((point) => point.table === table && point.seconds_per_image);
+  const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
   const of = (kinds) => names.filter((name) => kinds.includes(plain(name)));
   const [quality, diversity] = [find("#trilemma-quality"), find("#trilemma-diversity")];
   choices(quality, of(["fid", "kid", "fid_infinity", "precision", "is", "density"]), of(["fid"]));
   choices(diversity, of(["recall", "coverage", "smallest_class"]), of(["recall"]));
-  const drawn = points.filter((run) => run.scores[quality.value] !== undefined);
+  const drawn = points.filter((point) => point.values[quality.value] !== undefined);
   place.hidden = !drawn.length;
   find("#trilemma-note").textContent = drawn.length
     ? "Left is fast. " + (data.better[quality.value] === "min" ? "Low" : "High") + " is good. " +
       (diversity.value ? `The larger the point, the higher ${diversity.value}.` : "")
     : "No run that is shown has a score and the seconds of a sample under this protocol.";
   if (!drawn.length) return;
-  const largest = Math.max(...drawn.map((run) => run.scores[diversity.value] ?? 0)) || 1;
-  const size = (run) => 8 + 22 * ((run.scores[diversity.value] ?? largest / 2) / largest) ** 2;
+  const largest = Math.max(...drawn.map((point) => point.values[diversity.value] ?? 0)) || 1;
+  const size = (point) => 8 + 22 * ((point.values[diversity.value] ?? largest / 2) / largest) ** 2;
   const traces = methods
-    .map((method) => ({ method, of: drawn.filter((run) => run.method === method) }))
+    .map((method) => ({ method, of: drawn.filter((point) => point.method === method) }))
     .filter(({ of }) => of.length)
     .map(({ method, of }) => ({
       type: "scatter",
       mode: "markers",
       name: method,
-      x: of.map((run) => run.seconds_per_image),
-      y: of.map((run) => run.scores[quality.value]),
-      text: of.map((run) => [run.label, `${quality.value} ${short(run.scores[quality.value])}`,
-        ...(diversity.value ? [`${diversity.value} ${short(run.scores[diversity.value])}`] : []),
-        `${short(run.seconds_per_image)} s a sample`].map(escaped).join("<br>")),
+      x: of.map((point) => point.seconds_per_image),
+      y: of.map((point) => point.values[quality.value]),
+      text: of.map((point) => [point.label, `${quality.value} ${short(point.values[quality.value])}`,
+        ...(diversity.value ? [`${diversity.value} ${short(point.values[diversity.value])}`] : []),
+        `${short(point.seconds_per_image)} s a sample`].map(escaped).join("<br>")),
       hoverinfo: "text",
       marker: { size: of.map(size), color: colour(method), symbol: symbol(method), opacity: 0.8, line: { width: 1 } },
     }));
@@ -234,14 +254,17 @@ function compare() {
     return side;
   });
   const union = (left, right) => [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
-  const comparable = one.protocol !== null && one.protocol === other.protocol;
+  // The newest scores of both under one protocol, or else the newest of each.
+  const both = one.scores.flatMap((left) => other.scores.filter((right) => right.table === left.table).map((right) => [left, right]));
+  const [left, right] = both[0] ?? [one.scores[0], other.scores[0]];
   const parts = [...pictures];
-  if (Object.keys(one.scores).length || Object.keys(other.scores).length) {
+  if (left || right) {
+    const [values, others] = [left, right].map((scores) => byPlainName(scores?.values ?? {}));
     parts.push(make("p", {
       className: "note wide",
-      textContent: comparable ? "Scores under the same protocol." : "These scores are of different protocols: they do not compare.",
+      textContent: both.length ? `Scores under one protocol: ${data.tables[left.table]}.` : "These scores are of different protocols: they do not compare.",
     }));
-    parts.push(rows("score", one.scores, other.scores, union(one.scores, other.scores), short));
+    parts.push(rows("score", values, others, union(values, others), short));
   }
   const different = union(one.settings, other.settings).filter((key) => one.settings[key] !== other.settings[key]);
   if (different.length) parts.push(rows("setting", one.settings, other.settings, different, (value) => value ?? "(not there)"));
