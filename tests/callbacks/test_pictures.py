@@ -39,7 +39,10 @@ def test_a_method_with_a_part_of_an_ability_is_not_asked_for_it(
     drawn: list[str] = []
     monkeypatch.setattr(sample_grid, "log_picture", lambda trainer, key, image, stem: drawn.append(key))
     trainer: Any = SimpleNamespace(
-        global_step=1, max_steps=1, is_global_zero=True, datamodule=SimpleNamespace(source_shape=None)
+        global_step=1,
+        max_steps=1,
+        is_global_zero=True,
+        datamodule=SimpleNamespace(source_shape=None, captions=lambda conditions: None),
     )
     method = SimpleNamespace(
         is_conditional=False, decode=None, sample=lambda count, condition, noise: torch.zeros(count, 1, 8, 8)
