@@ -6,7 +6,17 @@ from importlib import import_module
 from omegaconf import DictConfig
 
 
-def load(verb: str) -> Callable[[DictConfig], None]:
-    """Return the function that runs a verb on its composed configuration; this imports what the verb needs."""
-    main: Callable[[DictConfig], None] = import_module(f"genbench.commands.{verb}").main
-    return main
+def load(verb: str) -> Callable[[DictConfig, list[str]], None]:
+    """Return the function that runs a verb on its composed configuration; this imports what the verb needs.
+
+    The function takes the overrides that led to the configuration, too: a training keeps them in its manifest.
+    """
+    main = import_module(f"genbench.commands.{verb}").main
+
+    def run(config: DictConfig, overrides: list[str]) -> None:
+        if verb == "train":
+            main(config, overrides)
+        else:
+            main(config)
+
+    return run

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,13 +12,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.commands.processes import Processes
+from genbench.config.reopening import FREE_TO_CHANGE
 from genbench.errors import UserError
 from genbench.runs import RunFolder
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
-
-FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
-"""What may change when a run goes on; anything else would make it another run under the same name."""
 
 _NOT_ITSELF = ("trainer", "logger", "output", "run", "sweep")
 
@@ -50,6 +49,18 @@ def choose_folder(config: DictConfig) -> RunFolder:
     # The processes that Lightning starts for this run find it here.
     os.environ[_FOLDER_VARIABLE] = str(path)
     return RunFolder(path)
+
+
+def withdraw(folder: RunFolder, output: str) -> None:
+    """Take back a folder in which nothing was trained, and what was made for it below `output`."""
+    if not is_first_process() or folder.checkpoints.exists():
+        return
+    shutil.rmtree(folder.path, ignore_errors=True)
+    os.environ.pop(_FOLDER_VARIABLE, None)
+    for parent in (*folder.path.parents,):
+        if not parent.is_relative_to(output) or any(parent.iterdir()):
+            break
+        parent.rmdir()
 
 
 def settings_hash(config: DictConfig) -> str:

@@ -1,6 +1,7 @@
 """Run folders as plain data, for whatever shows many of them: nothing is built, no weights are read."""
 
 import glob
+import os
 import math
 import shlex
 from collections.abc import Iterable
@@ -88,7 +89,8 @@ def find_runs(patterns: str | Iterable[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        there = sorted(glob.glob(str(Path(pattern).expanduser())))
+        # A folder may have a name that a pattern would be.
+        there = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
         runs = [run for path in there for run in _runs_beneath(Path(path))]
         if not runs:
             raise UserError(f"runs={pattern} names no run folder: there is none at or beneath it")

@@ -10,11 +10,9 @@ from contextlib import nullcontext
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import RunMode
 from lightning import Callback, Trainer, seed_everything
 from lightning.fabric.plugins.environments import SLURMEnvironment
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
@@ -22,32 +20,36 @@ from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build, build_data, build_method, compile_networks
+from genbench.commands.devices import check_devices
 from genbench.commands.endings import explained, remember_end, stop
 from genbench.commands.online_run import shown_online
-from genbench.commands.place import FREE_TO_CHANGE, choose_folder, is_first_process
+from genbench.commands.place import choose_folder, is_first_process, withdraw
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.profiling import check_profiler, make_profiler
 from genbench.commands.scoreboard import publish, score_real
-from genbench.config import check_kinds
+from genbench.config import as_words
 from genbench.data.base import ImageData
 from genbench.errors import TrainingError, UserError
 from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
 from genbench.signatures import parameters_of
-from genbench.wording import duration
+from genbench.wording import duration, for_pasting
 
 
-def main(config: DictConfig) -> None:
+def main(config: DictConfig, overrides: list[str]) -> None:
     """Train what the configuration says.
+
+    Args:
+        config: composed and checked; where `run` names a folder, that run's own.
+        overrides: of Hydra, which led to it.
 
     Raises:
         UserError: something in it can't be had.
         TrainingError: the training ended before its last step.
     """
     quieten()
-    overrides = list(HydraConfig.get().overrides.task)
-    if _starts_processes(config) and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if _starts_processes(config) and HydraConfig.initialized():
         # Lightning starts the other processes by the command line of this one, which is that of the whole sweep.
         return _train_afresh(overrides)
     if config.metrics is not None and "_target_" not in config.metrics:
@@ -55,23 +57,33 @@ def main(config: DictConfig) -> None:
         config.metrics = None
     old_folder = None if config.run is None else RunFolder.open(config.run)
     if old_folder is not None:
-        config = _reopen(old_folder, overrides)
+        _check_unfinished(old_folder, config.steps)
+        config.run = None
     seed_everything(config.seed, verbose=False)
     # What is refused here leaves no folder behind.
+    check_devices(config.trainer)
     data = build_data(config)
     method = build_method(config, data)
     if config.get("compile", False):
         compile_networks(method)
     check_profiler(config.trainer.get("profiler"))
     plugins = [CheckpointFiles(), *slurm_plugins(config)]
+    if not _is_started_by_others():
+        data.prepare_data()
+        data.train_dataloader()
     folder = old_folder or choose_folder(config)
     if not is_first_process():
         end_with_parent()
+    is_new = not folder.config_file.exists()
     with locked(folder.path) if is_first_process() else nullcontext():
         try:
             _train(config, folder, overrides, data, method, plugins)
         except TrainingError as error:
             remember_end(folder, error)
+            raise
+        except UserError:
+            if is_new:
+                withdraw(folder, config.output)
             raise
     leave()
 
@@ -107,10 +119,11 @@ def _train(
             folder.create(config)
             session = {"resumed_with" if begun else "overrides": overrides}
             folder.write_manifest(id=run_id, seed=config.seed, ended=None, **session)
-            if begun:
-                print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
-            print(f"run folder: {folder.path}", flush=True)
         with shown_online(trainer, folder, config, data, interruption):
+            if trainer.is_global_zero:
+                if begun:
+                    print(f"goes on from {checkpoint}" if checkpoint else "no checkpoint was written yet: begins anew")
+                print(f"run folder: {folder.path}", flush=True)
             trainer.fit(method, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             if interruption.received is None and trainer.is_global_zero:
                 _finish(trainer, folder, data)
@@ -120,7 +133,7 @@ def _train(
 
 def _train_afresh(overrides: list[str]) -> None:
     """Train one run of a sweep in an interpreter of its own."""
-    status = subprocess.run([sys.executable, "-m", "genbench", "train", *overrides], check=False).returncode
+    status = subprocess.run([sys.executable, "-m", "genbench", "train", *as_words(overrides)], check=False).returncode
     if status:
         raise TrainingError(f"the run {' '.join(overrides)} ended with status {status}")
 
@@ -128,27 +141,18 @@ def _train_afresh(overrides: list[str]) -> None:
 def _starts_processes(config: DictConfig) -> bool:
     """Whether Lightning will start other processes for this run, as it does unless SLURM or torchrun has."""
     several = config.trainer.get("devices", 1) not in (1, "1") or config.trainer.get("num_nodes", 1) > 1
-    return several and not SLURMEnvironment.detect() and "TORCHELASTIC_RUN_ID" not in os.environ
+    return several and not _is_started_by_others()
 
 
-def _reopen(folder: RunFolder, overrides: list[str]) -> DictConfig:
-    """Return a run's configuration with what may change of it changed."""
-    config = folder.read_config()
-    for override in OverridesParser.create().parse_overrides(overrides):
-        key = override.key_or_group
-        if key == "run":
-            continue
-        if not key.startswith(FREE_TO_CHANGE):
-            raise UserError(
-                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root, .prepared and "
-                ".workers can; for other settings begin a new run, without run="
-            )
-        OmegaConf.update(config, key, override.value(), force_add=True)
-    check_kinds(config)
+def _is_started_by_others() -> bool:
+    """Whether this is one of several processes that SLURM, torchrun or Lightning started for the run."""
+    return SLURMEnvironment.detect() or "TORCHELASTIC_RUN_ID" in os.environ or not is_first_process()
+
+
+def _check_unfinished(folder: RunFolder, steps: int) -> None:
     done = folder.finished_steps()
-    if config.steps <= done:
+    if steps <= done:
         raise UserError(f"{folder.path} has its {done} steps; to go on ask for more, such as steps={2 * done}")
-    return config
 
 
 def build_callbacks(config: DictConfig) -> list[Callback]:
@@ -188,9 +192,9 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
     print("what next:")
-    print(f"  python -m genbench sample run={folder.path} count=64 seed=3")
-    print(f"  python -m genbench evaluate run={folder.path} metrics=full")
-    print(f"  python -m genbench report runs={folder.path}", flush=True)
+    print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
+    print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
+    print(f"  {for_pasting('report', runs=folder.path)}", flush=True)
 
 
 def quieten() -> None:

@@ -1,0 +1,96 @@
+"""The keys of each verb's configuration that are no groups, and their types: what Hydra checks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+@dataclass
+class TrainSchema:
+    """The keys of `train.yaml` that are no groups."""
+
+    name: str = MISSING
+    seed: int = MISSING
+    steps: int = MISSING
+    run: str | None = None
+    output: str = MISSING
+    sweep: str | None = None
+    channels_last: bool = MISSING
+    compile: bool = False
+    data: Any = MISSING
+    network: Any = MISSING
+    method: Any = MISSING
+    sampler: Any = None
+    metrics: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    callbacks: Any = MISSING
+
+
+@dataclass
+class SampleSchema:
+    """The keys of `sample.yaml`."""
+
+    run: str = MISSING
+    checkpoint: str = MISSING
+    count: int = MISSING
+    seed: int = MISSING
+    label: int | None = None
+    sources: str | None = None
+    back: bool = False
+    device: str = MISSING
+    out: str | None = None
+    sampler: Any = None
+    guidance: float | None = None
+    mask: str | None = None
+
+
+@dataclass
+class EvaluateSchema:
+    """The keys of `evaluate.yaml`."""
+
+    run: str | None = None
+    images: str | None = None
+    against: str | None = None
+    checkpoint: str = MISSING
+    count: int | None = None
+    seed: int | None = None
+    device: str = MISSING
+    out: str | None = None
+    data: Any = None
+    metrics: Any = None
+    sampler: Any = None
+    guidance: float | None = None
+    likelihood: int | None = None
+
+
+@dataclass
+class PrepareSchema:
+    """The keys of `prepare.yaml`."""
+
+    data: Any = MISSING
+    split: str | None = None
+
+
+@dataclass
+class ReportSchema:
+    """The keys of `report.yaml`."""
+
+    runs: Any = MISSING
+    out: str = MISSING
+
+
+@dataclass
+class DashboardSchema:
+    """The keys of `dashboard.yaml`."""
+
+    entity: str | None = None
+    project: str = MISSING
+    out: str | None = None
+
+
+def register_schemas() -> None:
+    """Make the schemas known to Hydra, by the names that the verbs' files use."""
+    store = ConfigStore.instance()
+    for schema in (TrainSchema, SampleSchema, EvaluateSchema, PrepareSchema, ReportSchema, DashboardSchema):
+        store.store(name=f"{schema.__name__.removesuffix('Schema').lower()}_schema", node=schema)
