@@ -29,9 +29,9 @@ VERBS = {
 
 _IN_THIS_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
-_EXAMPLES = """paths (data.root=, run=, out=, ...) are taken as they are: no blank, comma, bracket or quote in them means anything
-beyond what your shell makes of it, and ~ is your home folder. With -m, and in a list [a,b], a comma separates paths,
-and \\, is a comma.
+_EXAMPLES = """paths (data.root=, run=, out=, ...) are taken as they are: no blank, comma, bracket or quote in them
+means anything beyond what your shell makes of it, and ~ is your home folder. With -m, and in a list
+[a,b], a comma separates paths, and \\, is a comma.
 
 examples:
   python -m genbench                                    a GAN on scikit-learn's digits
@@ -144,7 +144,7 @@ def _print(text: str) -> None:
 
 
 def _leave_pipe() -> None:
-    """End well when who reads has enough, as in `list | head`: what is in the buffer would be tried again at the end."""
+    """End well when who reads has enough, as in `list | head`: else the rest of the buffer is tried again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -6,6 +6,7 @@ milliseconds where importing torch costs seconds, so a misspelt setting is answe
 
 import ast
 import importlib.util
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,6 +57,22 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
         for argument in arguments
         if argument.arg != "self"
     }
+
+
+def meanings_of(target: str) -> dict[str, str]:
+    """Return what the docstring of a class or function, and those of its bases, say of its parameters."""
+    module, _, name = target.rpartition(".")
+    found = _find(module, name)
+    if found is None or not isinstance(found[0], ast.ClassDef | ast.FunctionDef):
+        return {}
+    definition, module = found
+    meanings: dict[str, str] = {}
+    for base in definition.bases if isinstance(definition, ast.ClassDef) else []:
+        if isinstance(base, ast.Name) and (origin := _find(module, base.id)) is not None:
+            meanings |= meanings_of(f"{origin[1]}.{base.id}")
+    arguments = re.search(r"^Args:\n(.*?)(?=^\w|\Z)", ast.get_docstring(definition) or "", re.MULTILINE | re.DOTALL)
+    lines = re.sub(r"\n {8,}", " ", arguments[1]) if arguments else ""
+    return meanings | {key: text.rstrip(".") for key, text in re.findall(r"^ {4}(\w+): (.+)$", lines, re.MULTILINE)}
 
 
 def _given_to_base(init: ast.FunctionDef) -> set[str]:

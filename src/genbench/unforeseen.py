@@ -11,9 +11,6 @@ from genbench.errors import first_line
 CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """A full disk, a quota, a limit on the size of files, a read-only place, one that is not ours."""
 
-_UNSAFE_ADVICE = ("weights_only", "allow_pickle")
-"""What torch and numpy advise to set where a file holds more than numbers: it would run a stranger's code."""
-
 
 def explain(error: Exception) -> tuple[str, int]:
     """Return what is to be said, and the exit status: 2 where a place can't be read or written, else 1.
@@ -28,8 +25,6 @@ def explain(error: Exception) -> tuple[str, int]:
 def describe(error: BaseException) -> str:
     """Return the kind of an error, its first line, and the file and line that it comes from."""
     kind, said = type(error).__name__, first_line(error)
-    if any(word in str(error) for word in _UNSAFE_ADVICE):
-        said = "a file holds more than numbers, which is not loaded"
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "at an unknown place"
     return f"{kind} ({place})" if said == kind else f"{kind}: {said} ({place})"

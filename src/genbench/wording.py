@@ -4,7 +4,7 @@ import shlex
 
 
 def for_pasting(verb: str, **settings: object) -> str:
-    """Return a command of GenBench to paste into a shell, its settings quoted where a shell would read them otherwise."""
+    """Return a command of GenBench to paste into a shell, its settings quoted where a shell asks for it."""
     return shlex.join(["python", "-m", "genbench", verb, *(f"{key}={value}" for key, value in settings.items())])
 
 

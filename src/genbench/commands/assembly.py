@@ -63,7 +63,7 @@ def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False)
     # Only what is asked for: to count a folder's classes the folder must be there.
     facts = {name: getattr(data, name) for name in FACTS if name in asked}
     method: GenerativeMethod = build(config.method, "method", **facts)
-    return method.to(memory_format=torch.channels_last) if config.channels_last else method
+    return method.to(memory_format=torch.channels_last) if config.get("channels_last", False) else method
 
 
 def compile_networks(method: GenerativeMethod) -> None:

@@ -41,8 +41,8 @@ def _find_accelerator(name: Any) -> str:
     found = [one for one in (_GPUS if name == "gpu" else (name,)) if one in there]
     if not found:
         raise UserError(
-            f"trainer.accelerator={name}: this machine has none; it has {', '.join(there)}, and trainer.accelerator=auto "
-            "takes the best"
+            f"trainer.accelerator={name}: this machine has none; it has {', '.join(there)}, and "
+            "trainer.accelerator=auto takes the best"
         )
     return found[0]
 

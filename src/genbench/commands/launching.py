@@ -20,6 +20,6 @@ def check_launcher(overrides: list[str]) -> None:
         raise UserError(f"hydra/launcher={launcher} takes hydra-submitit-launcher: pip install 'genbench[slurm]'")
     if shutil.which("sbatch") is None:
         raise UserError(
-            f"hydra/launcher={launcher} submits to SLURM, and there is no sbatch on this machine: run it where there is, "
-            "or leave out hydra/launcher= to run one after the other here"
+            f"hydra/launcher={launcher} submits to SLURM, and there is no sbatch on this machine: run it where there "
+            "is, or leave out hydra/launcher= to run one after the other here"
         )

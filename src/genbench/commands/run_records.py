@@ -1,8 +1,8 @@
 """Run folders as plain data, for whatever shows many of them: nothing is built, no weights are read."""
 
 import glob
-import os
 import math
+import os
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -13,6 +13,8 @@ from genbench.config.effects import check_effects, check_keys
 from genbench.config.folder import groups, options
 from genbench.config.kinds import check_kinds
 from genbench.config.reopening import reopen
+from genbench.config.schemas import keys_of
+from genbench.config.suits import chosen_groups
 from genbench.errors import UserError, first_line
 from genbench.runs import RunFolder
 
@@ -81,23 +83,40 @@ def _check_single(override: Override) -> None:
 def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
     if verb == "train" and any(re.match(r"\+*run=(?!null$)", line) for line in overrides):
         return reopen(overrides)
-    config = compose_config(verb, _for_its_own_data(verb, overrides))
-    check_kinds(config)
+    try:
+        config = compose_config(verb, _for_its_own_data(verb, overrides))
+        check_kinds(config)
+    except UserError as error:
+        raise _explained(error, overrides) from error
     try:
         missing = sorted(OmegaConf.missing_keys(config))
     except OmegaConfBaseException as error:
         raise UserError(first_line(error)) from error
     if missing and complete:
         raise UserError(f"{verb} needs {', '.join(f'{key}=...' for key in missing)}")
-    check_effects(config, [line.partition("=")[0].lstrip("+") for line in overrides])
+    check_effects(config, keys_of(verb), [line.partition("=")[0].lstrip("+") for line in overrides])
     for key in ("run", "against"):
         if config.get(key):
             RunFolder.open(config[key])
     return config
 
 
+def _explained(error: UserError, overrides: list[str]) -> UserError:
+    """Say of a setting that an experiment has for another method or data set that it is the experiment's."""
+    chosen = chosen_groups(overrides)
+    key = re.search(r"[\w.]+\.\w+", str(error))
+    others = [group for group in ("method", "data", "network") if group in chosen]
+    if "experiment" not in chosen or not others or key is None or any(key[0] in line for line in overrides):
+        return error
+    besides = " and ".join(f"{group}={chosen[group]}" for group in others)
+    return UserError(
+        f"experiment={chosen['experiment']} does not go with {besides}: {error}. Leave out experiment= or "
+        f"{' and '.join(f'{group}=' for group in others)}"
+    )
+
+
 def _for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
-    """Let `evaluate run=FOLDER data.root=DIR` pass: the run's own data set and metrics may have other keys than ours."""
+    """Let `evaluate run=FOLDER data.root=DIR` pass: the run's data set and metrics may have other keys than ours."""
     if verb != "evaluate" or not any(override.startswith("run=") for override in overrides):
         return overrides
     chosen = {override.partition("=")[0] for override in overrides}

@@ -31,9 +31,18 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
     Raises:
         UserError: a group, key or value is misspelt, or what is chosen does not go together.
     """
+    return compose_choices(verb, overrides)[0]
+
+
+def compose_choices(verb: str, overrides: list[str]) -> tuple[DictConfig, Choices]:
+    """Return what `compose_config` returns, and which option of each group was chosen.
+
+    Raises:
+        UserError: see there.
+    """
     if verb == "train":
         overrides = [*_implied(overrides), *overrides]
-    config, _ = _compose(verb, overrides)
+    config, choices = _compose(verb, overrides)
     for group in ("method", "data"):
         node = config.get(group)
         if isinstance(node, DictConfig) and SUITS in node:
@@ -41,7 +50,7 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
                 del node[SUITS]
     apply_site(config, overrides)
     resolve_paths(config)
-    return config
+    return config, choices
 
 
 def _implied(overrides: list[str]) -> list[str]:

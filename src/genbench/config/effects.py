@@ -8,7 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from genbench.config.paths import inside
 from genbench.config.trainer import check_argument
-from genbench.errors import UserError
+from genbench.errors import UserError, near
 from genbench.vocabulary import better, plain_score
 
 FACTS = ("image_shape", "source_shape", "num_classes")
@@ -69,21 +69,28 @@ def check_keys(keys: Iterable[str], multirun: bool) -> None:
             check_argument(key.partition(".")[2])
 
 
-def check_effects(config: DictConfig, keys: Iterable[str]) -> None:
-    """Check that nothing in a composed configuration is silently overruled, and that names stay below `output`.
+def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str]) -> None:
+    """Check that nothing in a composed configuration is ignored or overruled, and that names stay below `output`.
 
     Args:
         config: of any verb.
+        known: the first keys that the verb has.
         keys: what was set on the command line.
 
     Raises:
         UserError: something has no effect, or a name leads out.
     """
+    known = list(known)
+    for key in map(str, config):
+        if key not in known:
+            raise UserError(f"there is no key {key!r}{near(key, known)}")
     for key in ("name", "sweep"):
         name = config.get(key) if not OmegaConf.is_missing(config, key) else None
         if name is not None and "output" in config and not inside(name):
             raise UserError(f"{key}={name} leads out of output={config.output}: it must name a folder in it")
     _check_given(config)
+    for group in ("network", "callbacks", "logger"):
+        _check_parts(config, group)
     keys = set(keys)
     if "callbacks.checkpoints.monitor" in keys:
         _check_monitor(config)
@@ -115,6 +122,17 @@ def _check_given(config: Any, path: str = "") -> None:
             _check_given(node, f"{path}.{key}" if path else key)
 
 
+def _check_parts(config: DictConfig, group: str) -> None:
+    """Check that each part of a group is something that can be built, and of a network that the method builds it."""
+    for name in config.get(group) or {}:
+        part = config[group][name]
+        if part is not None and not (isinstance(part, DictConfig) and "_target_" in part):
+            raise UserError(f"{group}.{name}={part} has no effect: it is nothing that can be built, by a _target_")
+        used = [str(config.method._get_node(key)._value()) for key in config.method] if group == "network" else None
+        if used is not None and f"${{network.{name}}}" not in used:
+            raise UserError(f"network.{name} has no effect: the method {config.method._target_} builds no {name}")
+
+
 def _check_monitor(config: DictConfig) -> None:
     monitor = str(config.callbacks.checkpoints.monitor)
     known = _figures(config.metrics)
@@ -139,8 +157,8 @@ def _check_scores(metrics: DictConfig, keys: set[str]) -> None:
     for name, of in _OF_SCORES.items():
         if f"metrics.{name}" in keys and scores is not None and not {*of} & {*scores}:
             raise UserError(
-                f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks for "
-                "others"
+                f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks "
+                "for others"
             )
     if "metrics.weights" in keys and metrics.get("extractor") == "digits" and metrics.get("weights") is not None:
         raise UserError("metrics.weights has no effect with metrics.extractor=digits, whose weights come with GenBench")

@@ -45,7 +45,8 @@ def _check(config: Any, path: str) -> None:
             if key not in known:
                 raise UserError(f"{full_key}: {target} has no setting {key!r}{near(key, known)}")
             _check_value(config[key], known[key].kinds, full_key)
-        if not OmegaConf.is_missing(config, key):
+        # What refers to another place is checked there, by the name that a person knows it by.
+        if not OmegaConf.is_missing(config, key) and not OmegaConf.is_interpolation(config, key):
             _check(config[key], full_key)
 
 

@@ -40,8 +40,7 @@ def resolve(path: str, key: str) -> str:
     """
     if not path.strip():
         raise UserError(f"{key}= is empty: it takes a path")
-    if "${" in path or "\0" in path or "\n" in path:
-        raise UserError(f"{key}={path!r} can't be used: a path may hold no ${{, line break or zero byte")
+    check_text(path, key)
     if key in _WORDS_TOO and not path.startswith("~") and os.sep not in path:
         return path
     expanded = os.path.expanduser(path)
@@ -49,6 +48,16 @@ def resolve(path: str, key: str) -> str:
         raise UserError(f"{key}={path}: there is no user {path.partition(os.sep)[0][1:]!r}; write ./{path} for a file")
     # Not `Path.resolve`: a symbolic link may point to what is mounted elsewhere tomorrow.
     return os.path.abspath(expanded)
+
+
+def check_text(path: str, key: str) -> None:
+    """Check that a path can be kept in a configuration, in which `${...}` refers to another key.
+
+    Raises:
+        UserError: it can't.
+    """
+    if any(part in path for part in ("${", "\0", "\n")):
+        raise UserError(f"{key}={path!r} can't be used: a path may hold no ${{, line break or zero byte")
 
 
 def resolve_paths(config: DictConfig) -> None:

@@ -1,10 +1,12 @@
 """The keys of each verb's configuration that are no groups, and their types: what Hydra checks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
+
+
 @dataclass
 class TrainSchema:
     """The keys of `train.yaml` that are no groups."""
@@ -84,13 +86,28 @@ class ReportSchema:
 class DashboardSchema:
     """The keys of `dashboard.yaml`."""
 
-    entity: str | None = None
+    entity: str = MISSING
     project: str = MISSING
     out: str | None = None
+
+
+_SCHEMAS = {
+    "train": TrainSchema,
+    "sample": SampleSchema,
+    "evaluate": EvaluateSchema,
+    "prepare": PrepareSchema,
+    "report": ReportSchema,
+    "dashboard": DashboardSchema,
+}
 
 
 def register_schemas() -> None:
     """Make the schemas known to Hydra, by the names that the verbs' files use."""
     store = ConfigStore.instance()
-    for schema in (TrainSchema, SampleSchema, EvaluateSchema, PrepareSchema, ReportSchema, DashboardSchema):
-        store.store(name=f"{schema.__name__.removesuffix('Schema').lower()}_schema", node=schema)
+    for verb, schema in _SCHEMAS.items():
+        store.store(name=f"{verb}_schema", node=schema)
+
+
+def keys_of(verb: str) -> list[str]:
+    """Return the first keys of a verb's configuration."""
+    return [field.name for field in fields(_SCHEMAS[verb])]

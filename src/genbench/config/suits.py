@@ -3,7 +3,7 @@
 The file of a method or a data set says so under `_suits_`, which is no setting and is taken out when all is composed:
 
     _suits_:
-      network: {unet_small: 0, unet: 48, unet_large: null}   # from how many pixels a side each is chosen; null: on request
+      network: {unet_small: 0, unet: 48, unet_large: null}   # from so many pixels a side; null: on request
       sampler: {ddim: 0}
 
 What somebody chooses wins, then what an experiment chooses. A network that no method names, such as one's own, is left
@@ -82,7 +82,9 @@ def chosen_groups(overrides: Iterable[str]) -> dict[str, str]:
 
 def chosen_value(key: str, overrides: Iterable[str]) -> str | None:
     """Return what overrides set a key to, as they write it; None where they don't."""
-    return next((value for line in overrides for name, _, value in [line.partition("=")] if name.lstrip("+") == key), None)
+    return next(
+        (value for line in overrides for name, _, value in [line.partition("=")] if name.lstrip("+") == key), None
+    )
 
 
 def suited(group: str, name: str) -> dict[str, dict[str, int | None]]:

@@ -9,7 +9,7 @@ import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from genbench.config.paths import PATHS
+from genbench.config.paths import PATHS, check_text
 from genbench.config.trainer import is_argument
 
 VERBATIM = frozenset(PATHS)
@@ -47,6 +47,7 @@ def _as_override(word: str, multirun: bool) -> str:
         return word
     prefix, key, value = found["prefix"], found["key"], found["value"]
     if key in VERBATIM:
+        check_text(value, key)
         return f"{prefix}{key}={_quoted(value, multirun)}"
     if key == "debug" and value.lower() in ("true", "false"):
         # A group whose option has the name of a truth value.
