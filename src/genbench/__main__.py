@@ -13,6 +13,7 @@ if __name__ == "__main__":
     interrupts.answer_at_once()
 
 import argparse
+import re
 
 from genbench.errors import SweepError, UserError, near
 from genbench.unforeseen import explain
@@ -128,6 +129,9 @@ def _run(arguments: argparse.Namespace) -> None:
         return _print(OmegaConf.to_yaml(composed).rstrip("\n"))
     composed = config.check(arguments.verb, overrides, arguments.multirun)
     if arguments.multirun:
+        if "output" in composed and not any(re.match(r'output=".*?[^\\]","', line) for line in overrides):
+            # Hydra makes a folder for the sweep below it.
+            overrides = [*overrides, *config.as_overrides([f"output={composed.output}"], multirun=False)]
         return _run_sweep(arguments.verb, overrides)
     from genbench import commands
 

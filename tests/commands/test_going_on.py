@@ -43,7 +43,7 @@ def reopened(run: Path, *words: str) -> object:
         ("method.latent_dim=3", "there is no key 'method.latent_dim' in the run's configuration"),
         ("method=gan", "method can't change"),
         ("logger=wandbb", "logger=wandbb names no file of conf/logger"),
-        ("trainer.max_tim=1", "there is no setting 'max_tim'"),
+        ("trainer.max_tim=1", "there is no key 'trainer.max_tim' in the run's configuration"),
         ("trainer.accumulate_grad_batches=2", "has no effect here"),
         ("logger.wandb.project=x", "there is no key 'logger.wandb.project' in the run's configuration"),
         ("+foo=1", "there is no key 'foo'"),

@@ -5,6 +5,7 @@ import pytest
 from genbench.commands.assembly import build
 from genbench.config import check, compose_config, options, short_name
 from genbench.config.effects import FACTS
+from genbench.config.folder import bases, own_content
 from genbench.config.suits import suited
 from genbench.errors import UserError
 from genbench.signatures import parameters_of
@@ -34,11 +35,14 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
 @pytest.mark.parametrize("method", options("method"))
 def test_what_a_file_says_goes_with_a_method_is_there(method: str) -> None:
     said = suited("method", method)
+    settings = [value for base in bases("method", method) for value in own_content("method", base).values()]
+    named = {value[len("${network.") : -1] for value in settings if str(value).startswith("${network.")}
     for group, fitting in said.items():
         assert {*fitting} <= {*options(group)}
         assert 0 in fitting.values(), f"nothing of {group} for small images"
     for network in said["network"]:
-        check("train", [f"method={method}", f"network={network}", "data.size=32"])
+        parts = {key for base in bases("network", network) for key in own_content("network", base) if key != "defaults"}
+        assert parts == named, network
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def _find_accelerator(name: Any) -> str:
     if name == "auto":
         return next((one for one in there if one != "cpu"), "cpu")
     if name not in [*known, "gpu"]:
-        raise UserError(f"trainer.accelerator={name}: there is no such accelerator{near(str(name), [*known, 'auto'])}")
+        raise UserError(
+            f"trainer.accelerator={name}: there is no such accelerator{near(str(name), ['gpu', 'auto', *known])}"
+        )
     found = [one for one in (_GPUS if name == "gpu" else (name,)) if one in there]
     if not found:
         raise UserError(

@@ -71,6 +71,11 @@ def settings_hash(config: DictConfig) -> str:
     itself["data"] = {
         key: value for key, value in (itself["data"] or {}).items() if f"data.{key}" not in FREE_TO_CHANGE
     }
+    # Where an evaluator keeps and finds its files changes nothing.
+    evaluators = [itself["metrics"], *((node or {}).get("evaluator") for node in itself["callbacks"].values())]
+    for evaluator in evaluators:
+        for key in ("cache", "weights"):
+            (evaluator or {}).pop(key, None)
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genbench.config.composing import compose_config
-from genbench.config.effects import check_effects, check_keys
+from genbench.config.effects import check_effects, check_given, check_keys, check_scores
 from genbench.config.folder import groups, options
 from genbench.config.kinds import check_kinds
 from genbench.config.reopening import reopen
@@ -85,6 +85,7 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
         return reopen(overrides)
     try:
         config = compose_config(verb, _for_its_own_data(verb, overrides))
+        check_given(config)
         check_kinds(config)
     except UserError as error:
         raise _explained(error, overrides) from error
@@ -98,13 +99,25 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
     for key in ("run", "against"):
         if config.get(key):
             RunFolder.open(config[key])
+    if verb == "evaluate" and config.get("run"):
+        _check_own_metrics(config)
     return config
+
+
+def _check_own_metrics(config: DictConfig) -> None:
+    """Check what is set of a run's own scores, which this verb's configuration knows nothing of."""
+    metrics = RunFolder.open(config.run).read_config().get("metrics")
+    if metrics is not None and config.metrics is not None and "_target_" not in config.metrics:
+        merged = OmegaConf.merge(metrics, config.metrics)
+        assert isinstance(merged, DictConfig)
+        check_kinds(merged, "metrics")
+        check_scores(merged, {f"metrics.{key}" for key in config.metrics})
 
 
 def _explained(error: UserError, overrides: list[str]) -> UserError:
     """Say of a setting that an experiment has for another method or data set that it is the experiment's."""
     chosen = chosen_groups(overrides)
-    key = re.search(r"[\w.]+\.\w+", str(error))
+    key = re.search(r"\b(data|network|method|sampler|metrics)\.[\w.]+", str(error))
     others = [group for group in ("method", "data", "network") if group in chosen]
     if "experiment" not in chosen or not others or key is None or any(key[0] in line for line in overrides):
         return error

@@ -3,9 +3,11 @@
 import difflib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -69,7 +71,7 @@ def _compose(verb: str, overrides: list[str]) -> tuple[DictConfig, Choices]:
     """Return what Hydra composes, and which option of each group it chose."""
     register_schemas()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+        with _apart_from_a_sweep(), initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(verb, overrides, return_hydra_config=True)
     # Hydra checks the kind of some values by raising what it may.
     except (HydraException, OmegaConfBaseException, ValueError, TypeError) as error:
@@ -78,6 +80,17 @@ def _compose(verb: str, overrides: list[str]) -> tuple[DictConfig, Choices]:
     with read_write(config), open_dict(config):
         del config["hydra"]
     return config, choices
+
+
+@contextmanager
+def _apart_from_a_sweep() -> Iterator[None]:
+    """Put Hydra's own state aside: within a sweep it is composing already, and refuses to do so twice."""
+    state = GlobalHydra.instance()
+    before, state.hydra = state.hydra, None
+    try:
+        yield
+    finally:
+        state.hydra = before
 
 
 def _explain(error: Exception, verb: str, overrides: list[str]) -> str:

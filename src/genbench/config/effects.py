@@ -1,7 +1,7 @@
 """What would be accepted and do nothing: it is refused, with what has the effect instead."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -88,7 +88,6 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
         name = config.get(key) if not OmegaConf.is_missing(config, key) else None
         if name is not None and "output" in config and not inside(name):
             raise UserError(f"{key}={name} leads out of output={config.output}: it must name a folder in it")
-    _check_given(config)
     for group in ("network", "callbacks", "logger"):
         _check_parts(config, group)
     keys = set(keys)
@@ -96,19 +95,36 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
         _check_monitor(config)
     metrics = config.get("metrics")
     if isinstance(metrics, DictConfig) and "_target_" in metrics:
-        _check_scores(metrics, keys)
+        check_scores(metrics, keys)
 
 
-def check_metrics(metrics: DictConfig, keys: Iterable[str]) -> None:
+def check_scores(metrics: DictConfig, keys: Container[str]) -> None:
     """Check that settings of an evaluator, which somebody set, are of a score that is asked for.
+
+    Args:
+        metrics: the evaluator's node.
+        keys: what was set, `metrics.kid_subsets`.
 
     Raises:
         UserError: one is not.
     """
-    _check_scores(metrics, set(keys))
+    scores = metrics.get("scores")
+    for name, of in _OF_SCORES.items():
+        if f"metrics.{name}" in keys and scores is not None and not {*of} & {*scores}:
+            raise UserError(
+                f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks "
+                "for others"
+            )
+    if "metrics.weights" in keys and metrics.get("extractor") == "digits" and metrics.get("weights") is not None:
+        raise UserError("metrics.weights has no effect with metrics.extractor=digits, whose weights come with GenBench")
 
 
-def _check_given(config: Any, path: str = "") -> None:
+def check_given(config: Any, path: str = "") -> None:
+    """Check that nothing is set of what is given to a class by what builds it.
+
+    Raises:
+        UserError: something is.
+    """
     if isinstance(config, ListConfig) or not isinstance(config, DictConfig) or config._is_none():
         return
     for pattern, names, by in _GIVEN:
@@ -119,7 +135,7 @@ def _check_given(config: Any, path: str = "") -> None:
     for key in map(str, config):
         node = config._get_node(key)
         if isinstance(node, DictConfig) and not node._is_interpolation() and not node._is_missing():
-            _check_given(node, f"{path}.{key}" if path else key)
+            check_given(node, f"{path}.{key}" if path else key)
 
 
 def _check_parts(config: DictConfig, group: str) -> None:
@@ -150,15 +166,3 @@ def _figures(metrics: Any) -> list[str]:
         return []
     scores = metrics.get("scores")
     return [figure for score in (_FIGURES if scores is None else scores) for figure in _FIGURES.get(score, "").split()]
-
-
-def _check_scores(metrics: DictConfig, keys: set[str]) -> None:
-    scores = metrics.get("scores")
-    for name, of in _OF_SCORES.items():
-        if f"metrics.{name}" in keys and scores is not None and not {*of} & {*scores}:
-            raise UserError(
-                f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks "
-                "for others"
-            )
-    if "metrics.weights" in keys and metrics.get("extractor") == "digits" and metrics.get("weights") is not None:
-        raise UserError("metrics.weights has no effect with metrics.extractor=digits, whose weights come with GenBench")

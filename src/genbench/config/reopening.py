@@ -11,6 +11,7 @@ from genbench.config.paths import resolve_paths
 from genbench.config.trainer import PLACEMENT
 from genbench.errors import UserError
 from genbench.runs import RunFolder
+from genbench.signatures import parameters_of
 
 FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
 """What may change when a run goes on; anything else would make it another run under the same name."""
@@ -56,8 +57,11 @@ def _choose(config: DictConfig, group: str, name: str) -> None:
 
 def _check_free(config: DictConfig, key: str) -> None:
     parent = key.rpartition(".")[0]
-    known = OmegaConf.select(config, parent) if parent else config
-    if not isinstance(known, DictConfig) or not (key.rpartition(".")[2] in known or key.startswith(FREE_TO_CHANGE)):
+    node = OmegaConf.select(config, parent) if parent else config
+    name = key.rpartition(".")[2]
+    target = node.get("_target_") if isinstance(node, DictConfig) else None
+    is_free = key.startswith(FREE_TO_CHANGE) and (target is None or name in (parameters_of(target) or {name}))
+    if not isinstance(node, DictConfig) or not (name in node or is_free):
         raise UserError(f"there is no key {key!r} in the run's configuration{near_key(key, config)}")
     if not key.startswith(FREE_TO_CHANGE):
         raise UserError(
