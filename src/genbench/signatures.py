@@ -65,7 +65,7 @@ def meanings_of(target: str) -> dict[str, str]:
     found = _find(module, name)
     if found is None or not isinstance(found[0], ast.ClassDef | ast.FunctionDef):
         return {}
-    definition, module = found
+    definition, module = found[0], found[1]
     meanings: dict[str, str] = {}
     for base in definition.bases if isinstance(definition, ast.ClassDef) else []:
         if isinstance(base, ast.Name) and (origin := _find(module, base.id)) is not None:

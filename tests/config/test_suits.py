@@ -60,6 +60,9 @@ def test_what_a_file_says_goes_with_a_method_is_there(method: str) -> None:
         (["experiment=gan_mnist", "name=mine", "data=digits"], "mine", "dcgan", None, 32),
         (["method=ddpm", "network=unet", "data.size=32"], "ddpm_digits", "unet", "ddim", 32),
         (["debug=true", "method=ddpm"], "debug", "unet", "ddim", 16),
+        (["method=pix2pix"], "pix2pix_edges2digits", "unet_translation", None, 32),
+        (["method=cyclegan"], "cyclegan_digits", "resnet_translation", None, 32),
+        (["method=cyclegan", "data=digits"], "cyclegan_digits", "resnet_translation", None, 28),
     ],
 )
 def test_what_is_chosen_where_nothing_else_is(

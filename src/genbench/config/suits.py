@@ -30,13 +30,19 @@ _DEFAULT_METHOD, _DEFAULT_DATA = "gan", "digits"
 def implied_by_words(overrides: Iterable[str]) -> list[str]:
     """Return the experiment that stands for a method or a data set which were chosen without one.
 
-    It is the experiment of that name, `ddpm_digits`, with its settings; where there is none, none.
+    It is the experiment of that name, `ddpm_digits`, with its settings; where there is none, none. A method that takes
+    other data than digits brings some.
     """
     chosen = chosen_groups(overrides)
     if "experiment" in chosen or not chosen.keys() & {"method", "data"}:
         return []
-    name = f"{chosen.get('method', _DEFAULT_METHOD)}_{chosen.get('data', _DEFAULT_DATA)}"
-    return [f"experiment={name}" if name in options("experiment") else "~experiment"]
+    method = chosen.get("method", _DEFAULT_METHOD)
+    brought = next(iter(suited("method", method).get("data", {})), None)
+    data = chosen.get("data") or brought or _DEFAULT_DATA
+    name = f"{method}_{data}"
+    if name in options("experiment") and ("data" not in chosen or _own_choice(name, "data") == data):
+        return [f"experiment={name}"]
+    return ["~experiment", *([f"data={data}"] if brought and "data" not in chosen else [])]
 
 
 def implied_by_choices(overrides: Iterable[str], choices: Choices, config: DictConfig) -> list[str]:
