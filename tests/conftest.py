@@ -48,8 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty folder: what tests leave in the working directory is neither kept nor found by others."""
-    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    """Work in an empty folder, without this machine's own settings: what tests leave is not found by others."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
+    for name in ("GENBENCH_DATA", "GENBENCH_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

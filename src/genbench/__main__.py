@@ -3,11 +3,20 @@
 It finds the verb, checks what was asked for, and only then imports what the verb needs.
 """
 
-import argparse
 import os
 import sys
 
+from genbench import interrupts
+
+if __name__ == "__main__":
+    # Before what takes longer to import, so that Ctrl-C is answered in one line from the first moment on.
+    interrupts.answer_at_once()
+
+import argparse
+import re
+
 from genbench.errors import SweepError, UserError, near
+from genbench.unforeseen import explain
 
 VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
@@ -16,115 +25,180 @@ VERBS = {
     "report": "show many runs on one page: report runs='outputs/*' out=report",
     "dashboard": "set up a workspace on Weights & Biases: dashboard entity=TEAM project=genbench",
     "prepare": "decode and resize a data set once: prepare data=celeba data.root=DIR",
-    "list": "print the experiments, methods and data sets",
+    "list": "print what can be chosen, and what is set for this machine",
 }
 
 _IN_THIS_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
-_EXAMPLES = """examples:
+_EXAMPLES = """paths (data.root=, run=, out=, ...) are taken as they are: no blank, comma, bracket or quote in them
+means anything beyond what your shell makes of it, and ~ is your home folder. With -m, and in a list
+[a,b], a comma separates paths, and \\, is a comma.
+
+examples:
   python -m genbench                                    a GAN on scikit-learn's digits
+  python -m genbench method=ddpm steps=200              another method, with the network and sampler that suit it
   python -m genbench experiment=gan_mnist data.root=DIR
+  python -m genbench debug=true experiment=gan_mnist    a few steps, to see whether it works
   python -m genbench -m seed=0,1,2                      three runs, one after the other
   python -m genbench train run=FOLDER steps=4000        go on with a run
+  python -m genbench sample --help                      the settings of a verb, their meaning and defaults
   python -m genbench --cfg experiment=gan_mnist         print the whole configuration
 """
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command line and return the exit status: 0, 1 for a failed run, 2 for what the user can mend."""
-    arguments = _parse(sys.argv[1:] if argv is None else argv)
     try:
-        _run(arguments)
+        if argv is not None:
+            # Lightning repeats sys.argv to start the other processes of a distributed run.
+            sys.argv = [sys.argv[0], *argv]
+        _run(_parse(sys.argv[1:]))
     except UserError as error:
         print(f"genbench: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("genbench: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        _leave_pipe()
+    except Exception as error:
+        message, status = explain(error)
+        print(f"genbench: {message}", file=sys.stderr)
+        return status
     return 0
 
 
-def _parse(argv: list[str]) -> argparse.Namespace:
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UserError(f"{message}; see python -m genbench --help")
+
+
+def _parser() -> argparse.ArgumentParser:
     verbs = "\n".join(f"  {name:9} {text}" for name, text in VERBS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m genbench",
         usage="python -m genbench [verb] [-m] [key=value ...]",
         description=f"Train, sample and score generative methods.\n\nverbs (train if none is named):\n{verbs}",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
     )
-    parser.add_argument("words", nargs="*", metavar="key=value", help="what to choose and set, in Hydra's syntax")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="what to choose and set")
     parser.add_argument("-m", "--multirun", action="store_true", help="run each combination of key=a,b,c")
     parser.add_argument("--cfg", action="store_true", help="print the composed configuration and stop")
-    arguments = parser.parse_intermixed_args(argv)
+    parser.add_argument("-h", "--help", action="store_true", help="print this, or with a verb its settings, and stop")
+    return parser
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    arguments = _parser().parse_intermixed_args(argv)
+    # `~key` takes a key out, in Hydra's syntax.
     plain = [word for word in arguments.words if "=" not in word and not word.startswith("~")]
     arguments.verb = plain[0] if plain else "train"
+    arguments.is_named = bool(plain)
     arguments.stray = plain[1:]
-    arguments.overrides = [word for word in arguments.words if word not in plain]
+    arguments.words = [word for word in arguments.words if word not in plain]
     return arguments
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from genbench import config
-
+    if arguments.help and not arguments.is_named:
+        return _print(_parser().format_help().rstrip("\n"))
     if arguments.verb not in VERBS:
         raise UserError(f"there is no verb {arguments.verb!r}{near(arguments.verb, VERBS)}")
     if arguments.stray:
         raise UserError(f"{arguments.stray[0]!r} is neither a verb nor key=value")
+    from genbench import config
+
     if arguments.verb == "list":
         from genbench.commands.list import main as list_all
 
-        return _print(list_all())
+        if arguments.words:
+            raise UserError(f"list takes no settings: leave out {arguments.words[0]}")
+        return _print(VERBS["list"] if arguments.help else list_all())
+    overrides = config.as_overrides(arguments.words, arguments.multirun)
+    if arguments.help:
+        from genbench.config.settings import describe_settings
+
+        return _print(describe_settings(arguments.verb, VERBS[arguments.verb], overrides))
     if arguments.cfg:
         from omegaconf import OmegaConf
 
-        config.check(arguments.verb, arguments.overrides, multirun=False, complete=False)
-        return _print(OmegaConf.to_yaml(config.compose_config(arguments.verb, arguments.overrides)).rstrip("\n"))
-    arguments.overrides = config.for_its_own_data(arguments.verb, arguments.overrides)
-    config.check(arguments.verb, arguments.overrides, arguments.multirun)
+        composed = config.check(arguments.verb, overrides, complete=False)
+        return _print(OmegaConf.to_yaml(composed).rstrip("\n"))
+    composed = config.check(arguments.verb, overrides, arguments.multirun)
     if arguments.multirun:
-        arguments.overrides = config.for_a_sweep(arguments.overrides)
-    return _run_hydra(arguments)
+        if "output" in composed and not any(re.match(r'output=".*?[^\\]","', line) for line in overrides):
+            # Hydra makes a folder for the sweep below it.
+            overrides = [*overrides, *config.as_overrides([f"output={composed.output}"], multirun=False)]
+        return _run_sweep(arguments.verb, overrides)
+    from genbench import commands
+
+    task = commands.load(arguments.verb)
+    interrupts.answer_by_exception()
+    task(composed, overrides)
 
 
 def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # As in `list | head`: who reads has enough. What is left in the buffer would be tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_pipe()
 
 
-def _run_hydra(arguments: argparse.Namespace) -> None:
+def _leave_pipe() -> None:
+    """End well when who reads has enough, as in `list | head`: else the rest of the buffer is tried again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run_sweep(verb: str, overrides: list[str]) -> None:
+    """Let Hydra run each combination, here or where its launcher has it run."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
     from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
 
     from genbench import commands, config
+    from genbench.commands.launching import check_launcher
+    from genbench.config.site_settings import launcher_overrides
+    from genbench.errors import first_line
 
+    check_launcher(overrides)
+    overrides = [*overrides, *launcher_overrides(overrides)]
     config.register_schemas()
-    # Hydra reads sys.argv, and Lightning repeats it to start the other processes of a distributed run.
-    sys.argv = [sys.argv[0], *arguments.overrides, *(["--multirun"] if arguments.multirun else [])]
+    # Hydra reads sys.argv.
+    sys.argv = [sys.argv[0], *config.for_a_sweep(overrides), "--multirun"]
     # Errors are to come through to `main`, which knows how to say them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    task = commands.load(arguments.verb)
+    task = commands.load(verb)
+    interrupts.answer_by_exception()
     errors: list[UserError] = []
 
     def run(composed: DictConfig) -> None:
         # One run of a sweep that the user must mend does not keep the others from running.
+        own = list(HydraConfig.get().overrides.task)
+        launcher = composed and HydraConfig.get().launcher._target_
         try:
-            task(composed)
+            # Hydra's composition knows nothing of what a method brings along, and was needed for the launcher alone.
+            task(config.check(verb, own), own)
         except UserError as error:
-            if arguments.multirun and HydraConfig.get().launcher._target_ != _IN_THIS_PROCESS:
+            if launcher != _IN_THIS_PROCESS:
                 # In a job elsewhere this list is a copy: what is raised there is raised here when all jobs are over.
                 raise SweepError(str(error)) from error
             errors.append(error)
-            if arguments.multirun:
-                print(f"genbench: {error}", file=sys.stderr)
+            print(f"genbench: {error}", file=sys.stderr)
 
-    hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=arguments.verb)(run)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=verb)(run)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"the sweep can't be launched: {first_line(error)}") from error
+    finally:
+        # Lightning would take a later run of this process for one of Hydra's.
+        HydraConfig.instance().cfg = None
     if errors:
-        raise errors[0] if not arguments.multirun else SweepError(f"{len(errors)} of the runs failed, see above")
+        raise SweepError(f"{len(errors)} of the runs failed, see above")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,16 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"; there is {', '.join(sorted(known))}" if known else ""
 
 
+_UNSAFE_ADVICE = ("weights_only", "weights only", "allow_pickle", "pickle")
+"""In what torch and numpy advise where a file holds more than numbers: to load it in a way that runs its code."""
+
+
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its kind if it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """Return the first line of what an error says, or its kind if it says nothing.
+
+    Advice to load a file without care is left out.
+    """
+    said = str(error).strip()
+    if any(word in said.lower() for word in _UNSAFE_ADVICE):
+        return "it is not in the expected format, or holds more than numbers"
+    return next(iter(said.splitlines()), type(error).__name__)

@@ -8,6 +8,7 @@ checked against a short list, and weights are loaded as tensors only.
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,9 @@ from genbench.trust import check_trusted
 
 PREVIOUS = "previous"
 """The checkpoint that was "last" before the last one: there is always a whole one."""
+
+_NEEDED, _BUILT = ("name", "seed", "steps", "callbacks", "logger"), ("data", "method", "trainer")
+"""Keys without which a configuration is no run's, and those of them that are built."""
 
 
 class RunFolder:
@@ -70,9 +74,16 @@ class RunFolder:
         try:
             content = yaml.safe_load(self.config_file.read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"{self.config_file} can't be read: {error}") from error
+            raise UserError(f"{self.config_file} can't be read: {first_line(error)}") from error
         if not isinstance(content, dict):
             raise UserError(f"{self.config_file} is not a configuration")
+        missing = [key for key in _NEEDED if content.get(key) is None]
+        missing += [key for key in _BUILT if not (isinstance(content.get(key), dict) and "_target_" in content[key])]
+        if missing or not all(isinstance(content[key], int) for key in ("seed", "steps")):
+            raise UserError(
+                f"{self.config_file} is cut short or no configuration of a run: "
+                + (f"it lacks {', '.join(missing)}" if missing else "seed and steps must be whole numbers")
+            )
         check_trusted(content, str(self.config_file))
         return OmegaConf.create(content)
 
@@ -179,13 +190,14 @@ class RunFolder:
         described = self.read_manifest().get("data")
         return described if isinstance(described, dict) else {}
 
-    def discard_if_empty(self, kept: Path) -> None:
-        """Remove the folder, and those that were made for it, if nothing was written into it.
+    def discard(self, kept: Path) -> None:
+        """Remove the folder, and those that were made for it.
 
         Args:
             kept: the folder above it that was there before.
         """
-        for path in (self.path, *self.path.parents):
+        shutil.rmtree(self.path, ignore_errors=True)
+        for path in self.path.parents:
             if path == kept:
                 return
             try:

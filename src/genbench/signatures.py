@@ -6,6 +6,7 @@ milliseconds where importing torch costs seconds, so a misspelt setting is answe
 
 import ast
 import importlib.util
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,8 @@ class Choice:
 def parameters_of(target: str) -> dict[str, Parameter] | None:
     """Return the parameters of a class or function by its dotted name; None if they can't be told from source.
 
-    A class that takes `**settings` hands them to its base, whose parameters are then its own as well.
+    A class that takes `**settings` hands them to its base, whose parameters are then its own as well, but for those
+    that it gives to its base itself.
     """
     module, _, name = target.rpartition(".")
     found = _find(module, name)
@@ -49,10 +51,38 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
     if inherited is None:
         return None
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    return inherited | {
+    given = _given_to_base(node)
+    return {name: parameter for name, parameter in inherited.items() if name not in given} | {
         argument.arg: Parameter(argument.arg, _kinds(argument.annotation, module))
         for argument in arguments
         if argument.arg != "self"
+    }
+
+
+def meanings_of(target: str) -> dict[str, str]:
+    """Return what the docstring of a class or function, and those of its bases, say of its parameters."""
+    module, _, name = target.rpartition(".")
+    found = _find(module, name)
+    if found is None or not isinstance(found[0], ast.ClassDef | ast.FunctionDef):
+        return {}
+    definition, module = found[0], found[1]
+    meanings: dict[str, str] = {}
+    for base in definition.bases if isinstance(definition, ast.ClassDef) else []:
+        if isinstance(base, ast.Name) and (origin := _find(module, base.id)) is not None:
+            meanings |= meanings_of(f"{origin[1]}.{base.id}")
+    arguments = re.search(r"^Args:\n(.*?)(?=^\w|\Z)", ast.get_docstring(definition) or "", re.MULTILINE | re.DOTALL)
+    lines = re.sub(r"\n {8,}", " ", arguments[1]) if arguments else ""
+    return meanings | {key: text.rstrip(".") for key, text in re.findall(r"^ {4}(\w+): (.+)$", lines, re.MULTILINE)}
+
+
+def _given_to_base(init: ast.FunctionDef) -> set[str]:
+    """Return the names that an `__init__` gives to that of its base by `super().__init__(name=...)`."""
+    return {
+        keyword.arg
+        for call in ast.walk(init)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__"
+        for keyword in call.keywords
+        if keyword.arg is not None
     }
 
 
@@ -126,6 +156,9 @@ def _kinds(annotation: ast.AST | None, module: str) -> tuple[Any, ...] | None:
         case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
             kinds = _kinds(inner, module)
             return None if kinds is None else (*kinds, None)
+        case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=sides)):
+            found = [_kinds(side, module) for side in sides]
+            return None if None in found else tuple(kind for kinds in found if kinds for kind in kinds)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
             values = inner.elts if isinstance(inner, ast.Tuple) else [inner]
             return tuple(Choice(value.value) for value in values if isinstance(value, ast.Constant))

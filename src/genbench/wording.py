@@ -1,4 +1,11 @@
-"""How numbers are put for people, the same everywhere."""
+"""How numbers and commands are put for people, the same everywhere."""
+
+import shlex
+
+
+def for_pasting(verb: str, **settings: object) -> str:
+    """Return a command of GenBench to paste into a shell, its settings quoted where a shell asks for it."""
+    return shlex.join(["python", "-m", "genbench", verb, *(f"{key}={value}" for key, value in settings.items())])
 
 
 def duration(seconds: float) -> str:

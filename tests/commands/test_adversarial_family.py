@@ -106,8 +106,8 @@ def test_a_translation_is_scored_one_by_one_and_back(tmp_path: Path, capsys: pyt
 
 def test_a_method_and_data_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
-        (["method=pix2pix", "network=pix2pix_small"], "takes pairs of images"),
-        (["method=cyclegan", "network=cyclegan_small"], "takes two domains"),
+        (["method=pix2pix", "data=digits", "data.size=32"], "takes pairs of images"),
+        (["method=cyclegan", "data=digits"], "takes two domains"),
         (["method=cgan", "data=edges2digits", "data.source=digits"], "data with classes"),
         (["experiment=gan_digits", "method.r1=1"], "norm=none"),
         (["experiment=gan_digits", "method.objective=hinge", "method.label_smoothing=0.1"], "no labels"),

@@ -207,13 +207,12 @@ def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.Capture
     for words, message in (
         (["experiment=gan_digits", "sampler=ddim"], "has no use for sampler"),
         (["experiment=ddpm_digits", "sampler=null"], "choose ancestral, ancestral_100"),
-        (["method=ddpm", "network=unet_small", "data.size=16"], "choose sampler=ancestral, ancestral_100"),
         (["experiment=ddpm_digits", "sampler=dim"], "did you mean ddim"),
         (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, quadratic"),
         (["experiment=ddpm_digits", "method.prediction=noise"], "one of eps, x_0, v, score"),
         (["experiment=ddpm_digits", "data.size=10"], "divides by 4"),
         (["experiment=ddpm_digits", "method.conditional=true", "data=edges2digits", "data.source=digits"], "classes"),
-        (["experiment=ddpm_digits", "method.process.steps=0"], "at least 1 step"),
+        (["experiment=ddpm_digits", "method.process.steps=0"], "method.process.steps must be at least 1"),
     ):
         assert main([*words, f"output={tmp_path}"]) == 2
         assert message in capsys.readouterr().err, words

@@ -1,12 +1,22 @@
 """One verb a file: read the configuration, assemble, run. The only room that knows all the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from omegaconf import DictConfig
 
 
-def load(verb: str) -> Callable[[DictConfig], None]:
-    """Return the function that runs a verb on its composed configuration; this imports what the verb needs."""
-    main: Callable[[DictConfig], None] = import_module(f"genbench.commands.{verb}").main
-    return main
+def load(verb: str) -> Callable[[DictConfig, Sequence[str]], None]:
+    """Return the function that runs a verb on its composed configuration; this imports what the verb needs.
+
+    The function takes the overrides that led to the configuration, too: a training keeps them in its manifest.
+    """
+    main = import_module(f"genbench.commands.{verb}").main
+
+    def run(config: DictConfig, overrides: Sequence[str]) -> None:
+        if verb == "train":
+            main(config, [*overrides])
+        else:
+            main(config)
+
+    return run

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.config import check_kinds, options
+from genbench.config.effects import FACTS
 from genbench.data.base import ImageData
 from genbench.errors import UserError, first_line
 from genbench.methods.base import GenerativeMethod
@@ -27,8 +29,8 @@ def build(node: Any, what: str, **given: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError | ImportError | RuntimeError):
-            raise UserError(f"{what}: {cause}") from error
+        if isinstance(cause, ValueError | TypeError | ImportError | RuntimeError | MisconfigurationException):
+            raise UserError(f"{what}: {first_line(cause)}") from error
         raise
 
 
@@ -59,9 +61,9 @@ def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False)
     if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
         raise UserError("sampler=repaint fills in images: it goes with the verb sample and mask=..., which go with it")
     # Only what is asked for: to count a folder's classes the folder must be there.
-    facts = {name: getattr(data, name) for name in ("image_shape", "source_shape", "num_classes") if name in asked}
+    facts = {name: getattr(data, name) for name in FACTS if name in asked}
     method: GenerativeMethod = build(config.method, "method", **facts)
-    return method.to(memory_format=torch.channels_last) if config.channels_last else method
+    return method.to(memory_format=torch.channels_last) if config.get("channels_last", False) else method
 
 
 def compile_networks(method: GenerativeMethod) -> None:

@@ -1,13 +1,10 @@
 """How a training ends when it does not reach its last step: one clear message, and nothing lost."""
 
-import errno
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from lightning import Trainer
 from lightning.fabric.plugins.environments import SLURMEnvironment
@@ -15,9 +12,8 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 from genbench.commands.place import is_first_process
 from genbench.errors import StoppedError, TrainingError, UserError
 from genbench.runs import RunFolder
-
-_CANT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""A full disk, a quota, a limit on the size of files, a read-only place, one that is not ours."""
+from genbench.unforeseen import CANT_WRITE, describe, keep_trace
+from genbench.wording import for_pasting
 
 _REQUEUES = (signal.SIGUSR1, signal.SIGUSR2)
 """What asks for another turn. On SIGTERM it is SLURM that decides: a preempted job it requeues by itself, a cancelled
@@ -45,7 +41,7 @@ def explained(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
         message = f"interrupted at step {trainer.global_step}. {_way_on(folder)}"
         raise StoppedError(message, signal.SIGINT) from error
     except OSError as error:
-        if error.errno not in _CANT_WRITE:
+        if error.errno not in CANT_WRITE:
             raise _unforeseen(error, trainer, folder) from error
         message = f"{error.filename or folder.path} can't be written: {error.strerror}"
         raise TrainingError(f"{message}. {_way_on(folder)}") from error
@@ -54,10 +50,8 @@ def explained(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
 
 
 def _unforeseen(error: Exception, trainer: Trainer, folder: RunFolder) -> TrainingError:
-    reason = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
-    message = f"the training stopped at step {trainer.global_step} by {what} ({_place(error)})"
-    return TrainingError(f"{message}. {_keep_trace(error, folder)}{_way_on(folder)}")
+    message = f"the training stopped at step {trainer.global_step} by {describe(error)}"
+    return TrainingError(f"{message}. {keep_trace(error, folder.path)}{_way_on(folder)}")
 
 
 def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:
@@ -101,22 +95,4 @@ def _way_on(folder: RunFolder) -> str:
     checkpoints = folder.newest_checkpoints()
     if not checkpoints:
         return "No checkpoint had been written yet"
-    return f"The last good checkpoint is {checkpoints[0]}; go on with: python -m genbench train run={folder.path}"
-
-
-def _place(error: BaseException) -> str:
-    """Return the file and line from which an error came."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "at an unknown place"
-
-
-def _keep_trace(error: Exception, folder: RunFolder) -> str:
-    # What is written here may be what failed: a full disk.
-    file = folder.path / "error.txt"
-    try:
-        file.write_text("".join(traceback.format_exception(error)))
-    except OSError:
-        file.unlink(missing_ok=True)
-        traceback.print_exception(error)
-        return ""
-    return f"The trace is in {file}. "
+    return f"The last good checkpoint is {checkpoints[0]}; go on with: {for_pasting('train', run=folder.path)}"

@@ -1,28 +1,44 @@
-"""`list`: what can be chosen, one line each."""
+"""`list`: what can be chosen, one line each, and what is set for this machine."""
 
-import re
+from genbench.config.folder import describe, options
+from genbench.config.site_settings import SITE_SETTINGS, VARIABLES, read_site, site_file
 
-from genbench.config import CONF, options
-from genbench.signatures import first_line
+_GROUPS = {
+    "experiments": "experiment",
+    "methods": "method",
+    "data sets": "data",
+    "networks": "network",
+    "samplers": "sampler",
+    "scores": "metrics",
+    "loggers": "logger",
+    "trainers": "trainer",
+}
+"""Groups by their headings."""
 
 
 def main() -> str:
-    """Return the experiments, methods and data sets, a line each."""
+    """Return the options of each group, a line each, and the settings of this machine.
+
+    Raises:
+        UserError: the file of this machine's settings can't be read.
+    """
     lines = []
-    for title, group in (("experiments", "experiment"), ("methods", "method"), ("data sets", "data")):
+    for title, group in _GROUPS.items():
         names = options(group)
         width = max(map(len, names))
-        lines += [f"{title}:", *(f"  {group}={name:{width}}  {describe(group, name)}" for name in names)]
-    return "\n".join(lines)
+        lines += [f"{title}:", *(f"  {group}={name:{width}}  {describe(group, name)}".rstrip() for name in names), ""]
+    return "\n".join([*lines, *_site()])
 
 
-def describe(group: str, name: str) -> str:
-    """Return the comment that opens a configuration or else the first line of the module that its target lies in."""
-    text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        if not line.startswith("# @package"):
-            return line.lstrip("# ")
-    target = re.search(r"^_target_:\s*(\S+)\.\w+\s*$", text, re.MULTILINE)
-    return first_line(target[1]) if target else ""
+def _site() -> list[str]:
+    """Return what is the same in every command here, and where it is set."""
+    settings = read_site()
+    variables = ", ".join(f"${name} ({key})" for name, key in VARIABLES.items())
+    if not settings:
+        return [
+            f"nothing is set for this machine: {site_file()} may hold lines such as data.root: ~/data,",
+            f"of {', '.join(SITE_SETTINGS)}; or set {variables}",
+        ]
+    width = max(len(setting.key) for setting in settings)
+    lines = [f"  {setting.key:{width}}  {setting.value}  ({setting.source})" for setting in settings]
+    return ["set for this machine, in every command that does not say otherwise:", *lines]

@@ -12,18 +12,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.commands.processes import Processes
+from genbench.config.reopening import FREE_TO_CHANGE
 from genbench.data.base import ImageData
 from genbench.data.description import differences
 from genbench.errors import UserError
 from genbench.runs import RunFolder
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
-
-FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
-"""What may change when a run goes on; anything else would make it another run under the same name."""
-
-ACCEPT_CHANGED = "data.accept_changed"
-"""What lets a run go on with other images than it began with, whatever its data set."""
 
 _NOT_ITSELF = ("trainer", "logger", "output", "run", "sweep")
 
@@ -110,6 +105,11 @@ def settings_hash(config: DictConfig, data: str | None) -> str:
     itself["data"] = {
         key: value for key, value in (itself["data"] or {}).items() if f"data.{key}" not in FREE_TO_CHANGE
     }
+    # Where an evaluator keeps and finds its files changes nothing.
+    evaluators = [itself["metrics"], *((node or {}).get("evaluator") for node in itself["callbacks"].values())]
+    for evaluator in evaluators:
+        for key in ("cache", "weights"):
+            (evaluator or {}).pop(key, None)
     if data is not None:
         itself["data"]["sha256"] = data
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]

@@ -3,6 +3,7 @@
 import csv
 import glob
 import math
+import os
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -94,7 +95,8 @@ def find_runs(patterns: str | Iterable[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        there = sorted(glob.glob(str(Path(pattern).expanduser())))
+        # A folder may have a name that a pattern would be.
+        there = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
         runs = [run for path in there for run in _runs_beneath(Path(path))]
         if not runs:
             raise UserError(f"runs={pattern} names no run folder: there is none at or beneath it")

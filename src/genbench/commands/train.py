@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import RunMode
 from lightning import Callback, Trainer, seed_everything
 from lightning.fabric.plugins.environments import SLURMEnvironment
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
@@ -24,21 +22,15 @@ from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import watching_seconds
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
+from genbench.commands.devices import check_devices
 from genbench.commands.endings import explained, remember_end, stop
 from genbench.commands.online_run import shown_online
-from genbench.commands.place import (
-    ACCEPT_CHANGED,
-    FREE_TO_CHANGE,
-    choose_folder,
-    is_first_process,
-    refuse_changed_data,
-    settle,
-)
+from genbench.commands.place import choose_folder, is_first_process, refuse_changed_data, settle
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.profiling import check_profiler, make_profiler
 from genbench.commands.scoreboard import publish, score_real, way_of_drawing
 from genbench.commands.session import Session
-from genbench.config import check_kinds
+from genbench.config import as_words
 from genbench.data.base import ImageData
 from genbench.data.description import summary
 from genbench.errors import TrainingError, UserError
@@ -47,19 +39,22 @@ from genbench.methods.base import GenerativeMethod
 from genbench.run_lock import locked
 from genbench.runs import RunFolder
 from genbench.signatures import parameters_of
-from genbench.wording import duration
+from genbench.wording import duration, for_pasting
 
 
-def main(config: DictConfig) -> None:
+def main(config: DictConfig, overrides: list[str]) -> None:
     """Train what the configuration says.
+
+    Args:
+        config: composed and checked; where `run` names a folder, that run's own.
+        overrides: of Hydra, which led to it.
 
     Raises:
         UserError: something in it can't be had.
         TrainingError: the training ended before its last step.
     """
     quieten()
-    overrides = list(HydraConfig.get().overrides.task)
-    if _starts_processes(config) and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if _starts_processes(config) and HydraConfig.initialized():
         # Lightning starts the other processes by the command line of this one, which is that of the whole sweep.
         return _train_afresh(overrides)
     if config.metrics is not None and "_target_" not in config.metrics:
@@ -68,12 +63,15 @@ def main(config: DictConfig) -> None:
     old_folder = None if config.run is None else RunFolder.open(config.run)
     accepts_other_data = False
     if old_folder is not None:
-        config, accepts_other_data = _reopen(old_folder, overrides)
+        _check_unfinished(old_folder, config.steps)
+        config.run = None
+        accepts_other_data = config.pop("accept_changed", False)
     seed_everything(config.seed, verbose=False)
     # Runs of before there was the setting went by torch's own.
     if "tf32" in config:
         allow_tf32(config.tf32)
     # What is refused here leaves no folder behind.
+    check_devices(config.trainer)
     data = build_data(config)
     method = build_method(config, data)
     if config.get("compile", False):
@@ -83,20 +81,23 @@ def main(config: DictConfig) -> None:
     kept = nearest_folder(Path(config.output))
 
     def choose() -> RunFolder:
-        if old_folder is None:
-            return choose_folder(config, data)
-        refuse_changed_data(old_folder, data, accepted=accepts_other_data, conditional=method.is_conditional)
-        return old_folder
+        if old_folder is not None:
+            refuse_changed_data(old_folder, data, accepted=accepts_other_data, conditional=method.is_conditional)
+        if not _is_started_by_others():
+            data.prepare_data()
+            data.train_dataloader()
+        return old_folder or choose_folder(config, data)
 
     folder = settle(choose)
     if not is_first_process():
         end_with_parent()
+    is_new = not folder.path.is_dir() or not any(folder.path.iterdir())
     try:
         with locked(folder.path) if is_first_process() else nullcontext():
             _train(config, folder, overrides, data, method, plugins)
-    except UserError:
-        if is_first_process():
-            folder.discard_if_empty(kept)
+    except UserError as error:
+        if is_first_process() and is_new and not isinstance(error, TrainingError):
+            folder.discard(kept)
         raise
     leave()
 
@@ -143,7 +144,7 @@ def _train(
 
 def _train_afresh(overrides: list[str]) -> None:
     """Train one run of a sweep in an interpreter of its own."""
-    status = subprocess.run([sys.executable, "-m", "genbench", "train", *overrides], check=False).returncode
+    status = subprocess.run([sys.executable, "-m", "genbench", "train", *as_words(overrides)], check=False).returncode
     if status:
         raise TrainingError(f"the run {' '.join(overrides)} ended with status {status}")
 
@@ -151,32 +152,18 @@ def _train_afresh(overrides: list[str]) -> None:
 def _starts_processes(config: DictConfig) -> bool:
     """Whether Lightning will start other processes for this run, as it does unless SLURM or torchrun has."""
     several = config.trainer.get("devices", 1) not in (1, "1") or config.trainer.get("num_nodes", 1) > 1
-    return several and not SLURMEnvironment.detect() and "TORCHELASTIC_RUN_ID" not in os.environ
+    return several and not _is_started_by_others()
 
 
-def _reopen(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig, bool]:
-    """Return a run's configuration with what may change of it changed, and whether it may see other images."""
-    config, accepts_other_data = folder.read_config(), False
-    for override in OverridesParser.create().parse_overrides(overrides):
-        key = override.key_or_group
-        if key == "run":
-            continue
-        if key == ACCEPT_CHANGED:
-            if not isinstance(value := override.value(), bool):
-                raise UserError(f"{key} must be true or false, not {value!r}")
-            accepts_other_data = value
-            continue
-        if not key.startswith(FREE_TO_CHANGE):
-            raise UserError(
-                f"{key} can't change when a run goes on, only steps, trainer.*, logger.* and data.root, .prepared, "
-                ".workers and .accept_changed can; for other settings begin a new run, without run="
-            )
-        OmegaConf.update(config, key, override.value(), force_add=True)
-    check_kinds(config)
+def _is_started_by_others() -> bool:
+    """Whether this is one of several processes that SLURM, torchrun or Lightning started for the run."""
+    return SLURMEnvironment.detect() or "TORCHELASTIC_RUN_ID" in os.environ or not is_first_process()
+
+
+def _check_unfinished(folder: RunFolder, steps: int) -> None:
     done = folder.finished_steps()
-    if config.steps <= done:
+    if steps <= done:
         raise UserError(f"{folder.path} has its {done} steps; to go on ask for more, such as steps={2 * done}")
-    return config, accepts_other_data
 
 
 def build_callbacks(config: DictConfig) -> list[Callback]:
@@ -223,9 +210,9 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
     print("what next:")
-    print(f"  python -m genbench sample run={folder.path} count=64 seed=3")
-    print(f"  python -m genbench evaluate run={folder.path} metrics=full")
-    print(f"  python -m genbench report runs={folder.path}", flush=True)
+    print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
+    print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
+    print(f"  {for_pasting('report', runs=folder.path)}", flush=True)
 
 
 def quieten() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from genbench.data.folders import IMAGE_ENDINGS, list_images
 from genbench.data.preparation import decode
 from genbench.data.sources import FolderSource, Source, ZipSource
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 
 
 class Pictures:
@@ -112,7 +112,7 @@ def _array(path: Path, channels: int) -> Tensor:
             name = content.files[0]
             content = content[name]
     except (OSError, ValueError, EOFError, IndexError, zipfile.BadZipFile) as error:
-        raise UserError(f"images={path} can't be read: {error}") from error
+        raise UserError(f"images={path} can't be read: {first_line(error)}") from error
     if content.dtype != np.uint8:
         finite = np.isfinite(content).all() if np.issubdtype(content.dtype, np.floating) else True
         found = f"from {content.min()} to {content.max()}" if finite and content.size else "with NaN or infinite values"

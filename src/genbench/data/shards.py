@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -154,7 +154,7 @@ def read_conditions(folder: Path, count: int) -> Tensor:
     try:
         conditions = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} can't be read ({error}): {_again(folder)}") from error
+        raise UserError(f"{path} can't be read ({first_line(error)}): {_again(folder)}") from error
     if len(conditions) != count:
         raise UserError(f"{path} has {len(conditions):,} rows for {count:,} images: {_again(folder)}")
     return torch.from_numpy(conditions)

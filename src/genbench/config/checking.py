@@ -1,0 +1,137 @@
+"""Check all that a command line asks for, before anything heavy is imported."""
+
+import re
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from genbench.config.composing import compose_config
+from genbench.config.effects import check_effects, check_given, check_keys, check_scores
+from genbench.config.folder import groups, options
+from genbench.config.kinds import check_kinds
+from genbench.config.reopening import reopen
+from genbench.config.schemas import keys_of
+from genbench.config.suits import chosen_groups
+from genbench.errors import UserError, first_line
+from genbench.runs import RunFolder
+
+
+def check(verb: str, overrides: list[str], multirun: bool = False, complete: bool = True) -> DictConfig:
+    """Compose what was asked for, check it and return it; of a sweep each value in its turn, and the first run.
+
+    Args:
+        verb: which.
+        overrides: in Hydra's syntax.
+        multirun: whether several values, `key=a,b`, are a sweep.
+        complete: whether all that must be given is asked for.
+
+    Raises:
+        UserError: something is misspelt, of the wrong kind, out of range, of no effect or missing.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise UserError(f"can't be read as key=value: {first_line(error)}") from error
+    for override in parsed:
+        if not override.key_or_group:
+            raise UserError(f"can't be read as key=value: {override.input_line!r} has no key")
+    check_keys([override.key_or_group for override in parsed], multirun)
+    if multirun:
+        return _check_sweep(verb, parsed, complete)
+    for override in parsed:
+        _check_single(override)
+    return _check_one(verb, overrides, complete)
+
+
+def for_a_sweep(overrides: list[str]) -> list[str]:
+    """Let `-m experiment=gan_mnist,vae_mnist data.root=DIR` pass, which `check` has found right for each run.
+
+    Hydra first composes a sweep without what is swept, and there `data` may know no `root`.
+    """
+    return [f"++{override}" if re.match(r"(?!hydra\.)\w+\.[\w.]+=", override) else override for override in overrides]
+
+
+def _check_sweep(verb: str, parsed: list[Override], complete: bool) -> DictConfig:
+    # The first value of each sweep together, then every other value by itself: as many as there are values, not
+    # as many as there are runs.
+    swept = [list(override.sweep_string_iterator()) if override.is_sweep_override() else [] for override in parsed]
+    # Hydra's own settings are of the sweep, not of its runs.
+    runs = [index for index, override in enumerate(parsed) if not override.key_or_group.startswith("hydra")]
+    first = [
+        f"{parsed[index].get_key_element()}={swept[index][0]}" if swept[index] else str(parsed[index].input_line)
+        for index in runs
+    ]
+    config = _check_one(verb, first, complete)
+    for place, index in enumerate(runs):
+        for value in swept[index][1:]:
+            line = f"{parsed[index].get_key_element()}={value}"
+            _check_one(verb, [*first[:place], line, *first[place + 1 :]], complete)
+    return config
+
+
+def _check_single(override: Override) -> None:
+    if override.is_sweep_override():
+        raise UserError(f"{override.input_line} names several values: add -m to run one after the other")
+    if override.key_or_group in groups() and override.value() is None and not override.is_delete():
+        known = ", ".join(options(override.key_or_group))
+        raise UserError(f"{override.input_line} names no file of conf/{override.key_or_group}: choose {known}")
+
+
+def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
+    if verb == "train" and any(re.match(r"\+*run=(?!null$)", line) for line in overrides):
+        return reopen(overrides)
+    try:
+        config = compose_config(verb, _for_its_own_data(verb, overrides))
+        check_given(config)
+        check_kinds(config)
+    except UserError as error:
+        raise _explained(error, overrides) from error
+    try:
+        missing = sorted(OmegaConf.missing_keys(config))
+    except OmegaConfBaseException as error:
+        raise UserError(first_line(error)) from error
+    if missing and complete:
+        raise UserError(f"{verb} needs {', '.join(f'{key}=...' for key in missing)}")
+    check_effects(config, keys_of(verb), [line.partition("=")[0].lstrip("+") for line in overrides])
+    for key in ("run", "against"):
+        if config.get(key):
+            RunFolder.open(config[key])
+    if verb == "evaluate" and config.get("run"):
+        _check_own_metrics(config)
+    return config
+
+
+def _check_own_metrics(config: DictConfig) -> None:
+    """Check what is set of a run's own scores, which this verb's configuration knows nothing of."""
+    metrics = RunFolder.open(config.run).read_config().get("metrics")
+    if metrics is not None and config.metrics is not None and "_target_" not in config.metrics:
+        merged = OmegaConf.merge(metrics, config.metrics)
+        assert isinstance(merged, DictConfig)
+        check_kinds(merged, "metrics")
+        check_scores(merged, {f"metrics.{key}" for key in config.metrics})
+
+
+def _explained(error: UserError, overrides: list[str]) -> UserError:
+    """Say of a setting that an experiment has for another method or data set that it is the experiment's."""
+    chosen = chosen_groups(overrides)
+    key = re.search(r"\b(data|network|method|sampler|metrics)\.[\w.]+", str(error))
+    others = [group for group in ("method", "data", "network") if group in chosen]
+    if "experiment" not in chosen or not others or key is None or any(key[0] in line for line in overrides):
+        return error
+    besides = " and ".join(f"{group}={chosen[group]}" for group in others)
+    return UserError(
+        f"experiment={chosen['experiment']} does not go with {besides}: {error}. Leave out experiment= or "
+        f"{' and '.join(f'{group}=' for group in others)}"
+    )
+
+
+def _for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
+    """Let `evaluate run=FOLDER data.root=DIR` pass: the run's data set and metrics may have other keys than ours."""
+    if verb != "evaluate" or not any(override.startswith("run=") for override in overrides):
+        return overrides
+    chosen = {override.partition("=")[0] for override in overrides}
+    its_own = tuple(f"{group}." for group in ("data", "metrics") if group not in chosen)
+    return [f"++{override}" if override.startswith(its_own) else override for override in overrides]

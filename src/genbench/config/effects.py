@@ -1,0 +1,168 @@
+"""What would be accepted and do nothing: it is refused, with what has the effect instead."""
+
+import re
+from collections.abc import Container, Iterable
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from genbench.config.paths import inside
+from genbench.config.trainer import check_argument
+from genbench.errors import UserError, near
+from genbench.vocabulary import better, plain_score
+
+FACTS = ("image_shape", "source_shape", "num_classes")
+"""What a method is told of the data, and can't be told otherwise."""
+
+_GIVEN = (
+    (r"method", FACTS, "follows from the data"),
+    (r"network\.\w+", (*FACTS, "latent_dim", "outputs"), "is told the network by the method"),
+    (r"sampler", ("denoise", "process", "x", "draw"), "is told the sampler by the method"),
+    (r"method\.\w*optimizer", ("params",), "is told the optimizer by the method"),
+    (r"logger\.\w+", ("save_dir", "id"), "follows from the run folder"),
+)
+"""Nodes, as a pattern of their keys, what is given to what they build, and by whom."""
+
+_OF_SWEEPS = ("hydra.sweep.dir", "hydra.launcher.", "hydra.sweeper.", "hydra/launcher", "hydra/sweeper")
+
+_FIGURES = {
+    "fid": "fid fid_std",
+    "is": "is is_std",
+    "kid": "kid kid_std",
+    "neighbours": "precision recall coverage density nearest_real nearest_real_percentile",
+    "fid_infinity": "fid_infinity fid_infinity_std",
+    "modes": "classes smallest_class distance_from_uniform",
+    "moments": "means_t means_p variances_t variances_p",
+    "mmd": "mmd mmd_p",
+    "c2st": "c2st c2st_p",
+    "by_class": "fid_class_mean fid_class_worst cas_linear",
+    "agreement": "agreement",
+}
+"""What each score gives that a checkpoint can be chosen by."""
+
+_OF_SCORES = {
+    "kid_subsets": ("kid",),
+    "kid_subset_size": ("kid",),
+    "neighbours": ("neighbours",),
+    "halves": ("fid", "fid_infinity"),
+}
+"""Settings of an evaluator that only these scores look at."""
+
+
+def check_keys(keys: Iterable[str], multirun: bool) -> None:
+    """Check that what was set on a command line can have an effect, whatever the rest of the configuration is.
+
+    Args:
+        keys: of the overrides, without `+` and `~`.
+        multirun: whether `-m` was given.
+
+    Raises:
+        UserError: one has none.
+    """
+    for key in keys:
+        if key.startswith(("hydra.", "hydra/")):
+            if not key.startswith(_OF_SWEEPS):
+                raise UserError(f"{key} has no effect here: run folders are made in output=DIR, and Hydra keeps none")
+            if not multirun:
+                raise UserError(f"{key} has an effect with -m alone, as in: python -m genbench -m {key}=... seed=0,1")
+        if key.startswith("trainer."):
+            check_argument(key.partition(".")[2])
+
+
+def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str]) -> None:
+    """Check that nothing in a composed configuration is ignored or overruled, and that names stay below `output`.
+
+    Args:
+        config: of any verb.
+        known: the first keys that the verb has.
+        keys: what was set on the command line.
+
+    Raises:
+        UserError: something has no effect, or a name leads out.
+    """
+    known = list(known)
+    for key in map(str, config):
+        if key not in known:
+            raise UserError(f"there is no key {key!r}{near(key, known)}")
+    for key in ("name", "sweep"):
+        name = config.get(key) if not OmegaConf.is_missing(config, key) else None
+        if name is not None and "output" in config and not inside(name):
+            raise UserError(f"{key}={name} leads out of output={config.output}: it must name a folder in it")
+    for group in ("network", "callbacks", "logger"):
+        _check_parts(config, group)
+    keys = set(keys)
+    if "callbacks.checkpoints.monitor" in keys:
+        _check_monitor(config)
+    metrics = config.get("metrics")
+    if isinstance(metrics, DictConfig) and "_target_" in metrics:
+        check_scores(metrics, keys)
+
+
+def check_scores(metrics: DictConfig, keys: Container[str]) -> None:
+    """Check that settings of an evaluator, which somebody set, are of a score that is asked for.
+
+    Args:
+        metrics: the evaluator's node.
+        keys: what was set, `metrics.kid_subsets`.
+
+    Raises:
+        UserError: one is not.
+    """
+    scores = metrics.get("scores")
+    for name, of in _OF_SCORES.items():
+        if f"metrics.{name}" in keys and scores is not None and not {*of} & {*scores}:
+            raise UserError(
+                f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks "
+                "for others"
+            )
+    if "metrics.weights" in keys and metrics.get("extractor") == "digits" and metrics.get("weights") is not None:
+        raise UserError("metrics.weights has no effect with metrics.extractor=digits, whose weights come with GenBench")
+
+
+def check_given(config: Any, path: str = "") -> None:
+    """Check that nothing is set of what is given to a class by what builds it.
+
+    Raises:
+        UserError: something is.
+    """
+    if isinstance(config, ListConfig) or not isinstance(config, DictConfig) or config._is_none():
+        return
+    for pattern, names, by in _GIVEN:
+        if re.fullmatch(pattern, path):
+            for name in names:
+                if name in config:
+                    raise UserError(f"{path}.{name} {by}: leave it out")
+    for key in map(str, config):
+        node = config._get_node(key)
+        if isinstance(node, DictConfig) and not node._is_interpolation() and not node._is_missing():
+            check_given(node, f"{path}.{key}" if path else key)
+
+
+def _check_parts(config: DictConfig, group: str) -> None:
+    """Check that each part of a group is something that can be built, and of a network that the method builds it."""
+    for name in config.get(group) or {}:
+        part = config[group][name]
+        if part is not None and not (isinstance(part, DictConfig) and "_target_" in part):
+            raise UserError(f"{group}.{name}={part} has no effect: it is nothing that can be built, by a _target_")
+        used = [str(config.method._get_node(key)._value()) for key in config.method] if group == "network" else None
+        if used is not None and f"${{network.{name}}}" not in used:
+            raise UserError(f"network.{name} has no effect: the method {config.method._target_} builds no {name}")
+
+
+def _check_monitor(config: DictConfig) -> None:
+    monitor = str(config.callbacks.checkpoints.monitor)
+    known = _figures(config.metrics)
+    name = monitor.removeprefix("score/")
+    if monitor.startswith("score/") and {name, plain_score(name)} & {*known} and better(name) is not None:
+        return
+    choices = ", ".join(f"score/{figure}" for figure in known if better(figure) is not None)
+    if not choices:
+        raise UserError(f"callbacks.checkpoints.monitor={monitor} never comes: metrics=none makes no scores")
+    raise UserError(f"callbacks.checkpoints.monitor={monitor} never comes in this run: choose one of {choices}")
+
+
+def _figures(metrics: Any) -> list[str]:
+    if not isinstance(metrics, DictConfig) or "_target_" not in metrics:
+        return []
+    scores = metrics.get("scores")
+    return [figure for score in (_FIGURES if scores is None else scores) for figure in _FIGURES.get(score, "").split()]

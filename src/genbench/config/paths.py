@@ -1,0 +1,85 @@
+"""The settings that are paths, and the one way in which a path is read."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from genbench.errors import UserError
+
+PATHS = (
+    "output",
+    "run",
+    "against",
+    "images",
+    "sources",
+    "mask",
+    "out",
+    "runs",
+    "data.root",
+    "data.prepared",
+    "metrics.weights",
+    "metrics.cache",
+    "hydra.sweep.dir",
+    "hydra.launcher.submitit_folder",
+)
+"""Of all verbs: what comes after `=` is taken as it is (see `words`) and resolved by `resolve`."""
+
+_WORDS_TOO = ("mask",)
+"""These may be a word that stands for something, such as `center`; a path is what has a folder in it."""
+
+
+def resolve(path: str, key: str) -> str:
+    """Return an absolute path: `~` is a home folder, and a relative path is one of the working directory.
+
+    A `$` stands for itself. All that a pattern may hold (`*`, `?`, `[`) is left as it is.
+
+    Raises:
+        UserError: it is empty, is of a user whom nobody knows, or can't be kept in a configuration.
+    """
+    if not path.strip():
+        raise UserError(f"{key}= is empty: it takes a path")
+    check_text(path, key)
+    if key in _WORDS_TOO and not path.startswith("~") and os.sep not in path:
+        return path
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise UserError(f"{key}={path}: there is no user {path.partition(os.sep)[0][1:]!r}; write ./{path} for a file")
+    # Not `Path.resolve`: a symbolic link may point to what is mounted elsewhere tomorrow.
+    return os.path.abspath(expanded)
+
+
+def check_text(path: str, key: str) -> None:
+    """Check that a path can be kept in a configuration, in which `${...}` refers to another key.
+
+    Raises:
+        UserError: it can't.
+    """
+    if any(part in path for part in ("${", "\0", "\n")):
+        raise UserError(f"{key}={path!r} can't be used: a path may hold no ${{, line break or zero byte")
+
+
+def resolve_paths(config: DictConfig) -> None:
+    """Resolve all paths of a composed configuration in place.
+
+    Raises:
+        UserError: see `resolve`.
+    """
+    for key in PATHS:
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(config, parent, throw_on_missing=False) if parent else config
+        if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):
+            continue
+        value: Any = node[name]
+        if isinstance(value, ListConfig):
+            node[name] = [resolve(str(one), key) for one in value]
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            node[name] = resolve(str(value), key)
+
+
+def inside(name: str) -> bool:
+    """Whether a name is one of a folder below the one it is meant for, in the manner of any system."""
+    from genbench.files import leads_out
+
+    return bool(name.strip(" .")) and not leads_out(name) and not Path(name).expanduser().is_absolute()

@@ -1,0 +1,114 @@
+"""The keys of each verb's configuration that are no groups, and their types: what Hydra checks."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class TrainSchema:
+    """The keys of `train.yaml` that are no groups."""
+
+    name: str = MISSING
+    seed: int = MISSING
+    steps: int = MISSING
+    run: str | None = None
+    output: str = MISSING
+    sweep: str | None = None
+    channels_last: bool = MISSING
+    compile: bool = False
+    tf32: bool = MISSING
+    data: Any = MISSING
+    network: Any = MISSING
+    method: Any = MISSING
+    sampler: Any = None
+    metrics: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    callbacks: Any = MISSING
+
+
+@dataclass
+class SampleSchema:
+    """The keys of `sample.yaml`."""
+
+    run: str = MISSING
+    checkpoint: str = MISSING
+    count: int = MISSING
+    seed: int = MISSING
+    label: Any = None
+    sources: str | None = None
+    back: bool = False
+    device: str = MISSING
+    out: str | None = None
+    sampler: Any = None
+    guidance: float | None = None
+    mask: str | None = None
+
+
+@dataclass
+class EvaluateSchema:
+    """The keys of `evaluate.yaml`."""
+
+    run: str | None = None
+    images: str | None = None
+    against: str | None = None
+    checkpoint: str = MISSING
+    count: int | None = None
+    seed: int | None = None
+    device: str = MISSING
+    out: str | None = None
+    data: Any = None
+    metrics: Any = None
+    sampler: Any = None
+    guidance: float | None = None
+    likelihood: int | None = None
+
+
+@dataclass
+class PrepareSchema:
+    """The keys of `prepare.yaml`."""
+
+    data: Any = MISSING
+    split: str | None = None
+
+
+@dataclass
+class ReportSchema:
+    """The keys of `report.yaml`."""
+
+    runs: Any = MISSING
+    out: str = MISSING
+
+
+@dataclass
+class DashboardSchema:
+    """The keys of `dashboard.yaml`."""
+
+    entity: str = MISSING
+    project: str = MISSING
+    out: str | None = None
+
+
+_SCHEMAS = {
+    "train": TrainSchema,
+    "sample": SampleSchema,
+    "evaluate": EvaluateSchema,
+    "prepare": PrepareSchema,
+    "report": ReportSchema,
+    "dashboard": DashboardSchema,
+}
+
+
+def register_schemas() -> None:
+    """Make the schemas known to Hydra, by the names that the verbs' files use."""
+    store = ConfigStore.instance()
+    for verb, schema in _SCHEMAS.items():
+        store.store(name=f"{verb}_schema", node=schema)
+
+
+def keys_of(verb: str) -> list[str]:
+    """Return the first keys of a verb's configuration."""
+    return [field.name for field in fields(_SCHEMAS[verb])]

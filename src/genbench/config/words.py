@@ -1,0 +1,83 @@
+"""The words of a command line, made into overrides of Hydra.
+
+Hydra reads what comes after `key=` by a grammar of its own, in which blanks, commas, brackets, quotes and `=` mean
+something. Of a key in `VERBATIM` it is a person's text: all of it is taken as it is, and quoted here before anything
+else parses it.
+"""
+
+import re
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from genbench.config.paths import PATHS, check_text
+from genbench.config.trainer import is_argument
+
+VERBATIM = frozenset(PATHS)
+"""The keys whose values are taken as they are."""
+
+_WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DOTALL)
+
+
+def as_overrides(words: list[str], multirun: bool) -> list[str]:
+    """Return the overrides of Hydra that words `key=value` mean.
+
+    Of a verbatim key `null` alone is no text, and `[a,b]` is a list; in a list and with `-m` a comma separates values,
+    and `\\,` is a comma. A path called `null` is `./null`. An argument of Lightning's Trainer needs no `+`.
+    """
+    return [_as_override(word, multirun) for word in words]
+
+
+def as_words(overrides: list[str]) -> list[str]:
+    """Return the words that a command line would need for overrides, none of them of several values."""
+    parser = OverridesParser.create()
+    words = []
+    for line in overrides:
+        override = parser.parse_override(line)
+        if override.key_or_group in VERBATIM and not override.is_delete():
+            value = override.value()
+            words.append(f"{override.key_or_group}={_as_text(value)}")
+        else:
+            words.append(line)
+    return words
+
+
+def _as_override(word: str, multirun: bool) -> str:
+    found = _WORD.fullmatch(word)
+    if found is None:
+        return word
+    prefix, key, value = found["prefix"], found["key"], found["value"]
+    if key in VERBATIM:
+        check_text(value, key)
+        return f"{prefix}{key}={_quoted(value, multirun)}"
+    if key == "debug" and value.lower() in ("true", "false"):
+        # A group whose option has the name of a truth value.
+        return 'debug="true"' if value.lower() == "true" else "~debug"
+    if key.startswith("trainer.") and is_argument(key.partition(".")[2]):
+        return f"++{key}={value}"
+    return word
+
+
+def _quoted(value: str, multirun: bool) -> str:
+    if value.startswith("[") and value.endswith("]"):
+        return "[" + ",".join(map(_quote, _split(value[1:-1]))) + "]"
+    return ",".join(map(_quote, _split(value))) if multirun else _quote(value)
+
+
+def _split(text: str) -> list[str]:
+    return [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", text)]
+
+
+def _quote(text: str) -> str:
+    if text == "null":
+        return text
+    # Hydra reads backslashes as such unless they come before a quote.
+    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
+    return f'"{escaped}"'
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return "[" + ",".join(str(getattr(one, "text", one)).replace(",", "\\,") for one in value) + "]"
+    return str(value)
