@@ -197,6 +197,34 @@ def test_a_signal_ends_a_run_after_a_checkpoint(begin: Begin, number: signal.Sig
     assert not [path for path in folder.rglob("*") if path.name == ".lock" or path.suffix == ".part"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "lifted"),
+    [("trainer.max_epochs=1", "trainer.max_epochs=-1"), ("trainer.max_time=00:00:00:01", "trainer.max_time=null")],
+)
+def test_a_limit_of_the_trainer_ends_a_run_as_a_signal_does(
+    train: Train, capsys: pytest.CaptureFixture[str], limit: str, lifted: str
+) -> None:
+    settings = ["callbacks.scores.every=1000", "callbacks.grid=null", "callbacks.nearest=null"]
+    folder = train(limit, "steps=100000", *settings, status=1)
+    said = capsys.readouterr()
+    step = last_checkpoint(folder)["global_step"]
+    if "epochs" in limit:
+        assert step == 1442 // 32
+    assert f"genbench: {limit} ended the training after {step} of 100000 steps" in said.err
+    assert said.err.strip().endswith(f"go on with: python -m genbench train run={folder} {lifted}")
+    assert f"trained {step} of 100000 steps" in said.out
+    assert RunFolder(folder).read_manifest()["ended"]["how"] == "stopped"
+    # Its scores are those of its last step.
+    assert [row["step"] for row in table(folder) if row["score/fid_digits"]][-1] == str(step)
+    assert (folder / "scores.json").is_file()
+    # With the limit it would end at once; lifted, it ends as one that never stopped.
+    assert main(["train", f"run={folder}", lifted, f"steps={step + 3}"]) == 0
+    whole = train(f"steps={step + 3}", *settings, name="whole")
+    one, two = last_checkpoint(whole), last_checkpoint(folder)
+    assert two["global_step"] == step + 3
+    assert all(torch.equal(value, two["state_dict"][name]) for name, value in one["state_dict"].items())
+
+
 def test_of_two_commands_on_one_folder_the_second_refuses(begin: Begin, capsys: pytest.CaptureFixture[str]) -> None:
     process, folder = begin()
     assert main(["train", f"run={folder}"]) == 2

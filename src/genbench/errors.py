@@ -42,6 +42,10 @@ class StoppedError(TrainingError):
         self.exit_status = 128 + number
 
 
+class EarlyEndError(TrainingError):
+    """A limit of the trainer, such as its time, ended a training, which can go on."""
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" for names like a misspelt one, or all names where none is like it."""
     known = list(known)

@@ -1,4 +1,4 @@
-"""End a training early and lose nothing: on Ctrl-C, when a job is preempted, when its time is nearly up."""
+"""End a training early and lose nothing: on Ctrl-C, when a job is preempted, when a limit of the trainer is reached."""
 
 import signal
 from types import FrameType
@@ -7,6 +7,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from genbench.callbacks.checkpoints import Checkpoints
+from genbench.callbacks.online_scores import OnlineScores
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C; what SLURM sends a job that it ends; what sbatch --signal and submitit send ahead of a time limit."""
@@ -14,6 +15,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 class Interruption(Callback):
     """After a signal, end the step, write a checkpoint and stop the trainer.
+
+    What else ends a training before its last step, such as `trainer.max_time`, leaves time for scores as well.
 
     The handler only makes a note: a checkpoint written from within one could be torn by the next signal. The processes
     of a run agree on the step, whichever of them was told; as that takes an exchange, they ask each other every
@@ -43,21 +46,51 @@ class Interruption(Callback):
     ) -> None:
         """Stop if one of the processes was told to."""
         step = trainer.global_step
+        if step == trainer.max_steps:
+            return
+        if _ends_the_last_epoch(trainer):
+            _score_and_save(trainer, pl_module)
+            return
         if trainer.world_size > 1:
             if step % self.every:
                 return
             told = trainer.strategy.reduce_boolean_decision(self._noted is not None, all=False)
         else:
             told = self._noted is not None
-        if told and step != trainer.max_steps:
+        if told:
             # Another process was told: this one stops as if it had been.
             self.received = self._noted or signal.SIGTERM
-            checkpoints = next((one for one in trainer.callbacks if isinstance(one, Checkpoints)), None)  # type: ignore[attr-defined]
-            if checkpoints is not None:
-                checkpoints.save_last(trainer)
+            _save(trainer)
             trainer.should_stop = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score and save what a limit of the trainer ended in the midst of an epoch."""
+        if self.received is None and 0 < trainer.global_step < trainer.max_steps:
+            _score_and_save(trainer, pl_module)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._noted is not None:
             raise KeyboardInterrupt
         self._noted = signal.Signals(number)
+
+
+def _ends_the_last_epoch(trainer: Trainer) -> bool:
+    """Whether `trainer.max_epochs` ends the training with this step.
+
+    What is saved later would have Lightning begin the next epoch twice when the run goes on.
+    """
+    last = trainer.max_epochs
+    return last not in (None, -1) and trainer.is_last_batch and trainer.current_epoch + 1 >= last
+
+
+def _score_and_save(trainer: Trainer, method: LightningModule) -> None:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, OnlineScores):
+            callback.score_now(trainer, method)
+    _save(trainer)
+
+
+def _save(trainer: Trainer) -> None:
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, Checkpoints):
+            callback.save_last(trainer)

@@ -38,6 +38,7 @@ class OnlineScores(Callback):
         self.evaluator = evaluator
         self.every = every
         self.latest: Scores | None = None
+        self._scored_step: int | None = None
         self._conditions: Tensor | None = None
         self._protocol: dict[str, Any] = {}
 
@@ -60,8 +61,14 @@ class OnlineScores(Callback):
                 self.spacing.expect(self._expected_seconds(pl_module))
             if not self.spacing.allows(trainer):
                 return
-        with self.spacing.measured():
-            self._score(trainer, pl_module)
+        self.score_now(trainer, pl_module)
+
+    def score_now(self, trainer: Trainer, pl_module: Any) -> None:
+        """Score, unless this step is scored already."""
+        if self._scored_step != trainer.global_step:
+            self._scored_step = trainer.global_step
+            with self.spacing.measured():
+                self._score(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the time that was spent."""

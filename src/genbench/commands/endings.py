@@ -3,14 +3,15 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from lightning import Trainer
 from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from genbench.commands.place import is_first_process
-from genbench.errors import StoppedError, TrainingError, UserError
+from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
 from genbench.runs import RunFolder
 from genbench.unforeseen import CANT_WRITE, describe, keep_trace
 from genbench.wording import for_pasting
@@ -71,11 +72,37 @@ def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:
     raise StoppedError(message, received)
 
 
+def end_early(trainer: Trainer, folder: RunFolder, limits: Mapping[str, Any]) -> None:
+    """End a training that a limit of the trainer stopped after a checkpoint.
+
+    Args:
+        trainer: of the run.
+        folder: of the run.
+        limits: the settings of the trainer.
+
+    Raises:
+        EarlyEndError: always.
+    """
+    lifted: dict[str, int | None] = {}
+    if limits.get("max_epochs") not in (None, -1) and trainer.current_epoch >= limits["max_epochs"]:
+        lifted["max_epochs"] = -1
+    elif limits.get("max_time") is not None:
+        # Lightning counts it over all sessions.
+        lifted["max_time"] = None
+    reached = ", ".join(f"trainer.{name}={limits[name]}" for name in lifted) or "a callback"
+    way_on = _way_on(
+        folder, **{f"trainer.{name}": "null" if value is None else value for name, value in lifted.items()}
+    )
+    raise EarlyEndError(
+        f"{reached} ended the training after {trainer.global_step} of {trainer.max_steps} steps. {way_on}"
+    )
+
+
 def remember_end(folder: RunFolder, error: TrainingError) -> None:
     """Keep in the manifest how a session ended before its last step, for whoever looks at the run later."""
     if not is_first_process():
         return
-    how = "stopped" if isinstance(error, StoppedError) else "failed"
+    how = "stopped" if isinstance(error, StoppedError | EarlyEndError) else "failed"
     # What is written here may be what failed: a full disk.
     with suppress(OSError, UserError):
         folder.add_to_manifest(ended={"how": how, "why": str(error)})
@@ -90,9 +117,11 @@ def _requeue(job: int) -> str:
     return f"Job {job} is queued again"
 
 
-def _way_on(folder: RunFolder) -> str:
+def _way_on(folder: RunFolder, **settings: Any) -> str:
     # Named, not read: a preempted job has seconds left. Whoever goes on from it compares its checksums.
     checkpoints = folder.newest_checkpoints()
     if not checkpoints:
         return "No checkpoint had been written yet"
-    return f"The last good checkpoint is {checkpoints[0]}; go on with: {for_pasting('train', run=folder.path)}"
+    return (
+        f"The last good checkpoint is {checkpoints[0]}; go on with: {for_pasting('train', run=folder.path, **settings)}"
+    )

@@ -23,7 +23,7 @@ from genbench.callbacks.spacing import watching_seconds
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices
-from genbench.commands.endings import explained, remember_end, stop
+from genbench.commands.endings import end_early, explained, remember_end, stop
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import choose_folder, is_first_process, refuse_changed_data, settle
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
@@ -136,6 +136,8 @@ def _train(
                     _finish(trainer, folder, data, session)
         if interruption.received is not None:
             stop(trainer, folder, interruption.received)
+        elif trainer.is_global_zero and trainer.global_step < config.steps:
+            end_early(trainer, folder, config.trainer)
     except TrainingError as error:
         if session.is_written:
             remember_end(folder, error)
@@ -190,7 +192,8 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
     step = trainer.global_step
     if not session.has_begun:
         raise UserError(
-            "nothing was trained: the settings of the trainer leave no batch, as limit_train_batches=0 does"
+            "nothing was trained: the settings of the trainer leave no batch, as limit_train_batches=0 does, and "
+            "max_epochs and max_time of a run that has had as much"
         )
     session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
@@ -203,7 +206,8 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
         scores = replace(online[0].latest, protocol=online[0].latest.protocol | drawn)
         speed = online[0].evaluator.seconds_per_image
         publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
-    print(f"trained {step} steps in {duration(clock.seconds)}: {folder.path}")
+    share = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
+    print(f"trained {share} in {duration(clock.seconds)}: {folder.path}")
     watching = watching_seconds(trainer)
     print(f"of that pictures and scores took {duration(watching)} ({watching / max(clock.seconds, 1e-9):.0%})")
     for stem, what in (("step", "samples"), ("interpolation", "walks"), ("nearest", "nearest training images")):
@@ -229,5 +233,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
     # What a sampled set's numbers come from is seeded between two compiled graphs, as it is to be.
     warnings.filterwarnings("ignore", message="(?s)Dynamo does not know how to trace .*Generator.manual_seed")
+    # A limit of the time was lifted, as the run's own last words advise.
+    warnings.filterwarnings("ignore", message=r"Be aware that when using `ckpt_path`, callbacks .*\['Timer'\]")
     # Lightning against the newest torch.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.* is deprecated")
