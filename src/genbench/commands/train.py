@@ -70,6 +70,8 @@ def main(config: DictConfig) -> None:
     seed_everything(config.seed, verbose=False)
     # What is refused here leaves no folder behind.
     data = build_data(config)
+    if old_folder is not None:
+        data.number_as(old_folder.read_data())
     method = build_method(config, data)
     if config.get("compile", False):
         compile_networks(method)
