@@ -68,11 +68,14 @@ def choose_folder(config: DictConfig, data: ImageData) -> RunFolder:
     return RunFolder(_new_folder(config))
 
 
-def refuse_changed_data(folder: RunFolder, data: ImageData, *, accepted: bool, conditional: bool) -> bool:
-    """Compare the data that there are with those that a run began with, and return whether they differ.
+def refuse_changed_data(
+    folder: RunFolder, config: DictConfig, data: ImageData, *, accepted: bool, conditional: bool
+) -> None:
+    """Compare the data that there are with those that a run began with.
 
     Args:
         folder: of the run.
+        config: as it would go on.
         data: that it would go on with.
         accepted: whether other images will do.
         conditional: whether the method was built for the number of classes.
@@ -84,8 +87,8 @@ def refuse_changed_data(folder: RunFolder, data: ImageData, *, accepted: bool, c
     found = differences(before, now)
     fits = not conditional or len(before.get("classes") or []) == len(now.get("classes") or [])
     if not found or (accepted and fits):
-        return bool(found)
-    place = f"data.root={data.root}" if hasattr(data, "root") else data.name
+        return
+    place = f"data.root={config.data.root}" if "root" in config.data else data.name
     remedy = (
         "or set data.accept_changed=true to go on with these all the same"
         if fits

@@ -82,7 +82,7 @@ def main(config: DictConfig) -> None:
     def choose() -> RunFolder:
         if old_folder is None:
             return choose_folder(config, data)
-        refuse_changed_data(old_folder, data, accepted=accepts_other_data, conditional=method.is_conditional)
+        refuse_changed_data(old_folder, config, data, accepted=accepts_other_data, conditional=method.is_conditional)
         return old_folder
 
     folder = settle(choose)
