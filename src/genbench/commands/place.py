@@ -57,17 +57,20 @@ def choose_folder(config: DictConfig, data: ImageData) -> RunFolder:
     seen = data.describe()["sha256"]
     job = SLURMEnvironment.job_id()
     if config.sweep is not None:
-        return _earlier_folder(config, seen) or _told_by_settings(config, seen)
+        return _earlier_folder(config, data) or _told_by_settings(config, seen)
     if job is not None:
         return RunFolder(Path(config.output, config.name, f"job{job}_seed{config.seed}_{settings_hash(config, seen)}"))
     return RunFolder(_new_folder(config))
 
 
-def refuse_changed_data(folder: RunFolder, data: ImageData, *, accepted: bool, conditional: bool) -> bool:
-    """Compare the data that there are with those that a run began with, and return whether they differ.
+def refuse_changed_data(
+    folder: RunFolder, config: DictConfig, data: ImageData, *, accepted: bool, conditional: bool
+) -> None:
+    """Compare the data that there are with those that a run began with.
 
     Args:
         folder: of the run.
+        config: as it would go on.
         data: that it would go on with.
         accepted: whether other images will do.
         conditional: whether the method was built for the number of classes.
@@ -79,8 +82,8 @@ def refuse_changed_data(folder: RunFolder, data: ImageData, *, accepted: bool, c
     found = differences(before, now)
     fits = not conditional or len(before.get("classes") or []) == len(now.get("classes") or [])
     if not found or (accepted and fits):
-        return bool(found)
-    place = f"data.root={data.root}" if hasattr(data, "root") else data.name
+        return
+    place = f"data.root={config.data.root}" if "root" in config.data else data.name
     remedy = (
         "or set data.accept_changed=true to go on with these all the same"
         if fits
@@ -121,10 +124,12 @@ def _told_by_settings(config: DictConfig, data: str | None) -> RunFolder:
     )
 
 
-def _earlier_folder(config: DictConfig, data: str) -> RunFolder | None:
+def _earlier_folder(config: DictConfig, data: ImageData) -> RunFolder | None:
     """Return the folder of this run if an earlier version began it, whose folders did not tell what data a run saw."""
-    folder = _told_by_settings(config, None)
-    if not folder.config_file.is_file() or folder.read_data().get("sha256", data) != data:
+    folder, now = _told_by_settings(config, None), data.describe()
+    # Earlier versions sorted classes as texts: where that gives other numbers, it is another run.
+    same_numbers = now.get("classes", []) == sorted(now.get("classes", []))
+    if not (folder.config_file.is_file() and same_numbers) or differences(folder.read_data(), now):
         return None
     roots = [OmegaConf.select(one, "data.root") for one in (folder.read_config(), config)]
     return folder if roots[0] == roots[1] else None

@@ -73,6 +73,8 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     # What is refused here leaves no folder behind.
     check_devices(config.trainer)
     data = build_data(config)
+    if old_folder is not None:
+        data.number_as(old_folder.read_data())
     method = build_method(config, data)
     if config.get("compile", False):
         compile_networks(method)
@@ -82,7 +84,9 @@ def main(config: DictConfig, overrides: list[str]) -> None:
 
     def choose() -> RunFolder:
         if old_folder is not None:
-            refuse_changed_data(old_folder, data, accepted=accepts_other_data, conditional=method.is_conditional)
+            refuse_changed_data(
+                old_folder, config, data, accepted=accepts_other_data, conditional=method.is_conditional
+            )
         if not _is_started_by_others():
             data.prepare_data()
             data.train_dataloader()

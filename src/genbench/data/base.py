@@ -1,6 +1,7 @@
 """What every data set answers: the images of its splits, in a fixed order, and batches of them."""
 
 import hashlib
+import re
 from abc import abstractmethod
 from typing import Any, Literal
 
@@ -89,7 +90,7 @@ class ImageData(LightningDataModule):
         if names is None:
             raise UserError(f"label={label}: {self.name} has no classes")
         text = str(label)
-        if text.lstrip("+-").isdecimal():
+        if re.fullmatch(r"[+-]?[0-9]+", text):
             if 0 <= int(text) < len(names):
                 return int(text)
             hint = f"; the class named {text} is label={names.index(text)}" if text in names else ""
@@ -108,6 +109,9 @@ class ImageData(LightningDataModule):
 
     def recall(self, described: dict[str, Any]) -> None:
         """Take what a run remembers of its data, from `describe`, in place of what would be read from files."""
+
+    def number_as(self, described: dict[str, Any]) -> None:
+        """Number the classes as a run did that earlier versions may have begun."""
 
     def undivided(self) -> str:
         """Have "train" hold all images that a reference for others' samples should have, and return these in words.

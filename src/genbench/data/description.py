@@ -40,7 +40,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """
     if "sha256" not in before or before["sha256"] == now["sha256"]:
         return []
-    found, known = [], before.get("parts") or {}
+    found, known = [], before.get("parts")
+    known = known if isinstance(known, dict) and all(isinstance(facts, dict) for facts in known.values()) else {}
     for part in [*known, *(part for part in now["parts"] if part not in known)]:
         one, other = known.get(part), now["parts"].get(part)
         if one is None or other is None:

@@ -5,6 +5,7 @@ Example:
 """
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
@@ -50,6 +51,7 @@ class ImageFolder(PreparedData):
         self.classes = classes
         self.test_every = test_every
         self._recalled: list[str] | None = None
+        self._order: Callable[[str], Any] = natural_order
 
     @property
     def num_classes(self) -> int | None:  # type: ignore[override]
@@ -67,8 +69,15 @@ class ImageFolder(PreparedData):
         except MissingDataError:
             return list(self.locate("train").facts["classes"]) or None
 
+    def number_as(self, described: dict[str, Any]) -> None:
+        """Number the classes as a run did: earlier versions, which did not keep their names, sorted 10 before 2."""
+        names = described.get("classes")
+        if "sha256" not in described or (isinstance(names, list) and names == sorted(map(str, names))):
+            self._order = str
+
     def recall(self, described: dict[str, Any]) -> None:
         """Take the classes that a run was trained on."""
+        self.number_as(described)
         names = described.get("classes")
         if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
             self._recalled = names
@@ -191,7 +200,7 @@ class ImageFolder(PreparedData):
             return []
         classes = {self._class_of(name) for name in self._files}
         if None not in classes:
-            return sorted((name for name in classes if name is not None), key=natural_order)
+            return sorted((name for name in classes if name is not None), key=self._order)
         if len(classes) == 1:
             return []
         alone = next(name for name in self._files if self._class_of(name) is None)
