@@ -21,7 +21,7 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
-from genbench.callbacks.spacing import watching_seconds
+from genbench.callbacks.spacing import what_it_took
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build, build_data, build_method, compile_networks
 from genbench.commands.endings import explained, remember_end, stop
@@ -188,8 +188,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData) -> None:
         speed = online[0].evaluator.seconds_per_image
         publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
     print(f"trained {step} steps in {duration(clock.seconds)}: {folder.path}")
-    watching = watching_seconds(trainer)
-    print(f"of that pictures and scores took {duration(watching)} ({watching / max(clock.seconds, 1e-9):.0%})")
+    print(what_it_took(trainer, clock.seconds))
     for stem, what in (("step", "samples"), ("interpolation", "walks"), ("nearest", "nearest training images")):
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
