@@ -6,6 +6,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from torch import Tensor
 
+from genbench.callbacks.sample_grid import SampleGrid
 from genbench.callbacks.spacing import Spacing
 from genbench.errors import UserError
 from genbench.loggers import log_figures
@@ -58,7 +59,7 @@ class OnlineScores(Callback):
             if step % self.every:
                 return
             if self.spacing.is_unknown(trainer):
-                self.spacing.expect(self._expected_seconds(pl_module))
+                self.spacing.expect(self._expected_seconds(trainer, pl_module))
             if not self.spacing.allows(trainer):
                 return
         self.score_now(trainer, pl_module)
@@ -67,7 +68,7 @@ class OnlineScores(Callback):
         """Score, unless this step is scored already."""
         if self._scored_step != trainer.global_step:
             self._scored_step = trainer.global_step
-            with self.spacing.measured():
+            with self.spacing.measured(trainer):
                 self._score(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
@@ -78,13 +79,18 @@ class OnlineScores(Callback):
         """Go on from the time that earlier sessions spent."""
         self.spacing.load_state_dict(state_dict)
 
-    def _expected_seconds(self, method: Any) -> float:
-        """Draw as little as can be drawn, and return how long all that a score takes would take."""
-        conditions = None if self._conditions is None else self._conditions[:CHUNK]
-        with self.spacing.measured():
-            begun = self.spacing.seconds
-            sample_images(method.sample, CHUNK, self.evaluator.seed, conditions)
-        return (self.spacing.seconds - begun) * self.evaluator.count / CHUNK
+    def _expected_seconds(self, trainer: Trainer, method: Any) -> float:
+        """Return how long the drawing of what a score takes will take: by the last grid, or by a few images."""
+        grids = (one for one in trainer.callbacks if isinstance(one, SampleGrid))  # type: ignore[attr-defined]
+        chunk = next((one.spacing.last / -(-one.count // CHUNK) for one in grids if one.spacing.last), None)
+        if chunk is None or trainer.world_size > 1:
+            # Of several processes the first alone draws grids, and all must come to the same decisions.
+            before = self.spacing.seconds
+            conditions = None if self._conditions is None else self._conditions[:CHUNK]
+            with self.spacing.measured(trainer):
+                sample_images(method.sample, CHUNK, self.evaluator.seed, conditions)
+            chunk = self.spacing.seconds - before
+        return chunk * self.evaluator.count / CHUNK
 
     def _score(self, trainer: Trainer, method: Any) -> None:
         scores = self.evaluator.score_method(

@@ -34,7 +34,7 @@ class Pictures(Callback):
             TrainingError: the method has diverged, which is no fault of the picture.
         """
         try:
-            with self.spacing.measured():
+            with self.spacing.measured(trainer):
                 self.draw(trainer, method)
         except TrainingError:
             raise

@@ -19,7 +19,7 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
-from genbench.callbacks.spacing import watching_seconds
+from genbench.callbacks.spacing import what_it_took
 from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices
@@ -212,8 +212,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
         publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
     share = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
     print(f"trained {share} in {duration(clock.seconds)}: {folder.path}")
-    watching = watching_seconds(trainer)
-    print(f"of that pictures and scores took {duration(watching)} ({watching / max(clock.seconds, 1e-9):.0%})")
+    print(what_it_took(trainer, clock.seconds))
     for stem, what in (("step", "samples"), ("interpolation", "walks"), ("nearest", "nearest training images")):
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
