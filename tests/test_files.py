@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genbench.files import write_json, written_whole
+from genbench.files import taken_back, write_json, written_whole
 
 
 def test_files_are_whole_or_as_they_were(tmp_path: Path) -> None:
@@ -53,3 +53,20 @@ def test_a_kill_between_two_names_is_mended_by_the_next_writing(tmp_path: Path) 
         new.write_text("two")
     assert (file.read_text(), previous.read_text()) == ("two", "one")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last", "previous"]
+
+
+def test_folders_that_were_made_for_what_failed_are_taken_back(tmp_path: Path) -> None:
+    def download(root: Path, *files: str) -> None:
+        with taken_back(root / "MNIST" / "raw"):
+            (root / "MNIST" / "raw").mkdir(parents=True)
+            for name in files:
+                (root / name).touch()
+            raise OSError("no network")
+
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OSError, match="no network"):
+        download(tmp_path / "there" / "mistyped")
+    assert not list((tmp_path / "there").iterdir())
+    with pytest.raises(OSError, match="no network"):
+        download(tmp_path / "kept", "file")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["file"]

@@ -42,6 +42,22 @@ def written_whole(path: Path, *, shared: bool = False, previous: Path | None = N
     flush(path.parent)
 
 
+@contextmanager
+def taken_back(folder: Path) -> Iterator[None]:
+    """On an error take away what was made of a folder and those above it, as far as nothing lies in them.
+
+    For a download below a mistyped folder, which would else be there when it has failed.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
 def keep_as(path: Path, previous: Path) -> None:
     """Give a file a second name, in place of what had that name, so that it is never without its first.
 

@@ -16,7 +16,8 @@ import torch
 from genbench.data.base import ImageData, Split
 from genbench.data.resize import resize
 from genbench.data.store import ImageStore
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
+from genbench.files import taken_back
 
 _FOLDER = "cifar-10-batches-py"
 _ARCHIVE = "cifar-10-python.tar.gz"
@@ -73,10 +74,11 @@ class CIFAR10(ImageData):
         from torchvision.datasets.utils import download_url
 
         try:
-            download_url(TORCHVISION.url, str(self.root), _ARCHIVE, _MD5)
+            with taken_back(self.root):
+                download_url(TORCHVISION.url, str(self.root), _ARCHIVE, _MD5)
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+                f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({first_line(error)}): {where}"
             ) from error
 
     def load(self, split: Split) -> ImageStore:

@@ -15,7 +15,8 @@ from torch import Tensor
 from genbench.data.base import ImageData, Split
 from genbench.data.resize import resize
 from genbench.data.store import ImageStore
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
+from genbench.files import taken_back
 
 _FILES: dict[Split, tuple[str, str, int]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", 60_000),
@@ -66,10 +67,11 @@ class MNIST(ImageData):
         from torchvision import datasets  # heavy, and needed for a download alone
 
         try:
-            datasets.MNIST(str(self.root), download=True)
+            with taken_back(self.root / "MNIST" / "raw"):
+                datasets.MNIST(str(self.root), download=True)
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"MNIST is not under data.root={self.root} and can't be downloaded ({error}): {where}"
+                f"MNIST is not under data.root={self.root} and can't be downloaded ({first_line(error)}): {where}"
             ) from error
 
     def load(self, split: Split) -> ImageStore:
