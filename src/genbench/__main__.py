@@ -103,7 +103,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    if arguments.help and not arguments.is_named:
+    if arguments.help and not arguments.is_named and not arguments.words:
         return _print(_parser().format_help().rstrip("\n"))
     if arguments.verb not in VERBS:
         raise UserError(f"there is no verb {arguments.verb!r}{near(arguments.verb, VERBS)}")
@@ -176,12 +176,12 @@ def _run_sweep(verb: str, overrides: list[str]) -> None:
     interrupts.answer_by_exception()
     errors: list[UserError] = []
 
-    def run(composed: DictConfig) -> None:
-        # One run of a sweep that the user must mend does not keep the others from running.
+    def run(_: DictConfig) -> None:
+        # What Hydra composes knows nothing of what a method brings along: it is for the launcher alone.
         own = list(HydraConfig.get().overrides.task)
-        launcher = composed and HydraConfig.get().launcher._target_
+        launcher = HydraConfig.get().launcher._target_
+        # One run of a sweep that the user must mend does not keep the others from running.
         try:
-            # Hydra's composition knows nothing of what a method brings along, and was needed for the launcher alone.
             task(config.check(verb, own), own)
         except UserError as error:
             if launcher != _IN_THIS_PROCESS:

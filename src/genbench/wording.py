@@ -1,6 +1,12 @@
 """How numbers and commands are put for people, the same everywhere."""
 
 import shlex
+from pathlib import Path
+
+
+def shown(path: Path) -> str:
+    """Return a path as one names it in the working directory: relative where it lies in it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def for_pasting(verb: str, **settings: object) -> str:

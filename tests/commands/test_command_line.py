@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
-from genbench.__main__ import main
-from genbench.config import CONF, options
+from genbench.__main__ import VERBS, main
+from genbench.config import CONF, check, options
+from genbench.config.comments import read_settings
 from tests.conftest import NETWORKS, SMALL
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
@@ -87,7 +89,6 @@ MISTAKES = [
     (["+metrics.weights=/x"], "metrics.weights has no effect with metrics.extractor=digits"),
     (["hydra.run.dir=/x"], "hydra.run.dir has no effect here"),
     (["hydra/launcher=slurm"], "hydra/launcher has an effect with -m alone"),
-    (["-m", "hydra/launcher=slurm", "seed=0,1"], "there is no sbatch on this machine"),
     (["-m", "hydra/launcher=nonsense", "seed=0,1"], "the sweep can't be launched"),
     (["trainer.gradient_clip_val=1"], "trainer.gradient_clip_val has no effect here: methods optimise by hand"),
     (["trainer.max_steps=5"], "steps=N says how long a run is"),
@@ -123,12 +124,12 @@ def test_answers_come_quickly(command_line: CommandLine, arguments: list[str]) -
     assert min(seconds() for _ in range(3)) < 1.5
 
 
-def test_list_names_everything_with_a_line_each(command_line: CommandLine) -> None:
-    result = command_line("list", env=os.environ | {"COLUMNS": "200"})
-    assert result.returncode == 0
-    for group in ("experiment", "method", "data"):
+def test_list_names_everything_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    for group in ("experiment", "method", "data", "network", "sampler", "metrics", "logger", "trainer"):
         for name in options(group):
-            line = re.search(rf"^ *{group}={name} +(\S.*)$", result.stdout, re.MULTILINE)
+            line = re.search(rf"^ *{group}={name} +(\S.*)$", listed, re.MULTILINE)
             assert line, name
             assert len(line[1]) > 10
 
@@ -143,11 +144,70 @@ def test_a_reader_who_has_enough_is_no_mistake(arguments: list[str]) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_every_experiment_composes_and_fits_its_classes(command_line: CommandLine) -> None:
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"list"}))
+def test_help_says_what_each_setting_of_a_verb_means(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for setting in read_settings(CONF / f"{verb}.yaml").values():
+        if "." not in setting.key and setting.key != "data":
+            line = re.search(rf"^  {setting.key} +(\S+) +(\S.*)$", shown, re.MULTILINE)
+            assert line, setting.key
+            assert line[2] == setting.comment
+            assert len(line[2]) > 10
+
+
+def test_help_is_of_what_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "method=ddpm", "sampler=ddim", "sampler.steps=7", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^  sampler.steps +7 +network calls$", shown, re.MULTILINE)
+    # What the file says nothing of, the class does.
+    assert re.search(r"^  network.denoiser.heads +1 +of each self-attention$", shown, re.MULTILINE)
+    assert re.search(r"^  or method=.*\bgan\b", shown, re.MULTILINE)
+    assert re.search(r"^  trainer.precision .*one of .*bf16-mixed", shown, re.MULTILINE)
+    assert main(["train", "method=dpm", "--help"]) == 2
+
+
+def test_every_experiment_composes_and_fits_its_classes() -> None:
     for name in options("experiment"):
-        result = command_line("--cfg", f"experiment={name}")
-        assert result.returncode == 0, result.stderr
-        assert f"name: {name}" in result.stdout
+        assert check("train", [f"experiment={name}"]).name == name
+
+
+def test_without_slurm_a_launcher_for_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["-m", "hydra/launcher=slurm", "seed=0,1"]) == 2
+    assert "there is no sbatch on this machine" in capsys.readouterr().err
+
+
+def test_a_sweep_over_odd_paths_and_methods_makes_each_run_where_it_belongs(tmp_path: Path) -> None:
+    small = ["debug=true", "trainer.accelerator=cpu", "data.size=8", "steps=1", "callbacks.grid=null"]
+    words = [*small, "callbacks.nearest=null", "method=gan,vae", f"output={tmp_path}/a\\,b =[c]", "sweep=s"]
+    assert main(["-m", *words]) == 0
+    folders = sorted((tmp_path / "a,b =[c]" / "s").iterdir())
+    methods = [yaml.safe_load((folder / "config.yaml").read_text())["method"]["_target_"] for folder in folders]
+    assert sorted(method.rpartition(".")[2] for method in methods) == ["GAN", "VAE"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a,b =[c]"]
+    assert not list(Path.cwd().iterdir())
+
+
+def test_the_last_line_of_a_sweep_file_is_run_without_a_line_break(tmp_path: Path) -> None:
+    """The array's length as slurm/README.md has it, and the words of the last task as sweep.sbatch reads them."""
+    sweep = tmp_path / "sweep.txt"
+    sweep.write_bytes(b"seed=0 name='a b'\r\nseed=1 name='c d'")
+    said = re.search(r'--array=1-"\$\((.*? )sweep.txt\)"', (ROOT / "slurm" / "README.md").read_text())
+    assert said
+    count = subprocess.run(["bash", "-c", f"{said[1]}{sweep}"], capture_output=True, text=True, check=True).stdout
+    assert count.strip() == "2"
+    (tmp_path / "srun").write_text('#!/bin/sh\nprintf "<%s>" "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    for task, words in (("1", "<seed=0><name=a b>"), ("2", "<seed=1><name=c d>")):
+        environment = os.environ | {"SLURM_ARRAY_TASK_ID": task, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        result = subprocess.run(
+            ["bash", str(ROOT / "slurm" / "sweep.sbatch"), str(sweep)],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert f"<train>{words}<sweep=sweep>" in result.stdout
 
 
 def test_an_unwritable_output_is_named(command_line: CommandLine, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from genbench.data.prepare_progress import human_bytes
 from genbench.data.prepared import PreparedData
 from genbench.data.shards import read_manifest
 from genbench.errors import UserError
+from genbench.wording import shown
 
 
 def main(config: DictConfig) -> None:
@@ -40,7 +41,7 @@ def main(config: DictConfig) -> None:
                 human_bytes(sum(file.stat().st_size for file in folder.iterdir())),
                 f"{manifest['seconds']:.1f}",
             )
-            folders.append(f"{manifest['split']}: {folder}")
+            folders.append(f"{manifest['split']}: {shown(folder)}")
     Console().print(table)
     print("\n".join(folders))
 
