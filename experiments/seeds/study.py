@@ -44,10 +44,10 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", help="run folders, or patterns of them")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
-    found: dict[str, Scored] = {}
-    for run, scores in common_scores(map(read_run, find_runs(arguments.runs)), SCORE):
-        found.setdefault(run.experiment, []).append((run, scores))
-    several = {name: runs for name, runs in found.items() if len(runs) > 1}
+    found: dict[str, list[RunRecord]] = {}
+    for run in map(read_run, find_runs(arguments.runs)):
+        found.setdefault(run.experiment, []).append(run)
+    several = {name: scored for name, runs in found.items() if len(scored := common_scores(runs, SCORE)) > 1}
     if not several:
         raise UserError("no experiment has two runs with scores: train it with several seeds")
     rows = sorted((summarise(name, runs) for name, runs in several.items()), key=lambda row: float(row["mean"]))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,6 +87,18 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read: {error}") from error
     return content
+
+
+def set_aside(path: Path, why: object) -> None:
+    """Give a damaged file another name, so that a new one can be written, and say so.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    names = (path.with_name(f"{path.stem}.damaged{number or ''}{path.suffix}") for number in range(1000))
+    aside = next(name for name in names if not name.exists())
+    os.replace(path, aside)
+    print(f"genbench: warning: {why}; it is kept as {aside}", file=sys.stderr, flush=True)
 
 
 def leads_out(name: str) -> bool:

@@ -14,8 +14,9 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from genbench.errors import first_line
 from genbench.figures.grid import save_image
-from genbench.files import written_whole
+from genbench.files import set_aside, written_whole
 from genbench.vocabulary import SECTIONS
 
 _PAUSE = 5.0
@@ -187,8 +188,13 @@ class CSVTable(Logger):
     def _reopen(self, step: int) -> None:
         self._opened = True
         self._columns = ["step"]
-        if self.path.exists():
+        if not self.path.exists():
+            return
+        try:
             with self.path.open(newline="") as file:
                 reader = csv.DictReader(file)
-                self._columns = list(reader.fieldnames or ["step"])
-                self._rows = [row for row in reader if int(row["step"]) < step]
+                rows = [row for row in reader if int(row["step"]) < step]
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            set_aside(self.path, f"{self.path} is damaged ({first_line(error)})")
+            return
+        self._columns, self._rows = list(reader.fieldnames or ["step"]), rows

@@ -6,14 +6,13 @@ checkpoints and under other protocols stand beside them, in `others`, the newest
 
 import fcntl
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from genbench.errors import UserError
-from genbench.files import read_json, write_json
+from genbench.files import read_json, set_aside, write_json
 
 Row = dict[str, Any]
 """Scores: `values` and `protocol`, with `checkpoint`, `step`, `real_test_images` and other facts."""
@@ -99,9 +98,7 @@ def _add(path: Path, row: Row, is_row: Callable[[Any], bool], join: Callable[[Ro
         try:
             old = _read(path, is_row)
         except UserError as error:
-            aside = _free_name(path)
-            os.replace(path, aside)
-            print(f"genbench: warning: {error}; it is kept as {aside}", file=sys.stderr, flush=True)
+            set_aside(path, error)
             old = []
         newest, *others = join(row, old)
         write_json(newest | ({"others": others} if others else {}), path)
@@ -124,11 +121,6 @@ def _is_scores(row: Any) -> bool:
         and all(isinstance(value, int | float) for value in part["values"].values())
         for part in (row, *([real] if isinstance(real, dict) else []))
     )
-
-
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.stem}.damaged{number or ''}{path.suffix}") for number in range(1000))
-    return next(name for name in names if not name.exists())
 
 
 @contextmanager

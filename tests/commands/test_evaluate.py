@@ -58,6 +58,15 @@ def test_scores_of_a_run_that_goes_on_do_not_replace_those_of_before(run: Path) 
     assert of(run) == [("last", 6, 64), ("last", 4, 64)]
 
 
+@pytest.mark.parametrize("content", ["step,images\nx,1\n", "images\n1\n", "step,images\n2,1\n\0,3\n"])
+def test_a_run_with_a_damaged_table_goes_on(run: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    (run / "metrics.csv").write_text(content)
+    assert main(["train", f"run={run}", "steps=6"]) == 0
+    assert f"it is kept as {run / 'metrics.damaged.csv'}" in capsys.readouterr().err
+    assert (run / "metrics.damaged.csv").read_text() == content
+    assert of(run)[0] == ("last", 6, 64)
+
+
 def test_a_curve_stands_there_with_its_protocol(run: Path) -> None:
     score(run, "checkpoint=all", "count=30")
     assert of(run) == [("step_0000004", 4, 30), ("step_0000002", 2, 30), ("last", 4, 64)]

@@ -1,18 +1,22 @@
 """`sample`: a folder a set, in which nothing else lies, which is continued where it was stopped."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from genbench.__main__ import main
 from genbench.commands import sample, sample_folder
+from genbench.commands.sample_folder import choose_sample_folder
 from genbench.randomness import CHUNK
 
 Sample = Callable[..., Path]
@@ -45,6 +49,34 @@ def test_what_makes_a_set_differ_is_in_its_name(run: Path, draw: Sample) -> None
         "best_step4_seed0", "step_0000002_seed0",
     ]  # fmt: skip
     assert all(len(files(folder)) == 5 for folder in folders)
+
+
+def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) -> None:
+    own = {"sampler": {"_target_": "genbench.diffusion.samplers.ddim", "steps": 50}, "method": {"guidance": 0.0}}
+    mask = tmp_path / "my mask.png"
+    mask.write_bytes(b"a picture")
+    folder: Any = SimpleNamespace(samples=tmp_path / "samples", read_config=lambda: OmegaConf.create(own))
+
+    def name(settings: dict[str, Any] | None = None, **asked: Any) -> str:
+        run: Any = SimpleNamespace(
+            folder=folder, settings=OmegaConf.create(own | (settings or {})), step=7, method=torch.nn.Linear(2, 2),
+            data=SimpleNamespace(image_shape=(1, 8, 8)),
+        )  # fmt: skip
+        config = dict.fromkeys(("out", "label", "mask", "sources"))
+        config |= {"checkpoint": "last", "seed": 0, "count": 5, "back": False} | asked
+        return choose_sample_folder(run, OmegaConf.create(config)).path.name
+
+    other = {"sampler": {"_target_": "genbench.diffusion.samplers.ddim", "_partial_": True, "steps": 9, "eta": 1.0}}
+    assert name() == name({"method": {"guidance": 0.0}}) == "last_step7_seed0"
+    assert name({"method": {"guidance": 2.5}}) == "last_step7_seed0_guidance2.5"
+    assert name(other) == "last_step7_seed0_ddim-steps9-eta1.0"
+    assert name(mask="left") == "last_step7_seed0_mask-left"
+    assert re.fullmatch(r"last_step7_seed0_mask-my-mask-[0-9a-f]{6}", name(mask=str(mask)))
+    assert name(back=True) == "last_step7_seed0_back"
+    # Two folders of one name, and a name as long as a path may be.
+    assert re.fullmatch(r"last_step7_seed0_sources-photos-[0-9a-f]{6}", name(sources="a/photos"))
+    assert name(sources="a/photos") != name(sources="b/photos")
+    assert len(name(sources="x" * 200)) < 100
 
 
 def test_a_run_that_goes_on_gets_folders_of_its_own(run: Path, draw: Sample) -> None:
