@@ -31,8 +31,8 @@ VERBS = {
 _IN_THIS_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 _EXAMPLES = """paths (data.root=, run=, out=, ...) are taken as they are: no blank, comma, bracket or quote in them
-means anything beyond what your shell makes of it, and ~ is your home folder. With -m, and in a list
-[a,b], a comma separates paths, and \\, is a comma.
+means anything beyond what your shell makes of it, and ~ is your home folder. With -m, and in
+runs=[a,b], a comma separates paths, and \\, is a comma.
 
 examples:
   python -m genbench                                    a GAN on scikit-learn's digits

@@ -78,7 +78,7 @@ def test_a_refused_training_leaves_nothing_and_tells_of_no_run_folder(
         (["data=mnist", f"data.root={nowhere}", "data.download=false"], "MNIST is not complete"),
         (["data.batch_size=100000"], "data.batch_size must be from 1 to the 1442 training images"),
         (["trainer.max_time=soon"], "trainer: "),
-        (["method=pix2pix"], "takes pairs of images"),
+        (["method=pix2pix", "data=digits", "data.size=32"], "takes pairs of images"),
     ):
         assert main(["steps=1", "trainer.accelerator=cpu", *words]) == 2
         said = capsys.readouterr()

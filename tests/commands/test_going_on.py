@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from genbench.__main__ import main
+from genbench.commands.place import settings_hash
 from genbench.config import as_overrides, check
 from genbench.errors import UserError
 from tests.commands.test_train import last_checkpoint
@@ -105,3 +106,13 @@ def test_a_gan_begun_on_one_device_goes_on_with_two(
     )
     assert more.returncode == 0, more.stderr
     assert last_checkpoint(folder)["global_step"] == 4
+
+
+def test_a_sweep_finds_its_runs_from_every_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        hashes.add(settings_hash(check("train", ["data=mnist", "sweep=s"])))
+    assert len(hashes) == 1
+    assert settings_hash(check("train", ["data=mnist", "sweep=s", "seed=1"])) not in hashes

@@ -88,5 +88,11 @@ def test_a_path_that_can_not_be_one_is_named(word: str, message: str) -> None:
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["[a,b]", "{a: b}", "'a'", "1.5", "true", "a,b"])
+def test_a_relative_path_may_look_like_a_value(name: str) -> None:
+    config = compose_config("train", ["data=mnist", *as_overrides([f"data.root={name}"], multirun=False)])
+    assert config.data.root == os.path.abspath(name)
+
+
 def test_null_is_no_path() -> None:
     assert compose_config("sample", as_overrides(["run=x", "out=null"], multirun=False)).out is None

@@ -65,7 +65,7 @@ def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:
             fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if fits:
             return
-    choices = [str(kind.value) for kind in kinds if isinstance(kind, Choice)]
+    choices = list(dict.fromkeys(str(kind.value) for kind in kinds if isinstance(kind, Choice)))
     others = [kind for kind in kinds if not isinstance(kind, Choice)]
     # To Python an int is no float; to a person it is a number.
     names = [_NAMES.get(kind, str(kind)) for kind in others if (kind, float) != (int, float) or float not in kinds]

@@ -13,7 +13,10 @@ from genbench.config.paths import PATHS, check_text
 from genbench.config.trainer import is_argument
 
 VERBATIM = frozenset(PATHS)
-"""The keys whose values are taken as they are."""
+"""The keys whose values are taken as they are; a text that is no path, such as a prompt, would stand here too."""
+
+_LISTS = ("runs",)
+"""Those that may be several, `[a,b]`."""
 
 _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DOTALL)
 
@@ -21,8 +24,8 @@ _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DO
 def as_overrides(words: list[str], multirun: bool) -> list[str]:
     """Return the overrides of Hydra that words `key=value` mean.
 
-    Of a verbatim key `null` alone is no text, and `[a,b]` is a list; in a list and with `-m` a comma separates values,
-    and `\\,` is a comma. A path called `null` is `./null`. An argument of Lightning's Trainer needs no `+`.
+    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]`, a
+    comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`.
     """
     return [_as_override(word, multirun) for word in words]
 
@@ -48,7 +51,7 @@ def _as_override(word: str, multirun: bool) -> str:
     prefix, key, value = found["prefix"], found["key"], found["value"]
     if key in VERBATIM:
         check_text(value, key)
-        return f"{prefix}{key}={_quoted(value, multirun)}"
+        return f"{prefix}{key}={_quoted(value, key in _LISTS, multirun)}"
     if key == "debug" and value.lower() in ("true", "false"):
         # A group whose option has the name of a truth value.
         return 'debug="true"' if value.lower() == "true" else "~debug"
@@ -57,8 +60,8 @@ def _as_override(word: str, multirun: bool) -> str:
     return word
 
 
-def _quoted(value: str, multirun: bool) -> str:
-    if value.startswith("[") and value.endswith("]"):
+def _quoted(value: str, may_be_list: bool, multirun: bool) -> str:
+    if may_be_list and value.startswith("[") and value.endswith("]"):
         return "[" + ",".join(map(_quote, _split(value[1:-1]))) + "]"
     return ",".join(map(_quote, _split(value))) if multirun else _quote(value)
 
