@@ -5,16 +5,19 @@ from importlib import import_module
 
 from omegaconf import DictConfig
 
+_ASK_FOR_OVERRIDES = ("train", "evaluate")
+
 
 def load(verb: str) -> Callable[[DictConfig, Sequence[str]], None]:
     """Return the function that runs a verb on its composed configuration; this imports what the verb needs.
 
-    The function takes the overrides that led to the configuration, too: a training keeps them in its manifest.
+    The function takes the overrides that led to the configuration, too: a training keeps them in its manifest, an
+    evaluation refuses those that would have no effect.
     """
     main = import_module(f"genbench.commands.{verb}").main
 
     def run(config: DictConfig, overrides: Sequence[str]) -> None:
-        if verb == "train":
+        if verb in _ASK_FOR_OVERRIDES:
             main(config, [*overrides])
         else:
             main(config)

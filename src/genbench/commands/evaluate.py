@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -29,22 +28,26 @@ from genbench.metrics.reference import refuse_one_picture
 from genbench.runs import RunFolder
 from genbench.score_file import read_scores
 
-_OF_RUNS = ("seed", "guidance", "sampler", "checkpoint", "against", "likelihood")
+_OF_RUNS = ("seed", "guidance", "sampler", "checkpoint", "against", "likelihood", "metrics.seed", "metrics.count")
 """Settings that say nothing of images that are there."""
 
 _QUIET = 5.0
 """Seconds of work that say nothing of how far they are where there is no terminal."""
 
 
-def main(config: DictConfig) -> None:
+def main(config: DictConfig, overrides: list[str]) -> None:
     """Score what the configuration names, print a table and write `scores.json`.
+
+    Args:
+        config: composed and checked.
+        overrides: of Hydra, which led to it.
 
     Raises:
         UserError: the run folder, the samples or a setting does not do, or the scores can't be written.
     """
     if (config.run is None) == (config.images is None):
         raise UserError("evaluate needs either run=FOLDER, or images=PATH with data=..., such as data=cifar10")
-    _refuse_idle(config)
+    _refuse_idle(config, overrides)
     path = _target(config)
     with Processes() as processes:
         if config.images is not None:
@@ -65,24 +68,15 @@ def _saving(path: Path) -> Iterator[None]:
         raise UserError(f"the scores above could not be saved: {path}: {error.strerror}") from error
 
 
-def _refuse_idle(config: DictConfig) -> None:
+def _refuse_idle(config: DictConfig, overrides: list[str]) -> None:
     """Refuse what would have no effect on what is scored.
 
     Raises:
         UserError: there is something of the kind.
     """
-    set_here = {override.lstrip("+").partition("=")[0] for override in HydraConfig.get().overrides.task}
+    set_here = {override.lstrip("+").partition("=")[0] for override in overrides}
     if config.images is not None:
-        idle: tuple[str, ...] = (
-            "seed",
-            "guidance",
-            "sampler",
-            "checkpoint",
-            "against",
-            "likelihood",
-            "metrics.seed",
-            "metrics.count",
-        )
+        idle: tuple[str, ...] = _OF_RUNS
         what = f"images={config.images}, which are drawn already (count=N takes the first N)"
     elif config.against is not None or config.checkpoint == "all":
         idle = ("likelihood",)
