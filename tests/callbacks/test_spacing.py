@@ -28,7 +28,13 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr("genbench.callbacks.spacing.seconds_of", lambda trainer: now[0])
 
     def run(callback: Any, act: str, steps: int, step_seconds: float, cost: float, first: int = 1) -> Any:
-        trainer: Any = SimpleNamespace(global_step=0, max_steps=steps, is_global_zero=True, world_size=1)
+        trainer: Any = SimpleNamespace(
+            strategy=SimpleNamespace(broadcast=lambda value: value),
+            global_step=0,
+            max_steps=steps,
+            is_global_zero=True,
+            world_size=1,
+        )
         at: list[int] = []
 
         def spend(*arguments: Any) -> None:

@@ -9,8 +9,6 @@ import pytest
 from PIL import Image
 
 from genbench.__main__ import main
-from genbench.commands.place import settings_hash
-from genbench.config import compose_config
 from genbench.methods.gan import GAN
 from genbench.runs import RunFolder
 
@@ -50,7 +48,7 @@ def manifest_of(run: Path) -> dict:
     return json.loads((run / "manifest.json").read_text())
 
 
-def runs_of(name: str = "gan_digits") -> list[Path]:
+def runs_of(name: str = "gan_image_folder") -> list[Path]:
     return sorted(Path("outputs", name).iterdir())
 
 
@@ -75,20 +73,6 @@ def test_a_sweep_over_data_trains_a_run_of_each_and_a_copy_is_the_same(capsys: p
     assert described[0]["parts"] == {
         "train": {"images": 16, "by_class": [8, 8], "sha256": described[0]["parts"]["train"]["sha256"]}
     }
-
-
-def test_a_sweep_of_an_earlier_version_goes_on_where_it_was(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [*WORDS, "sweep=x", f"data.root={make_classes(Path('one'), 'a b')}"]
-    assert main(words) == 0
-    (run,) = runs_of("x")
-    # Earlier versions did not hash the data, nor knew them in the manifest.
-    earlier = run.rename(run.with_name(f"gan_digits_seed0_{settings_hash(compose_config('train', words), None)}"))
-    (earlier / "manifest.json").write_text(json.dumps(manifest_of(earlier) | {"data": {"name": "image_folder"}}))
-    assert main(words) == 0
-    assert runs_of("x") == [earlier]
-    assert "left as it is" in capsys.readouterr().out
-    assert main([*words, f"data.root={make_classes(Path('two'), 'a b', seed=10)}"]) == 0
-    assert len(runs_of("x")) == 2
 
 
 @pytest.fixture

@@ -113,6 +113,6 @@ def test_a_sweep_finds_its_runs_from_every_working_directory(tmp_path: Path, mon
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        hashes.add(settings_hash(check("train", ["data=mnist", "sweep=s"]), None))
+        hashes.add(settings_hash(check("train", ["data=mnist", "sweep=s"]), "the same"))
     assert len(hashes) == 1
     assert settings_hash(check("train", ["data=mnist", "sweep=s", "seed=1"])) not in hashes

@@ -60,7 +60,8 @@ class OnlineScores(Callback):
                 return
             if self.spacing.is_unknown(trainer):
                 self.spacing.expect(self._expected_seconds(trainer, pl_module))
-            if not self.spacing.allows(trainer):
+            # All processes score together, so they go by the first one's clock.
+            if not trainer.strategy.broadcast(self.spacing.allows(trainer)):
                 return
         self.score_now(trainer, pl_module)
 

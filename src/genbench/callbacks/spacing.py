@@ -42,12 +42,11 @@ class Spacing:
         """What the last one took; None before the first."""
 
     def allows(self, trainer: Trainer) -> bool:
-        """Whether there is time for the next one; all processes of a run get the answer of the first."""
+        """Whether there is time for the next one, by this process's clock: who draws together must agree on one."""
         elapsed = seconds_of(trainer)
         if self.share == 1 or elapsed is None:
             return True
-        allowed = self.last is None or self.seconds + self.last <= self.share * elapsed + _FREE
-        return bool(trainer.strategy.broadcast(allowed)) if trainer.world_size > 1 else allowed
+        return self.last is None or self.seconds + self.last <= self.share * elapsed + _FREE
 
     def is_unknown(self, trainer: Trainer) -> bool:
         """Whether nobody knows yet what the next one costs, and somebody should."""

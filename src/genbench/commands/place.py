@@ -57,7 +57,9 @@ def choose_folder(config: DictConfig, data: ImageData) -> RunFolder:
     seen = data.describe()["sha256"]
     job = SLURMEnvironment.job_id()
     if config.sweep is not None:
-        return _earlier_folder(config, data) or _told_by_settings(config, seen)
+        return RunFolder(
+            Path(config.output, config.sweep, f"{config.name}_seed{config.seed}_{settings_hash(config, seen)}")
+        )
     if job is not None:
         return RunFolder(Path(config.output, config.name, f"job{job}_seed{config.seed}_{settings_hash(config, seen)}"))
     return RunFolder(_new_folder(config))
@@ -95,12 +97,12 @@ def refuse_changed_data(
     )
 
 
-def settings_hash(config: DictConfig, data: str | None) -> str:
+def settings_hash(config: DictConfig, data: str) -> str:
     """Return eight letters that tell a run's settings from others', wherever and on whatever it runs.
 
     Args:
         config: the run's.
-        data: what tells the images that it sees from others; None as earlier versions had it.
+        data: what tells the images that it sees from others.
     """
     content = OmegaConf.to_container(config, resolve=True)
     assert isinstance(content, dict)
@@ -113,26 +115,8 @@ def settings_hash(config: DictConfig, data: str | None) -> str:
     for evaluator in evaluators:
         for key in ("cache", "weights"):
             (evaluator or {}).pop(key, None)
-    if data is not None:
-        itself["data"]["sha256"] = data
+    itself["data"]["sha256"] = data
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _told_by_settings(config: DictConfig, data: str | None) -> RunFolder:
-    return RunFolder(
-        Path(config.output, config.sweep, f"{config.name}_seed{config.seed}_{settings_hash(config, data)}")
-    )
-
-
-def _earlier_folder(config: DictConfig, data: ImageData) -> RunFolder | None:
-    """Return the folder of this run if an earlier version began it, whose folders did not tell what data a run saw."""
-    folder, now = _told_by_settings(config, None), data.describe()
-    # Earlier versions sorted classes as texts: where that gives other numbers, it is another run.
-    same_numbers = now.get("classes", []) == sorted(now.get("classes", []))
-    if not (folder.config_file.is_file() and same_numbers) or differences(folder.read_data(), now):
-        return None
-    roots = [OmegaConf.select(one, "data.root") for one in (folder.read_config(), config)]
-    return folder if roots[0] == roots[1] else None
 
 
 def _new_folder(config: DictConfig) -> Path:
