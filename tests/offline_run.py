@@ -1,6 +1,7 @@
 """Read what W&B keeps of an offline run: a log of LevelDB's format, of W&B's own records."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,16 @@ class OfflineRun:
 
 
 def read_offline_runs(folder: Path) -> list[OfflineRun]:
-    """Return the sessions of a run folder, in the order in which they began."""
-    return [read_offline_run(file) for file in sorted(folder.glob("wandb/offline-run-*/*.wandb"))]
+    """Return the sessions of a run folder, in the order in which they began.
+
+    W&B writes in a process of its own, which on a busy machine may be late: the record of the end comes last.
+    """
+    end = time.monotonic() + 30
+    while True:
+        found = [read_offline_run(file) for file in sorted(folder.glob("wandb/offline-run-*/*.wandb"))]
+        if all(run.exit_code is not None for run in found) or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
 
 
 def read_offline_run(file: Path) -> OfflineRun:

@@ -213,7 +213,7 @@ def describe_session() -> dict[str, Any]:
     packages = ("torch", "torchvision", "lightning", "torchmetrics", "hydra-core", "numpy")
     return {
         "genbench": genbench.__version__,
-        "revision": _revision(),
+        "revision": code_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "machine": {
             "system": platform.platform(),
@@ -242,7 +242,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _revision() -> str | None:
+def code_revision() -> str | None:
     """Return the commit of the checkout that the package lies in, with "-dirty" if it was changed; else None."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

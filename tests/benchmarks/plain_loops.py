@@ -5,6 +5,7 @@ and returns a step, which does not hold the method itself: that has an average o
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,10 +25,15 @@ def _images(data: ImageData, device: torch.device) -> Callable[[], Tensor]:
     images = data.store("train").images
 
     def draw() -> Tensor:
-        chosen = torch.randint(0, len(images), (data.batch_size,))
-        return images[chosen].to(device).float() / 127.5 - 1
+        return _scaled(images[torch.randint(0, len(images), (data.batch_size,))], device)
 
     return draw
+
+
+def _scaled(images: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda":
+        images = images.pin_memory()
+    return images.to(device, non_blocking=True).float() / 127.5 - 1
 
 
 def _average(network: torch.nn.Module, decay: float) -> AveragedModel:
@@ -101,9 +107,11 @@ def wgan_gp(method: Any, data: ImageData, move: Move = move) -> Step:
         with torch.no_grad():
             fake = generator(torch.randn(len(x), latent_dim, device=x.device))
         share = torch.rand(len(x), 1, 1, 1, device=x.device)
-        between = (share * x + (1 - share) * fake).requires_grad_()
-        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
+        between = (share * x + (1 - share) * fake.float()).requires_grad_()
+        # In float32, and by the network itself: what is compiled can't be differentiated twice.
+        with torch.autocast(x.device.type, enabled=False), torch.compiler.set_stance("force_eager"):
+            (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+            penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
         loss = critic(fake).mean() - critic(x).mean() + 10 * penalty
         move(optimizer_d, loss)
         done[0] += 1
@@ -128,7 +136,7 @@ def pix2pix(method: Any, data: ImageData, move: Move = move) -> Step:
 
     def step() -> None:
         chosen = torch.randint(0, len(targets), (data.batch_size,))
-        y, x = (images[chosen].to(device).float() / 127.5 - 1 for images in (targets, sources))
+        y, x = (_scaled(images[chosen], device) for images in (targets, sources))
         with torch.no_grad():
             fake = generator(x)
         real_logits, fake_logits = (discriminator(torch.cat([x, image], 1)) for image in (y, fake))
@@ -146,19 +154,20 @@ def pix2pix(method: Any, data: ImageData, move: Move = move) -> Step:
 
 def cyclegan(method: Any, data: ImageData, move: Move = move) -> Step:
     """There and back in both directions, each against a discriminator that is also shown older images."""
-    forth, back = method.generator.forth.train(), method.generator.back.train()
+    translators = method.generator.train()
+    forth, back = translators, partial(translators, back=True)
     d_x, d_y = (method.discriminator[name].train() for name in "xy")
     pool_x, pool_y, device = method.pool_x, method.pool_y, method.device
     store: Any = data.store("train")
     targets, sources = store.images, store.conditions
-    average = _average(method.generator, 0.999)
+    average = _average(translators, 0.999)
     optimizer_d = Adam([*d_x.parameters(), *d_y.parameters()], 2e-4, (0.5, 0.999))
-    optimizer_g = Adam([*forth.parameters(), *back.parameters()], 2e-4, (0.5, 0.999))
-    translators, discriminators = method.generator, method.discriminator
+    optimizer_g = Adam(translators.parameters(), 2e-4, (0.5, 0.999))
+    discriminators = method.discriminator
 
     def step() -> None:
         chosen = torch.randint(0, len(targets), (data.batch_size,))
-        y, x = (images[chosen].to(device).float() / 127.5 - 1 for images in (targets, sources))
+        y, x = (_scaled(images[chosen], device) for images in (targets, sources))
         with torch.no_grad():
             x_old, y_old = pool_x.exchange(back(y)), pool_y.exchange(forth(x))
         pairs = [(d_x(x), d_x(x_old)), (d_y(y), d_y(y_old))]

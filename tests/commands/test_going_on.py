@@ -115,4 +115,5 @@ def test_a_sweep_finds_its_runs_from_every_working_directory(tmp_path: Path, mon
         monkeypatch.chdir(tmp_path / name)
         hashes.add(settings_hash(check("train", ["data=mnist", "sweep=s"]), "the same"))
     assert len(hashes) == 1
-    assert settings_hash(check("train", ["data=mnist", "sweep=s", "seed=1"])) not in hashes
+    assert settings_hash(check("train", ["data=mnist", "sweep=s", "seed=1"]), "the same") not in hashes
+    assert settings_hash(check("train", ["data=mnist", "sweep=s"]), "other images") not in hashes

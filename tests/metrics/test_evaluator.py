@@ -29,6 +29,7 @@ class Colours(Digits):
 
     def load(self, split: Split) -> ImageStore:
         store = super().load(split)
+        self.image_shape = (3, *self.image_shape[1:])
         return ImageStore(store.images[:].expand(-1, 3, -1, -1), store.conditions)
 
 

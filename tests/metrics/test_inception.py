@@ -141,7 +141,9 @@ def test_scores_are_torch_fidelitys(weights: Path, side: int, channels: int) -> 
         ("precision", "precision"),
         ("recall", "recall"),
     ]:
-        assert ours[name] == pytest.approx(theirs[key], rel=1e-4), name
+        # On some CPUs rounding brings one image to the other side of a ball.
+        one_image = 1.01 / 30 if name in ("precision", "recall") else 0.0
+        assert ours[name] == pytest.approx(theirs[key], rel=1e-4, abs=one_image), name
 
 
 def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:

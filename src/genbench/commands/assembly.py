@@ -68,8 +68,18 @@ def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False)
 
 def compile_networks(method: GenerativeMethod) -> None:
     """Compile a method's networks in place: the names in a checkpoint stay, so whoever draws need compile nothing."""
-    for network in method.children():
+    for network in networks_of(method):
         network.compile()
+
+
+def networks_of(method: GenerativeMethod) -> list[torch.nn.Module]:
+    """Return the networks that a method calls: of several in a container each, as nobody calls the container itself."""
+    containers = (torch.nn.ModuleDict, torch.nn.ModuleList)
+    found: list[torch.nn.Module] = []
+    for child in method.children():
+        found += child.children() if isinstance(child, containers) else [child]
+    # Not what only remembers, such as CycleGAN's history of images.
+    return [network for network in found if next(network.parameters(), None) is not None]
 
 
 def allow_tf32(allowed: bool) -> None:

@@ -7,16 +7,16 @@ PIP_FIND_LINKS=FOLDER`.
 
 import subprocess
 import sys
-import sysconfig
 import tomllib
 import venv
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 _EXTRAS = ("bench",)
 _BUILT_FOR_A_TORCH = ("torchvision",)
+_MOST_SECONDS = 600.0
+"""Of one call of pip: torch with all of CUDA may come with it. On a lent machine with a clock, bring packages along."""
 
 
 class Interpreter:
@@ -49,12 +49,29 @@ class Interpreter:
         # What is there stays as it is: torch above all, which was built for this machine's driver.
         kept = Path(self.path).parent.parent / "kept.txt"
         kept.write_text("".join(f"{name(each)}=={version(name(each))}\n" for each in there))
-        pip = [sys.executable, "-m", "pip", "--python", self.path, "install", "--quiet", "--constraint", str(kept)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.path,
+            "install",
+            "--quiet",
+            "--retries",
+            "1",
+            "--constraint",
+            str(kept),
+        ]
         # All at once, as their versions belong together; if that can't be, each by itself.
         for group in [self.missing, *([requirement] for requirement in self.missing)]:
             if not self.missing:
                 break
-            if subprocess.run([*pip, *group], check=False, stdout=sys.stderr).returncode == 0:
+            try:
+                done = subprocess.run([*pip, *group], check=False, stdout=sys.stderr, timeout=_MOST_SECONDS)
+            except subprocess.TimeoutExpired:
+                # Where this is slow, the next would be, too.
+                break
+            if done.returncode == 0:
                 self.installed += group
                 self.missing = [requirement for requirement in self.missing if requirement not in group]
         self._take_back()
@@ -73,22 +90,22 @@ class Interpreter:
 
 def _overlay(folder: Path) -> str:
     """Return the Python of an environment that has all that this one has."""
-    if not (folder / "pyvenv.cfg").is_file():
-        venv.create(folder, symlinks=True, with_pip=False)
     python = folder / "bin" / "python"
+    asked = [python, "-c", "import sys; print(sys.version)"]
+    try:
+        is_whole = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip() == sys.version
+    except (OSError, subprocess.SubprocessError):
+        is_whole = False
+    if not is_whole:
+        venv.create(folder, clear=True, symlinks=True, with_pip=False)
     purelib = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     # Behind its own packages, so that what is installed here is found first.
-    Path(purelib, "_the_machines_own.pth").write_text("\n".join(dict.fromkeys(_places())) + "\n")
+    own = [place for place in sys.path if place.endswith(("site-packages", "dist-packages"))]
+    Path(purelib, "_the_machines_own.pth").write_text("\n".join(own) + "\n")
     return str(python)
-
-
-def _places() -> Iterable[str]:
-    for key in ("purelib", "platlib"):
-        yield sysconfig.get_path(key)
-    yield from (place for place in sys.path if place.endswith(("site-packages", "dist-packages")))
 
 
 def name(requirement: str) -> str:

@@ -12,13 +12,24 @@ from typing import Any
 import torch
 
 import genbench.commands.train  # noqa: F401  (whatever it can't be imported without is missing)
+from genbench.runs import code_revision
 from tests.benchmarks.turns import DEVICE
 
 _PACKAGES = ("lightning", "torchvision", "torchmetrics", "torch-fidelity", "diffusers", "hydra-core")
 
 
 def facts(tiny: bool) -> dict[str, Any]:
-    """Return the machine's name, by which its figures are kept, and the facts for the page."""
+    """Return the machine's name, by which its figures are kept, and the facts for the page.
+
+    Raises:
+        SystemExit: there is a card that torch can't use.
+    """
+    if DEVICE.type == "cpu" and not tiny and (driver := _driver()) != "unknown":
+        print(
+            f"there is a card (driver {driver}) that torch {torch.__version__} can't use; --tiny goes without",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
     if DEVICE.type == "cuda":
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
         device = f"{torch.cuda.get_device_name()}, {memory:.0f} GiB"
@@ -30,6 +41,7 @@ def facts(tiny: bool) -> dict[str, Any]:
         "software": f"torch {torch.__version__}, {software}, Python {platform.python_version()}",
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
         "date": str(date.today()),
+        "revision": (code_revision() or "unknown")[:12],
         "command": "make accelerator",
         "form": "tiny" if tiny or DEVICE.type == "cpu" else "full",
     }

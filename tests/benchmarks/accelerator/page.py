@@ -57,8 +57,15 @@ def _part(title: str, text: str, part: dict[str, Any]) -> Iterator[str]:
         yield f"- not reached in the time that there was: {'; '.join(missing)}"
     if "failed" in part:
         yield f"- **this part failed**: {cell(part['failed'])}"
-    if failed or missing or "failed" in part:
+    if "missed" in part:
+        yield "- there was no time for this part"
+    if failed or missing or "failed" in part or "missed" in part:
         yield ""
+    older = sorted(
+        {f"{row['date']} at {row['revision']}" for row in rows.values() if row.get("revision") and row.get("date")}
+    )
+    if len(older) > 1:
+        yield f"Measured on {'; '.join(older)}.\n"
 
 
 def cell(value: Any) -> str:
@@ -70,6 +77,6 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    # A bar would end the cell.
-    return str(value).replace("|", "\\|").replace("\n", " ")
+        return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+    # A bar would end the cell, and a browser would take what is in angles for its own.
+    return str(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -14,10 +14,12 @@ import os
 import sys
 import time
 import traceback
+from math import isfinite
 from typing import Any
 
 import torch
 
+from genbench.commands.processes import end_with_parent
 from genbench.commands.train import quieten
 from genbench.errors import first_line
 from tests.benchmarks.accelerator.form import Form
@@ -38,6 +40,8 @@ def main() -> int:
     # What libraries print goes to the log; the parent reads this.
     wire = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    # Its parent may be killed, and whoever holds the card then would measure beside this.
+    end_with_parent()
     quieten()
     if arguments.tiny:
         # Too small to gain from a second thread.
@@ -54,15 +58,22 @@ def main() -> int:
             continue
         say(begin=name)
         try:
-            figures = measure()
+            said = {"figures": _plain(measure())}
         except Exception as error:
             traceback.print_exc()
-            say(row=name, failed=f"{type(error).__name__}: {first_line(error)}")
-        else:
-            say(row=name, figures=figures)
+            said = {"failed": f"{type(error).__name__}: {first_line(error)}"}
+        say(row=name, **said)
         if not _is_well():
             return 3
     return 0
+
+
+def _plain(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return figures as JSON has them; what is not a number is said in words."""
+    plain = {key: value.item() if hasattr(value, "item") else value for key, value in figures.items()}
+    return {
+        key: str(value) if isinstance(value, float) and not isfinite(value) else value for key, value in plain.items()
+    }
 
 
 def _is_well() -> bool:

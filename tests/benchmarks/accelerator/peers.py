@@ -88,7 +88,8 @@ def _both(form: Form) -> tuple[Any, Any]:
         down_block_types=["AttnDownBlock2D" if here else "DownBlock2D" for here in attended],
         up_block_types=["AttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attended)],
     )
-    return method, peer.to(DEVICE)
+    # Ours has its channels last by default.
+    return method, peer.to(DEVICE, memory_format=torch.channels_last)
 
 
 def _figures(found: Comparison, ours: torch.nn.Module, peer: torch.nn.Module) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,9 +36,9 @@ def measure(form: Form) -> dict[str, Any]:
         f"trainer.sync_batchnorm={str(syncs).lower()}",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        _finish([_begin([*words, f"output={folder}/one"], {})])
+        _together([*words, f"output={folder}/one"], [{}], folder)
         port, both = _free_port(), [*words, *together, f"output={folder}/two"]
-        _finish([_begin(both, _environment(rank, port)) for rank in range(2)])
+        _together(both, [_environment(rank, port) for rank in range(2)], folder)
         one, two = (_steps_per_second(Path(folder, name)) for name in ("one", "two"))
     return {"steps/s, one process": one, "steps/s, two": two, "ratio": two / one, "SyncBatchNorm": syncs}
 
@@ -52,21 +53,34 @@ def _environment(rank: int, port: int) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": "0",
         "LOCAL_WORLD_SIZE": "1", "GROUP_RANK": str(rank), "TORCHELASTIC_RUN_ID": "accelerator",
     }  # fmt: skip
-    return common | {"NCCL_HOSTID": f"host{rank}", "NCCL_P2P_DISABLE": "1", "NCCL_SHM_DISABLE": "1"}
+    talk = {"NCCL_P2P_DISABLE": "1", "NCCL_SHM_DISABLE": "1", "NCCL_IB_DISABLE": "1", "NCCL_SOCKET_IFNAME": "lo"}
+    return common | talk | {"NCCL_HOSTID": f"host{rank}"}
 
 
-def _begin(words: list[str], own: dict[str, str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "genbench", *words]
-    return subprocess.Popen(command, env=environment() | own, stdout=2, stderr=subprocess.PIPE, text=True)
+def _together(words: list[str], environments: list[dict[str, str]], folder: str) -> None:
+    """Run a command in as many processes; if one fails the others would wait for it, so they are ended.
 
-
-def _finish(started: list["subprocess.Popen[str]"]) -> None:
-    # What only one of them says is read while the other writes little.
-    said = [process.communicate()[1] for process in started]
-    for process, words in zip(started, said, strict=True):
-        print(words, file=sys.stderr)
-        if process.returncode:
-            raise RuntimeError((words.strip() or "no word").splitlines()[-1])
+    Raises:
+        RuntimeError: one failed, with what it said last.
+    """
+    said = [Path(folder, f"said_{index}") for index in range(len(environments))]
+    started = []
+    for own, file in zip(environments, said, strict=True):
+        with file.open("w") as stream:
+            command = [sys.executable, "-m", "genbench", *words]
+            started.append(subprocess.Popen(command, env=environment() | own, stdout=2, stderr=stream))
+    try:
+        while any(process.poll() is None for process in started) and not any(process.poll() for process in started):
+            time.sleep(0.1)
+    finally:
+        failed = [index for index, process in enumerate(started) if process.poll()]
+        for process in started:
+            process.kill()
+            process.wait()
+        for file in said:
+            sys.stderr.write(file.read_text())
+    if failed:
+        raise RuntimeError((said[failed[0]].read_text().strip() or "no word").splitlines()[-1])
 
 
 def _steps_per_second(output: Path) -> float:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,10 @@ class Record:
 
     def __init__(self, path: Path, machine: str, facts: dict[str, Any]) -> None:
         self._path = path
-        self.content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"machines": {}}
+        self.content = _read(path)
         own = self.content["machines"].setdefault(machine, {"parts": {}})
-        own["facts"] = own.get("facts", {}) | facts
+        own["facts"] = facts
+        self._revision = facts.get("revision")
         self._parts: dict[str, Any] = own["parts"]
 
     def forget(self) -> None:
@@ -33,6 +36,16 @@ class Record:
         rows = self._parts.get(part, {}).get("rows", {})
         return [name for name, row in rows.items() if "figures" in row]
 
+    def is_done(self, part: str) -> bool:
+        """Whether it is known which rows a part has, and all of them have figures."""
+        rows = self._parts.get(part, {}).get("rows", {})
+        return bool(rows) and "missed" not in self._parts[part] and len(self.done(part)) == len(rows)
+
+    def miss(self, part: str) -> None:
+        """Note that there was no time to begin a part."""
+        self._parts.setdefault(part, {"rows": {}})["missed"] = True
+        self.save()
+
     def plan(self, part: str, rows: list[str]) -> None:
         """Note which rows a part has, in their order; rows that exist no more are dropped."""
         old = self._parts.get(part, {}).get("rows", {})
@@ -40,6 +53,7 @@ class Record:
 
     def add(self, part: str, row: str, **content: Any) -> None:
         """Add a row's `figures`, or the message with which it `failed`."""
+        content |= {"date": str(date.today()), "revision": self._revision}
         self._parts.setdefault(part, {"rows": {}})["rows"][row] = content
         self.save()
 
@@ -52,5 +66,24 @@ class Record:
         """Write the file: the old one is there until the new one is whole."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_suffix(".partial")
-        beside.write_text(json.dumps(self.content, indent=1) + "\n")
+        beside.write_text(json.dumps(self.content, indent=1, allow_nan=False) + "\n")
         os.replace(beside, self._path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the content of the file; one that is damaged is put aside."""
+    if not path.is_file():
+        return {"machines": {}}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        if not isinstance(content["machines"], dict):
+            raise ValueError("it has no machines")
+    except (ValueError, KeyError, TypeError) as error:
+        aside = path.with_suffix(".damaged")
+        os.replace(path, aside)
+        print(
+            f"accelerator: {path} is damaged ({error}): it is kept as {aside}, and all is measured anew",
+            file=sys.stderr,
+        )
+        return {"machines": {}}
+    return content

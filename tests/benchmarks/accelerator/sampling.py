@@ -57,11 +57,14 @@ def measure(sampler: str, form: Form, *, autocast: bool = False, mode: str | Non
     network.register_forward_pre_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))
     half: AbstractContextManager[Any] = torch.autocast(DEVICE.type, torch.bfloat16) if autocast else nullcontext()
     with half:
-        if not form.tiny or mode is not None:
-            # Kernels are chosen, or made, at the first call.
-            times = torch.ones(CHUNK, device=DEVICE)
-            for _ in range(3):
-                network(torch.zeros(CHUNK, *method.image_shape, device=DEVICE), times)
+        if mode is not None:
+            # What is made at the first call, for just these arguments, is made before.
+            _draw(method, sampler)
+        elif not form.tiny:
+            with torch.no_grad():
+                network(
+                    torch.zeros(CHUNK, *method.image_shape, device=DEVICE), torch.ones((), device=DEVICE).expand(CHUNK)
+                )
         calls[0] = 0
         begin = now()
         _draw(method, sampler)

@@ -1,6 +1,6 @@
 """Training steps in every precision and with what may make them faster, beside plain loops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from genbench.commands.assembly import build_method, compile_networks
+from genbench.commands.assembly import build_method, compile_networks, networks_of
 from genbench.methods.base import GenerativeMethod
 from tests.benchmarks import plain_loops
 from tests.benchmarks.accelerator.form import Form
@@ -41,22 +41,30 @@ class Variant:
 
 def with_graphs(method: GenerativeMethod) -> None:
     """Compile networks so that their kernels are recorded once and replayed: CUDA graphs."""
-    for network in method.children():
+    for network in networks_of(method):
         network.compile(mode="reduce-overhead")
 
 
 VARIANTS = {
     "bf16": Variant(_BF16),
     "TF32": Variant(),
-    "fp32": Variant(tf32=False),
     "fp16": Variant(("trainer.precision=16-mixed",)),
+    "fp32": Variant(tf32=False),
     "bf16, channels first": Variant((*_BF16, "channels_last=false")),
+    "bf16, fused optimizers (GenBench's alone)": Variant(_BF16, fused=True),
+    "bf16, cudnn.benchmark": Variant((*_BF16, "trainer.benchmark=true")),
     "bf16, compiled": Variant((*_BF16, "compile=true"), compiler=compile_networks),
-    "bf16, fused optimizers": Variant(_BF16, fused=True),
-    "bf16, cudnn.benchmark": Variant((*_BF16, "+trainer.benchmark=true")),
     "bf16, CUDA graphs": Variant((*_BF16, "compile=true"), compiler=with_graphs),
 }
 """The first is what most would take; what compiles takes long and comes late."""
+
+_OF_TWO = ("bf16, channels first", "bf16, fused optimizers (GenBench's alone)", "bf16, cudnn.benchmark")
+_TWO = ("GAN, 64 pixels", "DDPM, 32")
+"""A method of two players and one of one, whose networks are small and large."""
+
+_WITH_GRAPHS = ("DDPM, 32",)
+"""Where a network is called twice before its first gradients are taken, the second call's numbers would overwrite the
+first's: a graph has one place for each."""
 
 _FIRST = next(iter(VARIANTS))
 _OF_MEMORY = [VARIANTS[name] for name in ("bf16", "TF32")]
@@ -64,17 +72,32 @@ _OF_MEMORY = [VARIANTS[name] for name in ("bf16", "TF32")]
 
 
 def rows(form: Form) -> dict[str, Callable[[], dict[str, Any]]]:
-    """Return each method in each variant; in the tiny form all methods in the first, two of them in the others."""
+    """Return each method in each precision and compiled, two of them in what else there is; fewer in the tiny form."""
     return {
         f"{name}, {how}": partial(measure, subject, variant, form)
         for how, variant in VARIANTS.items()
         for name, subject in SUBJECTS.items()
-        if not form.tiny or how == _FIRST or name in ("GAN, 64 pixels", "DDPM, 32")
+        if name in _subjects(how, form)
     }
+
+
+def _subjects(variant: str, form: Form) -> Collection[str]:
+    if VARIANTS[variant].compiler is with_graphs:
+        return _WITH_GRAPHS
+    return _TWO if variant in _OF_TWO or (form.tiny and variant != _FIRST) else SUBJECTS
 
 
 def measure(subject: Subject, variant: Variant, form: Form) -> dict[str, Any]:
     """Return steps/s and memory of GenBench and of the plain loop."""
+    flag = torch.backends.cudnn.benchmark
+    try:
+        return _measure(subject, variant, form)
+    finally:
+        # Lightning sets it and leaves it.
+        torch.backends.cudnn.benchmark = flag
+
+
+def _measure(subject: Subject, variant: Variant, form: Form) -> dict[str, Any]:
     fused = [f"+method.{name}.fused=true" for name in subject.optimizers] if variant.fused else []
     config, data = subject.config(form, *variant.words, *fused), subject.data(form)
     compiler = variant.compiler or compile_networks
@@ -90,6 +113,7 @@ def measure(subject: Subject, variant: Variant, form: Form) -> dict[str, Any]:
             "ratio": found.ratio,
             "quartiles": f"{found.low:.2f} to {found.high:.2f}",
             "data wait": turns.data_wait,
+            "batch": data.batch_size,
         }
         if variant in _OF_MEMORY:
             figures |= memory(subject, config, data, variant)
@@ -120,12 +144,13 @@ def plain_step(subject: Subject, config: DictConfig, data: NoiseData, variant: V
 
 
 def memory(subject: Subject, config: DictConfig, data: NoiseData, variant: Variant) -> dict[str, float]:
-    """Return the peaks, in GiB, of two steps of both."""
-    ours = peak_memory(lambda: train(config, data, Stopwatch(0, 2)))
+    """Return the peaks, in GiB, of as many steps of both as every player moves in."""
+    steps = config.method.get("discriminator_steps", 1) + 1
+    ours = peak_memory(lambda: train(config, data, Stopwatch(0, steps)))
 
     def plain() -> None:
         step = plain_step(subject, config, data, variant)
-        for _ in range(2):
+        for _ in range(steps):
             step()
 
     return {"GiB": ours / 1024, "plain GiB": peak_memory(plain) / 1024}

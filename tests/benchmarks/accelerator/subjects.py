@@ -43,11 +43,14 @@ class Subject:
         """Return its configuration, without pauses between steps."""
         return settings([*(self.tiny_words if form.tiny else self.words), *words])
 
-    def data(self, form: Form, batch: int | None = None) -> NoiseData:
+    def data(self, form: Form) -> NoiseData:
         """Return noise of its shape."""
-        size = batch or (8 if form.tiny else self.batch)
-        shape = self.tiny_shape if form.tiny else self.shape
-        return NoiseData(shape, size, count=4 * size, translates=self.translates)
+        size = 8 if form.tiny else self.batch
+        return NoiseData(self.shape_of(form), size, count=4 * size, translates=self.translates)
+
+    def shape_of(self, form: Form) -> tuple[int, int, int]:
+        """Return (C, H, W) of its images."""
+        return self.tiny_shape if form.tiny else self.shape
 
 
 _DDPM_TINY = ("experiment=ddpm_digits", "network.denoiser.width=8")

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from genbench.__main__ import main
 from genbench.commands.assembly import build_data
-from tests.benchmarks.accelerator.form import Form
+from tests.benchmarks.accelerator.form import Form, run_here
 from tests.benchmarks.accelerator.numerics import float32_products
 from tests.benchmarks.step_speed import Stopwatch, settings, train
+from tests.benchmarks.turns import DEVICE
 
 _RESERVE = 20.0
 """Seconds for samples and pictures."""
@@ -37,20 +37,20 @@ def measure(form: Form) -> dict[str, Any]:
             f"callbacks.checkpoints.every={steps}",
         ]  # fmt: skip
         begun = time.monotonic()
-        if status := main(["train", *run]):
-            raise RuntimeError(f"the training ended with status {status}")
+        run_here(["train", *run])
         (table,) = Path(folder, "runs").glob("run/*/metrics.csv")
         with table.open() as file:
             losses = [float(row["loss/denoiser"]) for row in csv.DictReader(file) if row["loss/denoiser"]]
         picture = sorted(table.parent.glob("samples/step_*.png"))[-1]
-        shutil.copyfile(picture, Path(form.out, "accelerator_samples.png"))
+        name = f"accelerator_{DEVICE.type}_samples.png"
+        shutil.copyfile(picture, Path(form.out, name))
     return {
         "data": data,
         "steps": steps,
         "seconds, pictures too": time.monotonic() - begun,
         "loss along the way": ", ".join(f"{loss:.3g}" for loss in losses[:: max(1, len(losses) // 6)]),
         "last loss": losses[-1],
-        "picture": "accelerator_samples.png",
+        "picture": name,
     }
 
 
