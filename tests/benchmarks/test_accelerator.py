@@ -25,6 +25,7 @@ BASIC = {"steps/s", "images/s", "plain steps/s", "ratio", "quartiles", "data wai
 ROWS: list[tuple[str, str, set[str]]] = [
     ("steps", "GAN, 64 pixels, bf16, fused optimizers (GenBench's alone)", BASIC),
     ("steps", "DDPM, 32, bf16, CUDA graphs", BASIC),
+    ("steps", "GAN, 64 pixels, bf16, cudnn.benchmark", BASIC),
     ("steps", "WGAN-GP, 32, bf16", BASIC | {"GiB", "plain GiB"}),
     ("steps", "pix2pix, 256, bf16", BASIC),
     ("steps", "CycleGAN, 256, bf16", BASIC),

@@ -66,9 +66,9 @@ PARTS = (
     Part(
         "resume",
         "A killed and resumed run",
-        "The largest difference of the final weights, relative to their norm, between a run that was killed by SIGKILL "
+        "The difference of the final weights, relative to their norm, between a run that was killed by SIGKILL "
         "and resumed and one that was not, beside that between two runs that were not. It is `equal` if the first is "
-        "at most 1e-6 or ten times the second.",
+        "at most 1e-6 or three times the second. Kernels are deterministic where there are such.",
         50,
         40,
     ),

@@ -52,7 +52,7 @@ VARIANTS = {
     "fp32": Variant(tf32=False),
     "bf16, channels first": Variant((*_BF16, "channels_last=false")),
     "bf16, fused optimizers (GenBench's alone)": Variant(_BF16, fused=True),
-    "bf16, cudnn.benchmark": Variant((*_BF16, "trainer.benchmark=true")),
+    "bf16, cudnn.benchmark": Variant((*_BF16, "+trainer.benchmark=true")),
     "bf16, compiled": Variant((*_BF16, "compile=true"), compiler=compile_networks),
     "bf16, CUDA graphs": Variant((*_BF16, "compile=true"), compiler=with_graphs),
 }
