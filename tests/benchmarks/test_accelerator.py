@@ -24,13 +24,13 @@ from tests.benchmarks.accelerator.record import Record
 BASIC = {"steps/s", "images/s", "plain steps/s", "ratio", "quartiles", "data wait"}
 ROWS: list[tuple[str, str, set[str]]] = [
     ("steps", "GAN, 64 pixels, bf16, fused optimizers (GenBench's alone)", BASIC),
-    ("steps", "DDPM, 32, bf16, CUDA graphs", BASIC),
+    ("compiled", "DDPM, 32, bf16, CUDA graphs", BASIC),
     ("steps", "GAN, 64 pixels, bf16, cudnn.benchmark", BASIC),
     ("steps", "WGAN-GP, 32, bf16", BASIC | {"GiB", "plain GiB"}),
     ("steps", "pix2pix, 256, bf16", BASIC),
     ("steps", "CycleGAN, 256, bf16", BASIC),
     ("steps", "DDPM, 32, fp16", BASIC),
-    ("steps", "DDPM, 32, bf16, compiled", BASIC),
+    ("compiled", "DDPM, 32, bf16, compiled", BASIC),
     ("steps", "DDPM, 32, bf16, channels first", BASIC),
     ("steps", "DDPM, 64, bf16", BASIC),
     ("waits", "CycleGAN, 256", {"waits a step", "where"}),
@@ -91,10 +91,12 @@ def test_every_part_runs_on_a_cpu_at_tiny_size(
 def test_the_tiny_form_has_every_method_and_every_variant(form: Form) -> None:
     steps = import_module("tests.benchmarks.accelerator.steps")
     subjects = import_module("tests.benchmarks.accelerator.subjects")
-    rows = steps.rows(form)
+    compiled = import_module("tests.benchmarks.accelerator.compiled")
+    rows = [*steps.rows(form), *compiled.rows(form)]
     assert all(any(name.startswith(subject) for name in rows) for subject in subjects.SUBJECTS)
     assert all(any(name.endswith(variant) for name in rows) for variant in steps.VARIANTS)
-    full = steps.rows(Form(False, 0, None, ""))
+    whole = Form(False, 0, None, "")
+    full = [*steps.rows(whole), *compiled.rows(whole)]
     for how in ("bf16", "TF32", "fp16", "fp32", "bf16, compiled"):
         assert {f"{subject}, {how}" for subject in subjects.SUBJECTS} <= set(full)
 

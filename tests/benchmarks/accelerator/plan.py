@@ -29,8 +29,8 @@ PARTS = (
         "GenBench beside a plain PyTorch loop over the same networks and data, in the same precision, in turns in one "
         "process. `ratio` is the median of the rounds, GenBench by plain loop; `data wait` the fraction of GenBench's "
         "time that it waited for batches; memory the peak of all tensors. The data are noise in memory.",
-        150,
-        60,
+        140,
+        30,
     ),
     Part(
         "waits",
@@ -86,6 +86,13 @@ PARTS = (
         "Batches are doubled until memory is full; two training steps each.",
         35,
         25,
+    ),
+    Part(
+        "compiled",
+        "Training steps of compiled networks",
+        "The same comparison as above; both loops have their networks compiled, which is not counted.",
+        120,
+        110,
     ),
     Part(
         "training",

@@ -56,7 +56,7 @@ VARIANTS = {
     "bf16, compiled": Variant((*_BF16, "compile=true"), compiler=compile_networks),
     "bf16, CUDA graphs": Variant((*_BF16, "compile=true"), compiler=with_graphs),
 }
-"""The first is what most would take; what compiles takes long and comes late."""
+"""The first is what most would take."""
 
 _OF_TWO = ("bf16, channels first", "bf16, fused optimizers (GenBench's alone)", "bf16, cudnn.benchmark")
 _TWO = ("GAN, 64 pixels", "DDPM, 32")
@@ -72,12 +72,17 @@ _OF_MEMORY = [VARIANTS[name] for name in ("bf16", "TF32")]
 
 
 def rows(form: Form) -> dict[str, Callable[[], dict[str, Any]]]:
-    """Return each method in each precision and compiled, two of them in what else there is; fewer in the tiny form."""
+    """Return each method in each precision, two of them in what else there is; fewer in the tiny form."""
+    return choose(form, compiled=False)
+
+
+def choose(form: Form, *, compiled: bool) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return the rows of networks that are compiled, or of those that are not."""
     return {
         f"{name}, {how}": partial(measure, subject, variant, form)
         for how, variant in VARIANTS.items()
         for name, subject in SUBJECTS.items()
-        if name in _subjects(how, form)
+        if name in _subjects(how, form) and (variant.compiler is not None) == compiled
     }
 
 
