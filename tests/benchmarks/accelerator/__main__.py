@@ -11,9 +11,11 @@ import argparse
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -90,10 +92,14 @@ class Session:
         words = [*self._options, f"--seconds={seconds:.0f}", f"--skip={json.dumps(skip)}"]
         command = [self._python, "-m", "tests.benchmarks.accelerator.part", part.name, *words]
         end, row, row_end = time.monotonic() + seconds, "", time.monotonic() + min(seconds, _TO_BEGIN)
+        # What a compiler has half written when it is killed would break the next one, here and in the user's own work.
+        caches = tempfile.mkdtemp()
+        own = {name: caches for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")}
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=ROOT
-            )
+                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=ROOT,
+                env=os.environ | own,
+            )  # fmt: skip
         lines = _lines_of(process)
         try:
             while True:
@@ -123,6 +129,7 @@ class Session:
                     self._keep(part, said)
         finally:
             _end(process)
+            shutil.rmtree(caches, ignore_errors=True)
 
     def _keep(self, part: Part, said: dict[str, Any]) -> None:
         content = {key: said[key] for key in ("figures", "failed") if key in said}
