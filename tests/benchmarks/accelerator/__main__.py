@@ -94,7 +94,7 @@ class Session:
         end, row, row_end = time.monotonic() + seconds, "", time.monotonic() + min(seconds, _TO_BEGIN)
         # What a compiler has half written when it is killed would break the next one, here and in the user's own work.
         caches = tempfile.mkdtemp()
-        own = {name: caches for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")}
+        own = dict.fromkeys(("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"), caches)
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=ROOT,
