@@ -19,7 +19,7 @@ class Interruption(Callback):
     What else ends a training before its last step, such as `trainer.max_time`, leaves time for scores as well.
 
     The handler only makes a note: a checkpoint written from within one could be torn by the next signal. The processes
-    of a run agree on the step, whichever of them was told; as that takes an exchange, they ask each other every
+    of a run agree on the step, whichever of them got the signal; as that takes an exchange, they ask each other every
     `every` steps. A second Ctrl-C ends the process at once.
 
     It must come after all callbacks that look at a step, so that the checkpoint finds them done with it.
@@ -44,7 +44,7 @@ class Interruption(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if one of the processes was told to."""
+        """Stop if one of the processes got a signal."""
         step = trainer.global_step
         if step == trainer.max_steps:
             return
@@ -54,11 +54,11 @@ class Interruption(Callback):
         if trainer.world_size > 1:
             if step % self.every:
                 return
-            told = trainer.strategy.reduce_boolean_decision(self._noted is not None, all=False)
+            must_stop = trainer.strategy.reduce_boolean_decision(self._noted is not None, all=False)
         else:
-            told = self._noted is not None
-        if told:
-            # Another process was told: this one stops as if it had been.
+            must_stop = self._noted is not None
+        if must_stop:
+            # Another process got it: this one stops as if it had, too.
             self.received = self._noted or signal.SIGTERM
             _save(trainer)
             trainer.should_stop = True
