@@ -60,13 +60,8 @@ class Session:
         self._deadline = deadline
         self._log = log
 
-    def left(self) -> float:
-        """Return how many seconds are left."""
-        return self._deadline - time.monotonic()
-
     def write(self) -> None:
-        """Write figures and page."""
-        self._record.save()
+        """Write the page; the record saves itself."""
         self._page.write_text(render(self._record.content))
 
     def run(self, part: Part, limited: bool) -> None:
@@ -228,6 +223,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record = Record(out / "accelerator.json", found["machine"], found["facts"])
     if arguments.again:
         record.forget()
+    record.save()
     options = [f"--out={out}", *(["--tiny"] if found["facts"]["form"] == "tiny" else [])]
     if images is not None:
         options.append(f"--images={images}")

@@ -43,14 +43,9 @@ def measure(subject: Subject, form: Form) -> dict[str, Any]:
         except RuntimeError as error:
             # Some kernels count in 32 bits; pinned memory is scarce, too.
             return {**figures, "stopped by": first_line(error)}
-        if form.seconds_left() < _RESERVE or time.monotonic() - begun > _MOST_SECONDS:
-            return {
-                "images": batch,
-                "GiB": mib / 1024,
-                "images/s": watch.steps_per_second * batch,
-                "stopped by": "time",
-            }
         figures = {"images": batch, "GiB": mib / 1024, "images/s": watch.steps_per_second * batch}
+        if form.seconds_left() < _RESERVE or time.monotonic() - begun > _MOST_SECONDS:
+            return {**figures, "stopped by": "time"}
         del data
         gc.collect()
         batch *= 2

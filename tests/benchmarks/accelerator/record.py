@@ -50,6 +50,7 @@ class Record:
         """Note which rows a part has, in their order; rows that exist no more are dropped."""
         old = self._parts.get(part, {}).get("rows", {})
         self._parts[part] = {"rows": {name: old.get(name, {}) for name in rows}}
+        self.save()
 
     def add(self, part: str, row: str, **content: Any) -> None:
         """Add a row's `figures`, or the message with which it `failed`."""
