@@ -19,7 +19,7 @@ from filelock import SoftFileLease
 from genbench.__main__ import main
 from genbench.data.digits import Digits
 from genbench.errors import UserError
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 from tests.commands.test_train import last_checkpoint, table
 from tests.conftest import Train
 from tests.soak.growth import watch_training
@@ -242,7 +242,7 @@ def test_of_two_commands_on_one_folder_the_second_refuses(begin: Begin, capsys: 
 def test_a_lock_of_another_host_is_waited_for(
     train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("genbench.run_lock._LEASE", 1.0)
+    monkeypatch.setattr("genbench.runs.lock._LEASE", 1.0)
     folder = train("steps=2", "callbacks.scores=null")
     lease = SoftFileLease(folder / ".lock", lease_duration=1.0)
     lease.acquire()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbench.methods.gan import GAN
+from genbench.methods.adversarial.gan import GAN
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genbench.randomness import CHUNK, Noise, chunks, derive_seed
 from genbench.sampling import sample_chunks, sample_images

@@ -18,8 +18,8 @@ from genbench.diffusion.processes import (
     VariancePreserving,
 )
 from genbench.figures.charts import make_chart, save_chart, write_csv
-from genbench.figures.grid import make_grid, save_image
-from genbench.images import to_float, to_uint8
+from genbench.figures.grid import make_grid
+from genbench.images import save_image, to_float, to_uint8
 from genbench.randomness import Noise
 
 HERE = Path(__file__).parent

@@ -14,9 +14,9 @@ from genbench.commands.assembly import OpenRun, open_run
 from genbench.config import compose_config, short_name
 from genbench.errors import UserError
 from genbench.figures.charts import write_csv
-from genbench.figures.grid import make_grid, save_image
+from genbench.figures.grid import make_grid
 from genbench.figures.interpolation import lerp, save_animation, slerp, walk
-from genbench.images import to_uint8
+from genbench.images import save_image, to_uint8
 from genbench.methods.base import HasLatents
 from genbench.randomness import Noise
 

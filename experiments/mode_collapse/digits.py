@@ -12,7 +12,8 @@ import torch
 from genbench.commands.assembly import open_run
 from genbench.config import compose_config
 from genbench.figures.charts import write_csv
-from genbench.figures.grid import make_grid, save_image
+from genbench.figures.grid import make_grid
+from genbench.images import save_image
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.predictions import class_shares
 from genbench.sampling import sample_images

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from genbench.figures.charts import make_chart, save_chart, write_csv
-from genbench.methods.gan import GAN
-from genbench.methods.latent_gan import LatentGAN
-from genbench.methods.wgan import WGAN
-from genbench.methods.wgan_gp import WGANGP
+from genbench.methods.adversarial.gan import GAN
+from genbench.methods.adversarial.latent_gan import LatentGAN
+from genbench.methods.adversarial.wgan import WGAN
+from genbench.methods.adversarial.wgan_gp import WGANGP
 from genbench.networks.mlp import MLPDiscriminator, MLPGenerator
 from genbench.randomness import Noise
 

@@ -25,7 +25,7 @@ from genbench.diffusion.samplers import (
 )
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
-from genbench.methods.denoising import DenoisingMethod
+from genbench.methods.denoising.base import DenoisingMethod
 from genbench.metrics.evaluator import Evaluator
 
 HERE = Path(__file__).parent

@@ -12,7 +12,8 @@ from torch import Tensor
 from genbench.commands.assembly import open_run
 from genbench.config import compose_config
 from genbench.figures.charts import write_csv
-from genbench.figures.grid import make_grid, place_beside, save_image
+from genbench.figures.grid import make_grid, place_beside
+from genbench.images import save_image
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.extractors import load_extractor
 from genbench.metrics.translation import paired_scores

@@ -1,7 +1,12 @@
 """The two ranges an image lives in: uint8 on disk and in scores, float32 in [-1, 1] in networks."""
 
+from pathlib import Path
+
 import torch
+from PIL import Image
 from torch import Tensor
+
+from genbench.files import written_whole
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -27,3 +32,11 @@ def to_uint8(images: Tensor) -> Tensor:
     if not images.is_floating_point():
         raise TypeError(f"expected floating-point images in [-1, 1], got {images.dtype}")
     return images.to(torch.float32).add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def save_image(image: Tensor, path: Path) -> None:
+    """Write a uint8 image (C, H, W), C 1 or 3, as a whole PNG; folders are made as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = image.permute(1, 2, 0).cpu().numpy()
+    with written_whole(path) as beside:
+        Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(beside, format="PNG")

@@ -19,11 +19,11 @@ from lightning import Trainer
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import build_method
 from genbench.commands.train import quieten
 from genbench.config import compose_config
 from genbench.methods.base import GenerativeMethod
+from genbench.runs.checkpoint_files import CheckpointFiles
 from tests.benchmarks.noise_data import NoiseData
 
 EXPERIMENTS = {

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genbench.commands.assembly import build_data, build_method
 from genbench.config import compose_config
-from genbench.methods.ddpm import DDPM
+from genbench.methods.denoising.ddpm import DDPM
 from genbench.randomness import CHUNK, Noise
 from tests.benchmarks.turns import DEVICE, now
 

@@ -28,7 +28,7 @@ from genbench.commands.profiling import Unprofiled
 from genbench.commands.train import build_callbacks, quieten
 from genbench.config import compose_config
 from genbench.data.base import ImageData
-from genbench.loggers import CSVTable
+from genbench.logs.loggers import CSVTable
 from genbench.methods.base import GenerativeMethod
 from tests.benchmarks.plain_loops import LOOPS
 from tests.benchmarks.turns import DEVICE, Comparison, compare_pairs, machine, now

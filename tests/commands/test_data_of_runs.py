@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from genbench.__main__ import main
-from genbench.methods.gan import GAN
-from genbench.runs import RunFolder
+from genbench.methods.adversarial.gan import GAN
+from genbench.runs.folder import RunFolder
 
 WORDS = [
     "data=image_folder",

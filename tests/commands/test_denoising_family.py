@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from genbench.__main__ import main
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 from tests.commands.test_train import assert_same, last_checkpoint
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]

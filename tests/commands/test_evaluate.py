@@ -13,7 +13,7 @@ from PIL import Image
 from genbench.__main__ import main
 from genbench.commands import evaluate, scoreboard
 from genbench.metrics import evaluator
-from genbench.score_file import read_scores
+from genbench.runs.score_file import read_scores
 
 DIGITS = ["data=digits", "data.size=8", "metrics=digits", "device=cpu"]
 

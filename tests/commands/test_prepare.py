@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from genbench.__main__ import main
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 from tests.data.distributed import make_celeba, make_cifar10, make_folder, make_lsun, make_pairs
 
 WGAN = [

@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from genbench.__main__ import main
 from genbench.config import compose_config
-from genbench.figures.grid import make_grid, save_image
-from genbench.score_file import add_scores
+from genbench.figures.grid import make_grid
+from genbench.images import save_image
+from genbench.runs.score_file import add_scores
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -294,7 +295,7 @@ def test_damaged_folders_are_named_and_the_others_shown(
     picture.unlink()
     picture.symlink_to(secret)
     content = (broken["target"] / "config.yaml").read_text()
-    (broken["target"] / "config.yaml").write_text(content.replace("genbench.methods.vae.VAE", "os.system"))
+    (broken["target"] / "config.yaml").write_text(content.replace("genbench.methods.autoencoding.vae.VAE", "os.system"))
     page = visit(write())
     named = page.locator(".problems li").all_inner_texts()
     assert len(named) == len(broken)

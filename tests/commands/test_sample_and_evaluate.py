@@ -15,7 +15,7 @@ from PIL import Image
 
 from genbench.__main__ import main
 from genbench.errors import UserError
-from genbench.runs import check_trusted
+from genbench.runs.folder import check_trusted
 from tests.conftest import Train
 
 
@@ -90,8 +90,10 @@ def test_a_checkpoint_runs_no_code(train: Train, tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize(
     "target",
     [
-        "os.system", "subprocess.run", "builtins.eval", "torch.load", "torch.hub.load", "genbench.runs.write_json",
-        "genbench.methods.gan.torch.load", "genbench.data.mnist.gzip.open", "genbench.methods.gan.Callable",
+        "os.system", "subprocess.run", "builtins.eval", "torch.load", "torch.hub.load",
+        "genbench.runs.folder.write_json",
+        "genbench.methods.adversarial.gan.torch.load",
+        "genbench.data.mnist.gzip.open", "genbench.methods.adversarial.gan.Callable",
         "genbench.data.resize.resize", "genbench.methods.nothing.GAN", "torch.optim.swa_utils.update_bn",
         "genbench.methodsx.GAN", "", "GAN", 3, None, ["os.system"],
     ],

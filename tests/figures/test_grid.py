@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from genbench.figures.grid import make_grid, save_image
+from genbench.figures.grid import make_grid
+from genbench.images import save_image
 
 
 def test_images_stand_in_rows_with_margins() -> None:

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from genbench.figures import report
-from genbench.figures.grid import make_grid, place_beside, save_image
+from genbench.figures.grid import make_grid, place_beside
+from genbench.images import save_image
 
 
 def opened(embedded: dict[str, Any]) -> Image.Image:

@@ -13,8 +13,8 @@ from genbench.data.base import Split
 from genbench.data.digits import Digits
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
+from genbench.metrics.digit_classifier import DIGITS_WEIGHTS, load_digit_classifier
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.extractors import DIGITS_WEIGHTS, load_digit_classifier
 from genbench.randomness import CHUNK, Noise
 
 

@@ -15,10 +15,10 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 from genbench.data.base import ImageData, Split
 from genbench.data.store import ImageStore
 from genbench.errors import UserError
+from genbench.logs.vocabulary import better, plain_score
 from genbench.metrics import inception
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.inception import Inception, resize_like_tensorflow
-from genbench.vocabulary import better, plain_score
 from tests.data.distributed import crop
 from tests.metrics.inception_weights import write_random_weights
 

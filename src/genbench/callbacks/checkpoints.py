@@ -12,14 +12,14 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from genbench.errors import UserError
-from genbench.loggers import KeepsRows, summarize
-from genbench.vocabulary import RANKED, better, find_score
+from genbench.logs.loggers import KeepsRows, summarize
+from genbench.logs.vocabulary import RANKED, better, find_score
 
 
 class Checkpoints(Callback):
     """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` when the watched score improves.
 
-    They lie in `checkpoints` of the run folder, each written whole or not at all (see `genbench.checkpoint_files`).
+    They lie in `checkpoints` of the run folder, each written whole or not at all (see `checkpoint_files`).
 
     This callback must come after those that make the score and those that may refuse the weights.
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from genbench.loggers import log_figures
+from genbench.logs.loggers import log_figures
 
 
 class Clock(Callback):

@@ -10,7 +10,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from genbench.callbacks.pictures import Pictures
 from genbench.errors import UserError
 from genbench.figures.grid import make_grid
-from genbench.loggers import log_picture
+from genbench.logs.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
 from genbench.sampling import sample_images
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from genbench.callbacks.sample_grid import SampleGrid
 from genbench.callbacks.spacing import Spacing
 from genbench.errors import UserError
-from genbench.loggers import log_figures
+from genbench.logs.loggers import log_figures
 from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator, Scores
 from genbench.randomness import CHUNK

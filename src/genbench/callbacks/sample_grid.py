@@ -12,7 +12,7 @@ from genbench.figures.captions import with_captions
 from genbench.figures.grid import make_grid, place_beside
 from genbench.figures.interpolation import slerp
 from genbench.images import to_uint8
-from genbench.loggers import log_picture
+from genbench.logs.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
 from genbench.randomness import Noise
 from genbench.sampling import sample_images

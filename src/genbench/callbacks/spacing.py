@@ -8,7 +8,7 @@ from typing import Any
 from lightning import Trainer
 
 from genbench.errors import UserError
-from genbench.loggers import seconds_of
+from genbench.logs.loggers import seconds_of
 from genbench.wording import duration
 
 _FREE = 2.0

@@ -13,7 +13,7 @@ from genbench.config.effects import FACTS
 from genbench.data.base import ImageData
 from genbench.errors import UserError, first_line
 from genbench.methods.base import GenerativeMethod
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from genbench.errors import UserError, first_line
 from genbench.files import check_can_write, write_json
-from genbench.vocabulary import AXES, SECTIONS
+from genbench.logs.vocabulary import AXES, SECTIONS
 
 _INSTEAD = "dashboard.json"
 _EXTRACTORS = ("", "_digits")

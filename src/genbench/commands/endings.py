@@ -12,7 +12,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from genbench.commands.place import is_first_process
 from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 from genbench.unforeseen import CANT_WRITE, describe, keep_trace
 from genbench.wording import for_pasting
 

@@ -25,8 +25,8 @@ from genbench.metrics.evaluator import FEWEST, Evaluator, Scores
 from genbench.metrics.features import Advance, FeatureSet, Watch
 from genbench.metrics.likelihood import likelihood_scores
 from genbench.metrics.reference import refuse_one_picture
-from genbench.runs import RunFolder
-from genbench.score_file import read_scores
+from genbench.runs.folder import RunFolder
+from genbench.runs.score_file import read_scores
 
 _OF_RUNS = ("seed", "guidance", "sampler", "checkpoint", "against", "likelihood", "metrics.seed", "metrics.count")
 """Settings that say nothing of images that are there."""

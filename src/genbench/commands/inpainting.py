@@ -14,7 +14,7 @@ from genbench.commands.drawing import Drawing
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.grid import place_beside
-from genbench.methods.denoising import DenoisingMethod
+from genbench.methods.denoising.base import DenoisingMethod
 from genbench.metrics.conditions import held_out
 from genbench.randomness import Noise
 

@@ -10,8 +10,8 @@ import yaml
 from genbench.commands.protocols import how_drawn, protocol_difference, protocol_title
 from genbench.commands.run_records import RunRecord
 from genbench.figures import report
-from genbench.score_file import Row
-from genbench.vocabulary import better, is_deviation, plain_score
+from genbench.logs.vocabulary import better, is_deviation, plain_score
+from genbench.runs.score_file import Row
 
 _FIRST_COLUMNS = ("fid", "is", "kid", "precision", "recall", "density", "coverage", "classes", "smallest_class")
 _SHOWN_COLUMNS = 4

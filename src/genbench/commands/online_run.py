@@ -10,8 +10,8 @@ from genbench.callbacks.interruption import Interruption
 from genbench.commands.session import Session
 from genbench.config import short_name, tags_of
 from genbench.data.base import ImageData
-from genbench.runs import RunFolder
-from genbench.wandb_run import WandbRun
+from genbench.logs.wandb_run import WandbRun
+from genbench.runs.folder import RunFolder
 
 
 @contextmanager

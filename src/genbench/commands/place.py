@@ -16,7 +16,7 @@ from genbench.config.reopening import FREE_TO_CHANGE
 from genbench.data.base import ImageData
 from genbench.data.description import differences
 from genbench.errors import UserError
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
 

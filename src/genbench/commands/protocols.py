@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from genbench.commands.run_records import RunRecord
-from genbench.score_file import Row
+from genbench.runs.score_file import Row
 
 _OF_THE_METHOD = ("versions", "sampler", "guidance", "conditions")
 """Parts of a protocol that say how a method drew, or on what, and leave the scale of a score as it is."""

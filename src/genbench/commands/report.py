@@ -14,8 +14,8 @@ from genbench.commands.run_records import RunRecord, find_runs, read_run
 from genbench.errors import UserError
 from genbench.figures import report
 from genbench.files import check_can_write, written_whole
-from genbench.score_file import Row
-from genbench.vocabulary import better, is_deviation
+from genbench.logs.vocabulary import better, is_deviation
+from genbench.runs.score_file import Row
 
 _PICTURES = {
     "grid": "samples, from fixed noise",

@@ -16,10 +16,10 @@ from omegaconf import OmegaConf
 from genbench.config import short_name, tags_of
 from genbench.errors import UserError, first_line
 from genbench.figures.charts import read_csv
-from genbench.run_lock import is_held
-from genbench.runs import RunFolder
-from genbench.score_file import Row, read_scores
-from genbench.vocabulary import AXES
+from genbench.logs.vocabulary import AXES
+from genbench.runs.folder import RunFolder
+from genbench.runs.lock import is_held
+from genbench.runs.score_file import Row, read_scores
 
 _SIGNS = ("config.yaml", "manifest.json", "metrics.csv", "checkpoints")
 _ITSELF = ("run", "output", "sweep", "seed", "data.seed", "data.root", "data.prepared", "data.workers")

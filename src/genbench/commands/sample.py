@@ -14,7 +14,8 @@ from genbench.data.prepare_progress import Progress
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.captions import with_captions
-from genbench.figures.grid import make_grid, place_beside, save_image
+from genbench.figures.grid import make_grid, place_beside
+from genbench.images import save_image
 from genbench.methods.base import TranslatesBack
 from genbench.metrics.conditions import conditions_in_turn, held_out
 from genbench.randomness import chunks

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from genbench.data.base import ImageData
 from genbench.files import written_whole
+from genbench.logs.vocabulary import is_deviation
 from genbench.metrics.difference import random_halves
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
 from genbench.metrics.features import FeatureSet
-from genbench.score_file import add_comparison, add_scores
-from genbench.vocabulary import is_deviation
+from genbench.runs.score_file import add_comparison, add_scores
 
 _HALVES = 20
 _OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_", "bits_")

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from genbench.data.base import ImageData
 from genbench.data.description import differences
-from genbench.runs import RunFolder, describe_session
+from genbench.runs.folder import RunFolder, describe_session
 
 
 class Session:

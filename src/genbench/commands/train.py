@@ -20,7 +20,6 @@ from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
-from genbench.checkpoint_files import CheckpointFiles
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices
 from genbench.commands.endings import end_early, explained, remember_end, stop
@@ -36,8 +35,9 @@ from genbench.data.description import summary
 from genbench.errors import TrainingError, UserError
 from genbench.files import nearest_folder
 from genbench.methods.base import GenerativeMethod
-from genbench.run_lock import locked
-from genbench.runs import RunFolder
+from genbench.runs.checkpoint_files import CheckpointFiles
+from genbench.runs.folder import RunFolder
+from genbench.runs.lock import locked
 from genbench.signatures import parameters_of
 from genbench.wording import duration, for_pasting
 

@@ -16,7 +16,7 @@ from genbench.config.reopening import reopen
 from genbench.config.schemas import keys_of
 from genbench.config.suits import chosen_groups
 from genbench.errors import UserError, first_line
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 
 
 def check(verb: str, overrides: list[str], multirun: bool = False, complete: bool = True) -> DictConfig:

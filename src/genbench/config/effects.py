@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from genbench.config.paths import inside
 from genbench.config.trainer import check_argument
 from genbench.errors import UserError, near
-from genbench.vocabulary import better, plain_score
+from genbench.logs.vocabulary import better, plain_score
 
 FACTS = ("image_shape", "source_shape", "num_classes")
 """What a method is told of the data, and can't be told otherwise."""

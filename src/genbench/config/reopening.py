@@ -10,7 +10,7 @@ from genbench.config.kinds import check_kinds
 from genbench.config.paths import resolve_paths
 from genbench.config.trainer import PLACEMENT
 from genbench.errors import UserError
-from genbench.runs import RunFolder
+from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
 FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")

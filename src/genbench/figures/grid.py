@@ -1,15 +1,12 @@
 """A grid of images as one picture."""
 
 import math
-from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from genbench.figures.layout import GREY, MARGIN, enlargement
-from genbench.files import written_whole
 
 
 def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
@@ -51,11 +48,3 @@ def place_beside(*parts: Tensor) -> Tensor:
     # Each pixel stays a pixel, only larger.
     enlarged = [part if list(part.shape[2:]) == size else interpolate(part, size, mode="nearest") for part in parts]
     return torch.cat([part.expand(-1, channels, -1, -1) for part in enlarged], dim=3)
-
-
-def save_image(image: Tensor, path: Path) -> None:
-    """Write a uint8 image (C, H, W), C 1 or 3, as a whole PNG; folders are made as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    array = image.permute(1, 2, 0).cpu().numpy()
-    with written_whole(path) as beside:
-        Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(beside, format="PNG")

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from lightning import LightningModule
 from torch import Tensor
 
-from genbench.loggers import log_figures
+from genbench.logs.loggers import log_figures
 from genbench.randomness import Noise
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 import genbench
 from genbench.errors import UserError, near
-from genbench.metrics.extractors import Extractor, load_extractor
+from genbench.metrics.extractor import Extractor
+from genbench.metrics.extractors import load_extractor
 from genbench.metrics.features import FeatureSet, Watch, extract, kept_of, unwatched
 from genbench.metrics.possible import Setting, choose, listed
 from genbench.metrics.reference import (

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from genbench.errors import UserError
-from genbench.metrics.extractors import Extractor
+from genbench.metrics.extractor import Extractor
 from genbench.metrics.frechet import GaussianStatistics
 
 MOST_FEATURES = 50_000

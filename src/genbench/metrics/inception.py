@@ -19,7 +19,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 )
 
 from genbench.errors import UserError, first_line
-from genbench.metrics.extractors import Extractor, Features, hash_weights, name_weights, offer_digits
+from genbench.metrics.extractor import Extractor, Features, hash_weights, name_weights, offer_digits
 
 _SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of torch-fidelity's file of the weights that FID is defined by; its name ends with the beginning."""

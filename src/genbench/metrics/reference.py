@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbench.errors import UserError
 from genbench.files import written_whole
-from genbench.metrics.extractors import Extractor
+from genbench.metrics.extractor import Extractor
 from genbench.metrics.features import FeatureSet, Watch, extract, unwatched
 
 _NAMES = ("mean", "covariance", "features", "logits", "labels")

@@ -15,7 +15,7 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from genbench.images import to_float
-from genbench.metrics.extractors import Extractor
+from genbench.metrics.extractor import Extractor
 from genbench.metrics.features import FeatureSet, extract
 from genbench.sampling import sample_images
 

@@ -13,7 +13,7 @@ from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtract
 from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
 from genbench.errors import UserError, first_line
-from genbench.metrics.extractors import Extractor, Features, hash_weights, name_weights
+from genbench.metrics.extractor import Extractor, Features, hash_weights, name_weights
 
 _CLIP, _DINOV2 = "clip-vit-b-32", "dinov2-vit-b-14"
 CLIP_FILE = f"{_CLIP}-{MODEL_METADATA[_CLIP]['hash']}.pt"

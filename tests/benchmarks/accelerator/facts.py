@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import genbench.commands.train  # noqa: F401  (whatever it can't be imported without is missing)
-from genbench.runs import code_revision
+from genbench.runs.folder import code_revision
 from tests.benchmarks.turns import DEVICE
 
 _PACKAGES = ("lightning", "torchvision", "torchmetrics", "torch-fidelity", "diffusers", "hydra-core")

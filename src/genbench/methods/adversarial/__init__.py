@@ -1,0 +1,1 @@
+"""Methods that are trained by a game of two networks, one file each."""

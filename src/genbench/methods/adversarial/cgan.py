@@ -1,0 +1,199 @@
+"""The conditional GAN (Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784): draw the class that is asked for.
+
+Both players are told the class y: it joins the generator's noise, and the discriminator's image.
+
+    min_G max_D  E[log D(x, y)] + E[log(1 - D(G(z, y), y))]
+
+Example:
+    python -m genbench experiment=cgan_mnist data.root=~/data
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from genbench.methods.adversarial.gan import GAN
+from genbench.methods.adversarial.latent_gan import Labelled
+from genbench.randomness import Noise
+
+Joining = Literal["concatenation", "projection"]
+
+
+class ClassGenerator(nn.Module):
+    """A generator whose latent is z with the embedding of the class behind it.
+
+    Embeddings begin small beside z. As large as z they lead the first steps alone, the first BatchNorm scales what z
+    adds away, and the generator settles on one image a class.
+
+    Args:
+        generator: builds it from `latent_dim` and `image_shape`.
+        latent_dim: length of z.
+        image_shape: (C, H, W).
+        num_classes: how many classes.
+        embedding_dim: length of a class's embedding.
+    """
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        latent_dim: int,
+        image_shape: Sequence[int],
+        num_classes: int,
+        embedding_dim: int,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_classes, embedding_dim)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.network = generator(latent_dim=latent_dim + embedding_dim, image_shape=image_shape)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return images of latents (B, latent_dim) and classes (B,)."""
+        images: Tensor = self.network(torch.cat([z, self.embedding(y)], dim=1))
+        return images
+
+
+class ClassDiscriminator(nn.Module):
+    """A discriminator that sees the class as one more channel: a map that is learnt for each class.
+
+    Args:
+        discriminator: builds it from `image_shape`.
+        image_shape: (C, H, W) of the images.
+        num_classes: how many classes.
+    """
+
+    def __init__(self, discriminator: Callable[..., nn.Module], image_shape: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        channels, height, width = image_shape
+        self.embedding = nn.Embedding(num_classes, height * width)
+        self.network = discriminator(image_shape=(channels + 1, height, width))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return logits (B,) of images (B, C, H, W) and their classes (B,)."""
+        class_map = self.embedding(y).view(-1, 1, *x.shape[-2:])
+        logits: Tensor = self.network(torch.cat([x, class_map], dim=1))
+        return logits
+
+
+class ProjectionDiscriminator(nn.Module):
+    """A discriminator whose verdict is psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, equation 11).
+
+    phi are the features beneath the last layer, psi is that layer and V(y) the embedding of the class.
+
+    Args:
+        discriminator: builds it from `image_shape`; it has `features` and, on top of them, `to_logit`.
+        image_shape: (C, H, W) of the images.
+        num_classes: how many classes.
+    """
+
+    def __init__(self, discriminator: Callable[..., nn.Module], image_shape: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        self.network = discriminator(image_shape=image_shape)
+        if not (hasattr(self.network, "features") and hasattr(self.network, "to_logit")):
+            raise ValueError(
+                f"joining=projection takes a discriminator with features and to_logit, such as dcgan, mlp and resnet, "
+                f"not {type(self.network).__name__}"
+            )
+        with torch.no_grad():
+            self.network.eval()
+            feature_count = self._features(torch.zeros(1, *image_shape)).numel()
+            self.network.train()
+        self.embedding = nn.Embedding(num_classes, feature_count)
+        # As small as DCGAN's layers: with normal(0, 1) thousands of features would drown psi.
+        nn.init.normal_(self.embedding.weight, std=0.02)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return logits (B,) of images (B, C, H, W) and their classes (B,)."""
+        features = self._features(x)
+        to_logit: nn.Module = self.network.to_logit  # type: ignore[assignment]
+        logits: Tensor = to_logit(features)
+        return logits + (self.embedding(y) * features.flatten(1)).sum(1)
+
+    def _features(self, x: Tensor) -> Tensor:
+        features: nn.Module = self.network.features  # type: ignore[assignment]
+        found: Tensor = features(x)
+        return found
+
+
+_JOININGS = {"concatenation": ClassDiscriminator, "projection": ProjectionDiscriminator}
+
+
+class ConditionalGAN(GAN):
+    """A GAN of classes.
+
+    Args:
+        generator: builds the generator from `latent_dim` and `image_shape`.
+        discriminator: builds the discriminator from `image_shape`; D before its sigmoid, (B,).
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        latent_dim: length of z.
+        embedding_dim: length of a class's embedding beside z.
+        joining: how the discriminator is told the class: "concatenation" to the image, or "projection".
+        settings: those of `GAN`.
+
+    Raises:
+        ValueError: an argument is out of range, or the data has no classes.
+    """
+
+    is_conditional = True
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        discriminator: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        latent_dim: int = 100,
+        embedding_dim: int = 50,
+        joining: Joining = "concatenation",
+        **settings: Any,
+    ) -> None:
+        if num_classes is None:
+            raise ValueError("a conditional GAN takes data with classes, such as data=mnist")
+        if embedding_dim < 1:
+            raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
+        if joining not in _JOININGS:
+            raise ValueError(f"joining must be one of {', '.join(_JOININGS)}, not {joining!r}")
+
+        def with_class(latent_dim: int, image_shape: Sequence[int]) -> nn.Module:
+            return ClassGenerator(generator, latent_dim, image_shape, num_classes, embedding_dim)
+
+        def told_class(image_shape: Sequence[int]) -> nn.Module:
+            return _JOININGS[joining](discriminator, image_shape, num_classes)
+
+        super().__init__(with_class, told_class, image_shape, latent_dim=latent_dim, **settings)
+        self.num_classes = num_classes
+
+    def generate(self, batch: Labelled) -> Tensor:
+        """Return images of fresh latents and the batch's classes."""
+        x, y = batch
+        images: Tensor = self.generator(self.draw_latents(len(x)), y)
+        return images
+
+    def judge(self, images: Tensor, batch: Labelled) -> Tensor:
+        """Return D of images and the batch's classes, (B,), before its sigmoid."""
+        outputs: Tensor = self.discriminator(images, batch[1])
+        return outputs
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images of the classes `condition`, (count,), from the averaged generator.
+
+        Raises:
+            ValueError: there is no condition, or it names a class that the data does not have.
+        """
+        return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the averaged generator's images of latents `z`, (B, latent_dim), and classes (B,).
+
+        Raises:
+            ValueError: there is no condition, or it names a class that the data does not have.
+        """
+        if condition is None:
+            raise ValueError("this GAN is conditional: it must be told which classes to draw")
+        if len(condition) != len(z) or condition.min() < 0 or condition.max() >= self.num_classes:
+            raise ValueError(f"the condition must be {len(z)} classes from 0 to {self.num_classes - 1}")
+        images: Tensor = self.average(z, condition.to(self.device))
+        return images

@@ -1,0 +1,128 @@
+"""The generative adversarial network (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661).
+
+A generator G maps latents z ~ N(0, I) to images; a discriminator D tells them from real ones:
+
+    min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
+
+Other objectives and the tricks of the trade are settings; all are off by default.
+
+Example:
+    python -m genbench experiment=gan_mnist method.objective=minimax
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genbench.losses import ObjectiveName, make_objective, r1_penalty
+from genbench.methods.adversarial.base import Turn
+from genbench.methods.adversarial.latent_gan import Labelled, LatentGAN
+from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
+
+
+class GAN(LatentGAN):
+    """The first GAN; with the `dcgan` network and its settings, DCGAN (Radford et al. 2016).
+
+    Args:
+        generator: see `LatentGAN`.
+        discriminator: see `LatentGAN`; D before its sigmoid, (B,).
+        image_shape: (C, H, W) of the data.
+        objective: what both players minimise, see `losses.make_objective`.
+        label_smoothing: s; real images are labelled 1 - s, so that D does not grow too sure (Salimans et al. 2016).
+        instance_noise: standard deviation of Gaussian noise on all that D sees, so that real and generated images
+            overlap and D's gradient does not vanish (Arjovsky and Bottou 2017); it falls linearly to nothing.
+        instance_noise_steps: steps until it is gone.
+        spectral_norm: whether D's layers are divided by their largest singular value, which bounds its slope
+            (Miyato et al. 2018).
+        r1: gamma; gamma / 2 E[|grad D(x)|^2] at real images joins D's loss (Mescheder et al. 2018); 0 for none.
+        reuse_samples: whether the generator's turn looks at the images that D has just learned from, as many codes have
+            it, rather than at fresh ones: one pass of G less, and another, slightly biased, gradient.
+        settings: those of `LatentGAN`; its two optimizers may have two rates (Heusel et al. 2017).
+
+    Raises:
+        ValueError: an argument is out of range, R1 meets BatchNorm, which mixes the images' slopes, or samples are to
+            be reused where the generator does not move on every batch.
+    """
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        discriminator: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        *,
+        objective: ObjectiveName = "non_saturating",
+        label_smoothing: float = 0.0,
+        instance_noise: float = 0.0,
+        instance_noise_steps: int = 10_000,
+        spectral_norm: bool = False,
+        r1: float = 0.0,
+        reuse_samples: bool = False,
+        **settings: Any,
+    ) -> None:
+        self.objective = make_objective(objective, label_smoothing)
+        for name, value, least in (
+            ("instance_noise", instance_noise, 0),
+            ("instance_noise_steps", instance_noise_steps, 1),
+            ("r1", r1, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+        super().__init__(generator, discriminator, image_shape, **settings)
+        if r1 and has_batch_norm(self.discriminator):
+            raise ValueError("r1 takes a discriminator without BatchNorm: set network.discriminator.norm=none")
+        if reuse_samples and self.discriminator_steps > 1:
+            raise ValueError("reuse_samples takes discriminator_steps=1: both players must move on every batch")
+        if spectral_norm:
+            normalise_spectrally(self.discriminator)
+        self.instance_noise = instance_noise
+        self.instance_noise_steps = instance_noise_steps
+        self.r1 = r1
+        self.reuse_samples = reuse_samples
+        self._shared: Tensor
+        self._has_logits = objective in ("minimax", "non_saturating")
+
+    def before_turns(self, batch: Labelled) -> None:
+        """Draw the images that both turns will look at, if they are to share them."""
+        if self.reuse_samples:
+            self._shared = self.generate(batch)
+
+    def discriminator_loss(self, batch: Labelled) -> Turn:
+        """-E[log D(x)] - E[log(1 - D(G(z)))], or what the objective has in its place, and gamma / 2 times R1."""
+        with torch.no_grad():
+            x, x_fake = self.blur(batch[0]), self.blur(self._fakes(batch).detach())
+        real, fake = self.judge_both(x, x_fake, batch)
+        loss = self.objective.discriminator(real, fake)
+        figures = self._mean_verdicts(d_real=real, d_fake=fake)
+        if self.r1:
+            # A slope in half precision would over- or underflow.
+            with torch.autocast(x.device.type, enabled=False):
+                penalty = r1_penalty(lambda images: self.judge(images, batch), x.float())
+            loss = loss + self.r1 / 2 * penalty
+            figures["adversary/r1"] = penalty
+        return loss, figures
+
+    def generator_loss(self, batch: Labelled) -> Turn:
+        """-E[log D(G(z))], or what the objective has in its place."""
+        fake = self.judge(self.blur(self._fakes(batch)), batch)
+        return self.objective.generator(fake), self._mean_verdicts(d_fake_generator=fake)
+
+    def _fakes(self, batch: Labelled) -> Tensor:
+        return self._shared if self.reuse_samples else self.generate(batch)
+
+    def blur(self, images: Tensor) -> Tensor:
+        """Return images with the instance noise of the current step."""
+        if not self.instance_noise:
+            return images
+        left = max(0.0, 1 - self.step / self.instance_noise_steps)
+        return images + self.instance_noise * left * torch.randn_like(images)
+
+    def _mean_verdicts(self, **outputs: Tensor) -> dict[str, Tensor]:
+        """Return means of D, a probability where the objective has one, if they will be logged."""
+        if not self.measures:
+            return {}
+        return {
+            f"adversary/{name}": (values.sigmoid() if self._has_logits else values).mean()
+            for name, values in outputs.items()
+        }

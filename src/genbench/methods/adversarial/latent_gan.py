@@ -1,0 +1,96 @@
+"""What adversarial methods share whose generator maps latents z ~ N(0, I) to images."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genbench.methods.adversarial.base import AdversarialMethod
+from genbench.networks.normalisation import has_batch_norm
+from genbench.randomness import Noise
+
+Labelled = tuple[Tensor, Tensor | None]
+"""A batch: images (B, C, H, W) and their classes (B,), or None."""
+
+
+class LatentGAN(AdversarialMethod):
+    """An adversarial method without a condition.
+
+    Args:
+        generator: builds the generator from `latent_dim` and `image_shape`.
+        discriminator: builds the discriminator from `image_shape`; it returns one number an image (B,).
+        image_shape: (C, H, W) of the data.
+        latent_dim: length of z.
+        generator_optimizer: maps parameters to an optimizer.
+        discriminator_optimizer: maps parameters to an optimizer.
+        discriminator_steps: k, the discriminator's steps to one of the generator.
+        ema_decay: weight of the past in the generator's average.
+        joint_pass: whether the discriminator judges real and generated images in one pass rather than in two: faster
+            on a GPU, the same but for rounding.
+
+    Raises:
+        ValueError: an argument is out of range, or a joint pass meets BatchNorm, whose statistics would mix the two.
+    """
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        discriminator: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        *,
+        latent_dim: int = 100,
+        generator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        discriminator_steps: int = 1,
+        ema_decay: float = 0.999,
+        joint_pass: bool = False,
+    ) -> None:
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}")
+        super().__init__(
+            generator(latent_dim=latent_dim, image_shape=image_shape),
+            discriminator(image_shape=image_shape),
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            discriminator_steps=discriminator_steps,
+            ema_decay=ema_decay,
+        )
+        if joint_pass and has_batch_norm(self.discriminator):
+            raise ValueError("joint_pass takes a discriminator without BatchNorm: set network.discriminator.norm=none")
+        self.latent_dim = latent_dim
+        self.joint_pass = joint_pass
+
+    def generate(self, batch: Labelled) -> Tensor:
+        """Return as many images of fresh latents as the batch has."""
+        images: Tensor = self.generator(self.draw_latents(len(batch[0])))
+        return images
+
+    def judge(self, images: Tensor, batch: Labelled) -> Tensor:
+        """Return D of images, (B,), before its sigmoid."""
+        outputs: Tensor = self.discriminator(images)
+        return outputs
+
+    def judge_both(self, x: Tensor, x_fake: Tensor, batch: Labelled) -> tuple[Tensor, Tensor]:
+        """Return D of real and of generated images, of the same classes if there are any."""
+        if not self.joint_pass:
+            return self.judge(x, batch), self.judge(x_fake, batch)
+        y = batch[1]
+        twice = batch[0], None if y is None else torch.cat([y, y])
+        real, fake = self.judge(torch.cat([x, x_fake]), twice).chunk(2)
+        return real, fake
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return `count` images from the averaged generator; an unconditional method has no use for a condition."""
+        return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the averaged generator's images of latents `z`, (B, latent_dim)."""
+        if condition is not None:
+            raise ValueError("this GAN is unconditional: it can't be asked for a condition")
+        images: Tensor = self.average(z)
+        return images
+
+    def draw_latents(self, count: int) -> Tensor:
+        """Return fresh latents (count, latent_dim) for a training step."""
+        return torch.randn(count, self.latent_dim, device=self.device)

@@ -1,0 +1,107 @@
+"""pix2pix: image-to-image translation from pairs (Isola et al. 2017, https://arxiv.org/abs/1611.07004).
+
+The generator turns a source image into its target; the discriminator sees both, patch by patch. L1 gets the large
+forms right, the adversarial part what is sharp and typical:
+
+    min_G max_D  E[log D(x, y)] + E[log(1 - D(x, G(x)))] + lambda E[|y - G(x)|_1]
+
+Example:
+    python -m genbench experiment=pix2pix_edges2digits data.root=~/data
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from genbench.losses import ObjectiveName, make_objective
+from genbench.methods.adversarial.base import AdversarialMethod, Turn
+from genbench.randomness import Noise
+
+
+class Pix2Pix(AdversarialMethod):
+    """Equation 4 of the paper, and its parts by themselves.
+
+    Dropout in the generator is its only noise, in training as in sampling.
+
+    Args:
+        generator: builds the generator from `image_shape` and `source_shape`; it maps a source to its target, and
+            takes what draws its dropout as a second argument.
+        discriminator: builds the discriminator from `image_shape`, that of source and target together; it returns
+            logits of any shape.
+        image_shape: (C, H, W) of the targets.
+        source_shape: (C, H, W) of the sources.
+        objective: of the adversarial part, see `losses.make_objective`.
+        l1_weight: lambda; 0 leaves the adversarial part alone.
+        adversarial_weight: 0 leaves L1 alone; the discriminator still learns, and its figures say how easily it tells.
+        settings: those of `AdversarialMethod`.
+
+    Raises:
+        ValueError: an argument is out of range, or the data has no source images.
+    """
+
+    is_conditional = True
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        discriminator: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        source_shape: Sequence[int] | None,
+        *,
+        objective: ObjectiveName = "non_saturating",
+        l1_weight: float = 100.0,
+        adversarial_weight: float = 1.0,
+        **settings: Any,
+    ) -> None:
+        if source_shape is None:
+            raise ValueError("pix2pix takes pairs of images, such as data=edges2digits or paired_folder")
+        if l1_weight < 0 or adversarial_weight < 0 or l1_weight + adversarial_weight == 0:
+            raise ValueError(
+                f"l1_weight={l1_weight} and adversarial_weight={adversarial_weight} must be at least 0, and not both 0"
+            )
+        channels, height, width = image_shape
+        super().__init__(
+            generator(image_shape=image_shape, source_shape=source_shape),
+            discriminator(image_shape=(channels + source_shape[0], height, width)),
+            **settings,
+        )
+        self.objective = make_objective(objective)
+        self.l1_weight = l1_weight
+        self.adversarial_weight = adversarial_weight
+
+    def discriminator_loss(self, batch: tuple[Tensor, Tensor]) -> Turn:
+        """Half of -E[log D(x, y)] - E[log(1 - D(x, G(x)))], which slows D down (section 3.3)."""
+        y, x = batch
+        with torch.no_grad():
+            y_fake = self.generator(x)
+        real, fake = self._judge(x, y), self._judge(x, y_fake)
+        figures = {"adversary/d_real": real.sigmoid().mean(), "adversary/d_fake": fake.sigmoid().mean()}
+        return self.objective.discriminator(real, fake) / 2, figures
+
+    def generator_loss(self, batch: tuple[Tensor, Tensor]) -> Turn:
+        """-E[log D(x, G(x))] + lambda E[|y - G(x)|_1]."""
+        y, x = batch
+        y_fake = self.generator(x)
+        l1 = l1_loss(y_fake, y)
+        loss = self.l1_weight * l1
+        if self.adversarial_weight:
+            loss = loss + self.adversarial_weight * self.objective.generator(self._judge(x, y_fake))
+        return loss, {"loss/l1": l1}
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return the averaged generator's translations of the sources `condition`, (count, C, H, W) in [-1, 1].
+
+        Raises:
+            ValueError: there is no condition, or not one for each image.
+        """
+        if condition is None or len(condition) != count:
+            raise ValueError(f"pix2pix must be told which {count} source images to translate")
+        images: Tensor = self.average(condition.to(self.device), noise.uniform)
+        return images
+
+    def _judge(self, x: Tensor, y: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(torch.cat([x, y], dim=1))
+        return logits

@@ -1,0 +1,1 @@
+"""Methods that encode images and decode them again, one file each."""

@@ -1,0 +1,117 @@
+"""DDPM led by a classifier (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4).
+
+The denoiser knows no classes. Beside it a classifier learns which class a noisy image is of,
+
+    L = E_{x_0, y, t} [-log p_phi(y | x_t, t)],
+
+and its gradient leads the samples: score(x_t) + s grad log p_phi(y | x_t, t). Both train at once, each on noise of its
+own.
+
+Example:
+    python -m genbench experiment=classifier_guidance_mnist16
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from genbench.diffusion.guidance import classifier_guided
+from genbench.diffusion.processes import DiscreteProcess
+from genbench.diffusion.samplers import Denoise, Estimate
+from genbench.methods.denoising.ddpm import DDPM
+
+
+class WithClassifier(nn.Module):
+    """A denoiser and a classifier that are trained, averaged and saved together; called, it is the denoiser.
+
+    Args:
+        denoiser: called with x_t and t.
+        classifier: called with x_t and t; returns logits (B, K).
+    """
+
+    def __init__(self, denoiser: nn.Module, classifier: nn.Module) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.classifier = classifier
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return what the denoiser predicts."""
+        predicted: Tensor = self.denoiser(x_t, t)
+        return predicted
+
+
+class ClassifierGuidedDDPM(DDPM):
+    """DDPM with a classifier of noisy images beside it.
+
+    Args:
+        denoiser: builds the denoiser, which is told no classes.
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        classifier: builds the classifier from `image_shape` and `outputs`, the number of classes.
+        process: a chain of T steps.
+        guidance: s, of the classifier's gradient.
+        settings: those of `DDPM`.
+
+    Raises:
+        ValueError: an argument is out of range, or the data has no classes.
+    """
+
+    def __init__(
+        self,
+        denoiser: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        classifier: Callable[..., nn.Module],
+        process: DiscreteProcess,
+        guidance: float = 1.0,
+        **settings: Any,
+    ) -> None:
+        if num_classes is None:
+            raise ValueError("guidance by a classifier takes data with classes, such as data=mnist")
+        if guidance < 0:
+            raise ValueError(f"guidance must be at least 0, not {guidance}")
+        classes = num_classes
+
+        def both(image_shape: Sequence[int], num_classes: None) -> WithClassifier:
+            return WithClassifier(
+                denoiser(image_shape=image_shape, num_classes=None),
+                classifier(image_shape=image_shape, outputs=classes),
+            )
+
+        super().__init__(both, image_shape, num_classes, process=process, conditional=False, **settings)
+        self.is_conditional, self.num_classes = True, num_classes
+        self.guidance = guidance
+
+    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """DDPM's loss, which knows no classes."""
+        return super().losses(x_0, t, None)
+
+    def further_losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> dict[str, Tensor]:
+        """-log p_phi(y | x_t, t) of each image (B,)."""
+        assert y is not None
+        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
+        logits = cast(WithClassifier, self.denoiser).classifier(x_t, t)
+        return {"classifier": cross_entropy(logits, y, reduction="none")}
+
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+        """Return the averaged denoiser, led by the averaged classifier towards classes (B,); see `DenoisingMethod`."""
+        unled = super().denoise_with(None, clip=clip)
+        if y is None or not guidance:
+            return unled
+        classifier = cast(WithClassifier, self.average.module).classifier
+
+        def log_probability(x_t: Tensor, t: Tensor) -> Tensor:
+            logits = classifier(x_t, t.to(x_t).expand(len(x_t)))
+            return -cross_entropy(logits, y, reduction="none")
+
+        led = classifier_guided(unled, self.process, log_probability, guidance)
+
+        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
+            x_0, share = led(x_t, t)
+            return Estimate(x_0.clamp(-1, 1) if clip else x_0, share)
+
+        return denoise

@@ -1,0 +1,158 @@
+"""Denoising diffusion GANs (Xiao et al. 2022, https://arxiv.org/abs/2112.07804): four large steps, not a thousand.
+
+What x_{t-1} a large step back leads to is no Gaussian any more, so each step is drawn by a conditional GAN. The
+generator guesses an image and the chain's own posterior takes it back to the step before,
+
+    x_0' = G(x_t, z, t),    x'_{t-1} ~ q(x_{t-1} | x_t, x_0'),
+
+and the discriminator tells real steps from these, given where they come from:
+
+    min_G max_D  E_t [ E_q[log D(x_{t-1}, x_t, t)] + E[log(1 - D(x'_{t-1}, x_t, t))] ]
+
+Example:
+    python -m genbench experiment=ddgan_digits
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genbench.diffusion.processes import DiscreteProcess
+from genbench.diffusion.samplers import Estimate, ancestral, transition
+from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
+from genbench.methods.adversarial.base import AdversarialMethod, Turn
+from genbench.methods.classes import check_classes, told_classes
+from genbench.randomness import Noise
+
+_LAST_RATE = 0.07
+"""1e-5, where the authors' rates end, as a share of where they begin."""
+
+
+class DDGAN(AdversarialMethod):
+    """A conditional GAN for each step of a short chain.
+
+    Args:
+        generator: builds G from `image_shape`, `num_classes` and `latent_dim`; called with x_t, t in [0, 1], y and z.
+        discriminator: builds D from `image_shape`, of x_{t-1} and x_t stacked, and `num_classes`; called with these, t
+            and y; it returns its output before the sigmoid, (B, 1).
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        process: a chain of few steps.
+        latent_dim: length of z.
+        r1: gamma; gamma / 2 E[|grad D|^2] at real x_{t-1} joins D's loss (Mescheder et al. 2018).
+        r1_every: steps from one time that it does to the next.
+        cosine_steps: steps over which both rates fall along a cosine to a fourteenth; 0 to keep them.
+        conditional: whether both players are told the class.
+        settings: those of `AdversarialMethod`.
+
+    Raises:
+        ValueError: an argument is out of range, or the data has no classes.
+    """
+
+    def __init__(
+        self,
+        generator: Callable[..., nn.Module],
+        discriminator: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        process: DiscreteProcess,
+        latent_dim: int = 100,
+        r1: float = 0.02,
+        r1_every: int = 15,
+        cosine_steps: int = 0,
+        conditional: bool = False,
+        **settings: Any,
+    ) -> None:
+        for name, value, least in (("latent_dim", latent_dim, 1), ("r1_every", r1_every, 1), ("r1", r1, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+        if cosine_steps < 0:
+            raise ValueError(f"cosine_steps must be at least 0, not {cosine_steps}")
+        told = told_classes(conditional, num_classes)
+        channels, height, width = image_shape
+        super().__init__(
+            generator(image_shape=image_shape, num_classes=told, latent_dim=latent_dim),
+            discriminator(image_shape=(2 * channels, height, width), num_classes=told),
+            **settings,
+        )
+        self.is_conditional = conditional
+        self.image_shape = tuple(image_shape)
+        self.num_classes = told
+        self.process = process
+        self.latent_dim = latent_dim
+        self.r1 = r1
+        self.r1_every = r1_every
+        self.cosine_steps = cosine_steps
+
+    def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+        """-E[log D(x_{t-1}, x_t, t)] - E[log(1 - D(x'_{t-1}, x_t, t))] and, now and then, gamma / 2 times R1."""
+        t, x_s, x_t, y = self.draw_step(batch)
+        with torch.no_grad():
+            fake_s = self.step_back(x_t, t, y)
+        real, fake = self.judge(x_s, x_t, t, y), self.judge(fake_s, x_t, t, y)
+        loss = cross_entropy_discriminator_loss(real, fake)
+        figures = {"adversary/d_real": real.sigmoid().mean(), "adversary/d_fake": fake.sigmoid().mean()}
+        if self.r1 and self.step % self.r1_every == 0:
+            # A slope in half precision would over- or underflow.
+            with torch.autocast(x_s.device.type, enabled=False):
+                penalty = r1_penalty(lambda images: self.judge(images, x_t, t, y), x_s.float())
+            loss = loss + self.r1 / 2 * penalty
+        return loss, figures
+
+    def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+        """-E[log D(x'_{t-1}, x_t, t)]."""
+        t, _, x_t, y = self.draw_step(batch)
+        return non_saturating_generator_loss(self.judge(self.step_back(x_t, t, y), x_t, t, y)), {}
+
+    def draw_step(self, batch: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return steps t (B,), x_{t-1}, x_t that follows from it, and the classes if the players are told any."""
+        x_0, y = batch
+        t = torch.randint(1, self.process.steps + 1, (len(x_0),), device=x_0.device).double() / self.process.steps
+        s = t - 1 / self.process.steps
+        x_s = self.process.diffuse(x_0, s.to(x_0), torch.randn_like(x_0))
+        ratio = (self.process.alpha(t) / self.process.alpha(s)).to(x_0).view(-1, 1, 1, 1)
+        deviation = transition(self.process, t, s).step_variance.sqrt().to(x_0).view(-1, 1, 1, 1)
+        x_t = ratio * x_s + deviation * torch.randn_like(x_0)
+        return t, x_s, x_t, y if self.is_conditional else None
+
+    def step_back(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return x'_{t-1} by the generator, on fresh latents."""
+        z = torch.randn(len(x_t), self.latent_dim, device=x_t.device)
+        x_0 = self.generator(x_t, t.to(x_t), y, z).tanh()
+        t = t.view(-1, 1, 1, 1)
+        step = transition(self.process, t, t - 1 / self.process.steps).like(x_t)
+        return step.mean(x_0, x_t) + step.variance.sqrt() * torch.randn_like(x_t)
+
+    def judge(self, x_s: Tensor, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return D (B, 1), before its sigmoid."""
+        verdict: Tensor = self.discriminator(torch.cat([x_s, x_t], dim=1), t.to(x_t), y)
+        return verdict
+
+    def rate(self, step: int) -> float:
+        """Along a cosine from 1 to a fourteenth."""
+        if not self.cosine_steps:
+            return 1.0
+        share = min(1.0, step / self.cosine_steps)
+        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * share)) / 2
+
+    @torch.no_grad()
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images (count, C, H, W) in [-1, 1] by one call of the averaged generator for each step.
+
+        Raises:
+            ValueError: a condition is missing, needless, or names a class that the data does not have.
+        """
+        y = check_classes(condition, count, self.num_classes, self.device)
+
+        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
+            z = noise.normal(count, self.latent_dim).to(x_t)
+            return Estimate(self.average(x_t, t.to(x_t).expand(count), y, z).tanh())
+
+        def draw() -> Tensor:
+            return noise.normal(count, *self.image_shape).to(self.device)
+
+        return ancestral(denoise, self.process, draw(), draw)

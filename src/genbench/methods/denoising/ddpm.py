@@ -1,0 +1,93 @@
+"""Denoising diffusion (Ho et al. 2020, https://arxiv.org/abs/2006.11239): learn to undo a little noise.
+
+A chain of T steps turns images to noise, x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps, so that at once
+
+    x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
+
+and a network is trained to say which noise it was (algorithm 1):
+
+    L = E_{x_0, eps, t} |eps - eps_theta(x_t, t)|^2
+
+Samples come from noise by going the chain backwards (algorithm 2, `samplers.ancestral`), or by any other sampler.
+
+Example:
+    python -m genbench experiment=ddpm_digits
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from genbench.diffusion.likelihood import bound_terms
+from genbench.diffusion.parameterisation import from_x_0
+from genbench.diffusion.processes import DiscreteProcess
+from genbench.diffusion.times import EvenSteps, ImportanceSteps
+from genbench.diffusion.weightings import Weighting, weight
+from genbench.methods.denoising.base import DenoisingMethod
+from genbench.randomness import Noise
+
+StepChoice = Literal["even", "importance"]
+
+
+class DDPM(DenoisingMethod):
+    """Algorithm 1 of the paper; other schedules, predictions and weightings are settings.
+
+    Args:
+        denoiser: see `DenoisingMethod`.
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        process: a chain of T steps.
+        weighting: of the times in the loss, see `diffusion.weightings`.
+        times: steps are drawn "even", or by "importance" of their losses, see `diffusion.times`.
+        settings: those of `DenoisingMethod`.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    likelihood = "variational bound of the chain"
+
+    def __init__(
+        self,
+        denoiser: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        process: DiscreteProcess,
+        weighting: Weighting = "simple",
+        times: StepChoice = "even",
+        **settings: Any,
+    ) -> None:
+        if times not in ("even", "importance"):
+            raise ValueError(f"times must be even or importance, not {times!r}")
+        drawn = ImportanceSteps(process.steps) if times == "importance" else EvenSteps(process.steps)
+        super().__init__(denoiser, image_shape, num_classes, process=process, times=drawn, **settings)
+        self.chain = process
+        self.weighting: Weighting = weighting
+
+    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """|eps - eps_theta(x_t, t)|^2, or what is predicted in its place, weighted; the mean over the pixels, (B,)."""
+        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
+        return self.errors(self.predict(self.denoiser, x_t, t, y), x_0, x_t, t)
+
+    def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return the weighted squared error (B,) of a prediction."""
+        alpha, sigma = self.process.shares(x_t, t)
+        # Of x_t and x_0 follows the noise that was drawn.
+        target = from_x_0(self.prediction, x_0, x_t, alpha, sigma)
+        return weight(self.weighting, self.prediction, self.process, t) * (predicted - target).square().flatten(1).mean(
+            1
+        )
+
+    @torch.no_grad()
+    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return the variational bound (B,), all T terms of it, without guidance; see `HasLikelihood`."""
+        return self.bound_terms(x, condition, noise=noise).sum(1)
+
+    @torch.no_grad()
+    def bound_terms(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return the bound's terms (B, T + 1), see `likelihood.bound_terms`."""
+        denoise = self.denoise_with(self.check_classes(condition, len(x)))
+        return bound_terms(denoise, self.chain, x.to(self.device), self.draw_from(noise, len(x)))

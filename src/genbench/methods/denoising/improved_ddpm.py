@@ -1,0 +1,98 @@
+"""Improved DDPM (Nichol and Dhariwal 2021, https://arxiv.org/abs/2102.09672): learn the variance too, for likelihood.
+
+Beside the noise the network says, for each pixel, where the variance of a step lies between its two bounds,
+
+    Sigma_theta(x_t, t) = exp(v log beta_t + (1 - v) log beta~_t)
+
+and is trained by the simple loss of the noise with a little of the variational bound, whose gradient goes to the
+variance alone:
+
+    L_hybrid = L_simple + 0.001 L_vlb
+
+or by the bound alone, with steps drawn by importance.
+
+Example:
+    python -m genbench experiment=improved_ddpm_digits
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from genbench.diffusion.likelihood import chain_term
+from genbench.diffusion.parameterisation import to_x_0
+from genbench.diffusion.processes import DiscreteProcess
+from genbench.diffusion.samplers import Estimate
+from genbench.methods.denoising.ddpm import DDPM
+
+Objective = Literal["hybrid", "bound"]
+
+
+class ImprovedDDPM(DDPM):
+    """DDPM with a learned variance.
+
+    Args:
+        denoiser: builds the network from `image_shape`, `num_classes` and `outputs`, the two images that it predicts.
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        process: a chain of T steps.
+        objective: "hybrid", or "bound" for L_vlb alone, which wants `times="importance"`.
+        bound_weight: of L_vlb, all T terms in bits a dimension, in the hybrid loss.
+        settings: those of `DDPM`.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        denoiser: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        process: DiscreteProcess,
+        objective: Objective = "hybrid",
+        bound_weight: float = 0.001,
+        **settings: Any,
+    ) -> None:
+        if objective not in ("hybrid", "bound"):
+            raise ValueError(f"objective must be hybrid or bound, not {objective!r}")
+        if bound_weight < 0:
+            raise ValueError(f"bound_weight must be at least 0, not {bound_weight}")
+        super().__init__(partial(denoiser, outputs=2), image_shape, num_classes, process=process, **settings)
+        self.objective = objective
+        self.bound_weight = bound_weight
+
+    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """L_hybrid, or L_vlb, of each image (B,) at its time (B,)."""
+        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
+        predicted, share = self.split(self.predict(self.denoiser, x_t, t, y))
+        if self.objective == "bound":
+            return self.bound(predicted, share, x_0, x_t, t)
+        # The bound trains the variance alone: of the noise the simple loss knows more.
+        bound = self.bound(predicted.detach(), share, x_0, x_t, t)
+        return self.errors(predicted, x_0, x_t, t) + self.bound_weight * bound
+
+    def bound(self, predicted: Tensor, share: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return T times the bound's term (B,), of which the mean over t is L_vlb, in bits a dimension."""
+        alpha, sigma = self.process.shares(x_t, t)
+        image = to_x_0(self.prediction, predicted, x_t, alpha, sigma)
+        return self.chain.steps * chain_term(self.chain, x_0, x_t, t, image, share)
+
+    def split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the prediction and the share of the upper bound, which the network says as -1 to 1."""
+        predicted, variance = outputs.chunk(2, dim=1)
+        return predicted, (variance + 1) / 2
+
+    def guide(self, told: Tensor, untold: Tensor, guidance: float) -> Tensor:
+        """Guide the prediction; the variance is that of the network that is told the class."""
+        predicted, variance = told.chunk(2, dim=1)
+        return torch.cat([super().guide(predicted, untold.chunk(2, dim=1)[0], guidance), variance], dim=1)
+
+    def estimate(self, outputs: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
+        """Return the image and the variance that the network's outputs at time t, a scalar, mean."""
+        predicted, share = self.split(outputs)
+        return Estimate(super().estimate(predicted, x_t, t).x_0, share)

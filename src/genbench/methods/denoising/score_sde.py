@@ -1,0 +1,99 @@
+"""Score-based models through SDEs (Song et al. 2021, https://arxiv.org/abs/2011.13456): diffusion in continuous time.
+
+Images become noise by an SDE dx = f(t) x dt + g(t) dw, and a network learns the score of what is in between:
+
+    L = E_t lambda(t) E_{x_0, x_t} |s_theta(x_t, t) - grad log q(x_t | x_0)|^2,    grad log q(x_t | x_0) = -eps / sigma
+
+with lambda = sigma^2, or g^2, which bounds the likelihood (Song et al. 2021, "Maximum likelihood training"). Samples
+come from the SDE reversed (`samplers.predictor_corrector`) or from the ODE of the same marginals
+(`samplers.probability_flow`), which also says how likely an image is, exactly.
+
+Example:
+    python -m genbench experiment=score_sde_digits
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genbench.diffusion.likelihood import density_bits_per_dim, dequantise, flow_log_likelihood
+from genbench.diffusion.parameterisation import convert
+from genbench.diffusion.processes import Process
+from genbench.diffusion.times import EvenTimes
+from genbench.diffusion.weightings import Weighting, weight
+from genbench.methods.denoising.base import DenoisingMethod
+from genbench.randomness import Noise
+
+
+class ScoreSDE(DenoisingMethod):
+    """Learn the score at all times between image and noise.
+
+    Args:
+        denoiser: see `DenoisingMethod`.
+        image_shape: (C, H, W) of the data.
+        num_classes: how many classes the data has.
+        process: variance preserving, sub-variance preserving or variance exploding.
+        weighting: of the score's error: "snr", lambda = sigma^2; "bound", g^2 / 2; or "simple", 1.
+        first_time: earliest time of training and likelihood.
+        tolerance: of the solver that computes likelihoods.
+        settings: those of `DenoisingMethod`.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    likelihood = "exact density of the flow, dequantised evenly"
+
+    def __init__(
+        self,
+        denoiser: Callable[..., nn.Module],
+        image_shape: Sequence[int],
+        num_classes: int | None,
+        *,
+        process: Process,
+        weighting: Weighting = "snr",
+        first_time: float = 1e-5,
+        tolerance: float = 1e-5,
+        **settings: Any,
+    ) -> None:
+        if not 0 < first_time < 1:
+            raise ValueError(f"first_time must be in (0, 1), not {first_time}")
+        if tolerance <= 0:
+            raise ValueError(f"tolerance must be positive, not {tolerance}")
+        times = EvenTimes(first_time)
+        super().__init__(denoiser, image_shape, num_classes, process=process, times=times, **settings)
+        self.weighting: Weighting = weighting
+        self.first_time = first_time
+        self.tolerance = tolerance
+
+    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return what the network predicts of x_t at times (B,); it sees it at unit scale, however much it exploded."""
+        alpha, sigma = self.process.shares(x_t, t)
+        return super().predict(network, x_t / (alpha.square() + sigma.square()).sqrt(), t, y)
+
+    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Lambda |s_theta + eps / sigma|^2, the mean over the pixels, (B,)."""
+        eps = torch.randn_like(x_0)
+        x_t = self.process.diffuse(x_0, t, eps)
+        alpha, sigma = self.process.shares(x_t, t)
+        predicted = self.predict(self.denoiser, x_t, t, y)
+        score = convert(predicted, x_t, alpha, sigma, given=self.prediction, wanted="score")
+        errors = (score + eps / sigma).square().flatten(1).mean(1)
+        return weight(self.weighting, "score", self.process, t) * errors
+
+    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return what the flow says (B,), without guidance, by one of Hutchinson's probes; see `HasLikelihood`."""
+        y = self.check_classes(condition, len(x))
+        x = dequantise(x, noise.uniform(len(x), *self.image_shape)).to(self.device)
+        signs = (noise.uniform(len(x), *self.image_shape) < 0.5).to(x) * 2 - 1
+        log_density = flow_log_likelihood(
+            self.denoise_with(y, clip=False),
+            self.process,
+            x,
+            lambda: signs,
+            first=self.first_time,
+            tolerance=self.tolerance,
+        )
+        return density_bits_per_dim(log_density, x[0].numel())

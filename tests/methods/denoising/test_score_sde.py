@@ -1,0 +1,104 @@
+"""The score SDE's loss against closed forms, and its likelihood of data whose density is known."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from genbench.diffusion.likelihood import LEVEL
+from genbench.diffusion.processes import Process, SubVariancePreserving, VarianceExploding, VariancePreserving
+from genbench.diffusion.samplers import probability_flow
+from genbench.methods.denoising.score_sde import ScoreSDE
+from genbench.randomness import Noise
+
+SHAPE = (1, 2, 2)
+MEAN, SPREAD = 0.1, 0.25
+PROCESSES: dict[str, Process] = {
+    "vp": VariancePreserving(),
+    "sub-vp": SubVariancePreserving(),
+    "ve": VarianceExploding(0.01, 20.0),
+}
+
+
+class Known(nn.Module):
+    """Predict the exact eps of pixels N(MEAN, SPREAD^2) from what is seen at unit scale, times a parameter."""
+
+    def __init__(self, image_shape: Sequence[int], num_classes: int | None, process: Process) -> None:
+        super().__init__()
+        self.process = process
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, seen: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        alpha, sigma = (value.view(-1, 1, 1, 1) for value in (self.process.alpha(t), self.process.sigma(t)))
+        x_t = seen * (alpha**2 + sigma**2).sqrt()
+        return self.scale * sigma * (x_t - alpha * MEAN) / (alpha**2 * SPREAD**2 + sigma**2)
+
+
+def make(process: str = "vp", **settings: Any) -> ScoreSDE:
+    torch.manual_seed(0)
+    defaults: dict[str, Any] = {
+        "process": PROCESSES[process],
+        "sampler": partial(probability_flow, tolerance=1e-4),
+        "optimizer": partial(torch.optim.Adam, lr=1e-2),
+        "ema_decay": 0.0,
+    }
+    method = ScoreSDE(partial(Known, process=PROCESSES[process]), SHAPE, None, **(defaults | settings))
+    method.average.update_parameters(method.denoiser)
+    return method
+
+
+def gaussian_images(count: int) -> Tensor:
+    return ((MEAN + SPREAD * torch.randn(count, *SHAPE)) / LEVEL).round() * LEVEL
+
+
+@pytest.mark.parametrize("process", sorted(PROCESSES))
+def test_a_network_that_says_nothing_errs_by_the_score_itself(process: str) -> None:
+    method = make(process)
+    with torch.no_grad():
+        method.denoiser.scale.fill_(0)  # type: ignore[operator]
+    x_0, t = gaussian_images(4000), torch.full((4000,), 0.4)
+    sigma, g_squared = (value(torch.tensor(0.4)).item() for value in (method.process.sigma, method.process.g_squared))
+    # The score of x_t given x_0 is -eps / sigma, so its mean square is 1 / sigma^2.
+    for weighting, expected in (("snr", 1.0), ("simple", sigma**-2), ("bound", g_squared / 2 * sigma**-2)):
+        method.weighting = weighting  # type: ignore[assignment]
+        assert method.losses(x_0, t, None).mean().item() == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("process", sorted(PROCESSES))
+def test_the_exact_score_has_the_least_loss(process: str) -> None:
+    method = make(process)
+    x_0, losses = gaussian_images(20_000), {}
+    for scale in (0.9, 1.0, 1.1):
+        torch.manual_seed(1)
+        with torch.no_grad():
+            method.denoiser.scale.fill_(scale)  # type: ignore[operator]
+            losses[scale] = method.losses(x_0, method.draw_times(len(x_0))[0], None).mean().item()
+    assert losses[1.0] < min(losses[0.9], losses[1.1])
+
+
+@pytest.mark.parametrize("process", sorted(PROCESSES))
+def test_bits_per_dim_of_a_gaussian_are_its_entropy(process: str) -> None:
+    method, x = make(process), gaussian_images(400)
+    found = method.bits_per_dim(x, noise=Noise(0))
+    assert found.shape == (400,)
+    entropy = math.log2(SPREAD * math.sqrt(2 * math.pi * math.e) / LEVEL)
+    assert found.mean().item() == pytest.approx(entropy, abs=0.06)
+    # Each image by itself, not only their mean.
+    density = -(torch.distributions.Normal(MEAN, SPREAD).log_prob(x).flatten(1).mean(1) / math.log(2))
+    torch.testing.assert_close(found, density - math.log2(LEVEL), atol=0.03, rtol=0)
+
+
+def test_samples_have_the_datas_mean_and_spread() -> None:
+    images = make().sample(1000, noise=Noise(0))
+    assert images.mean().item() == pytest.approx(MEAN, abs=0.02)
+    assert images.std().item() == pytest.approx(SPREAD, rel=0.05)
+
+
+@pytest.mark.parametrize(("settings", "message"), [({"first_time": 0.0}, "first_time"), ({"tolerance": 0.0}, "toler")])
+def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**settings)
