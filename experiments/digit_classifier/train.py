@@ -17,7 +17,7 @@ from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
 from genbench.data.digits import Digits
 from genbench.data.mnist import MNIST
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.images import to_float, to_uint8
 from genbench.metrics.extractors import DIGITS_WEIGHTS, DigitClassifier
 
@@ -39,11 +39,11 @@ def distort(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def accuracy(classifier: DigitClassifier, store: ImageStore) -> float:
+def accuracy(classifier: DigitClassifier, store: SampleStore) -> float:
     """Return the share of a split that the classifier gets right."""
     assert store.conditions is not None
     hits = 0
-    for images, classes in zip(store.images.split(1000), store.conditions.split(1000), strict=True):
+    for images, classes in zip(store.samples.split(1000), store.conditions.split(1000), strict=True):
         hits += int((classifier(images).logits.argmax(1) == classes).sum())
     return hits / len(store)
 
@@ -59,7 +59,7 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     mnist, digits = MNIST(arguments.root, download=False), Digits()
     train = [mnist.store("train")] + [digits.store("train")] * DIGITS_REPEATED
-    images = torch.cat([store.images for store in train])
+    images = torch.cat([store.samples for store in train])
     classes = torch.cat([store.conditions for store in train if store.conditions is not None])
 
     classifier = DigitClassifier()

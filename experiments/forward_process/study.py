@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = build_data(compose_config("train", arguments.settings))
     data.prepare_data()
-    x_0 = to_float(data.store("train").images[arguments.index : arguments.index + 1])
+    x_0 = to_float(data.store("train").samples[arguments.index : arguments.index + 1])
     eps = Noise(0).normal(1, *data.image_shape)
     strips = []
     for process in PROCESSES.values():

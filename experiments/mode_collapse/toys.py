@@ -88,7 +88,7 @@ def draw(target: str, count: int) -> Tensor:
     return points.view(-1, *SHAPE)
 
 
-def judge(points: Tensor, target: str) -> dict[str, float]:
+def discriminate(points: Tensor, target: str) -> dict[str, float]:
     """Return how many modes points (N, 2) found, how far from uniform they fill them, and how many lie in one.
 
     A point is good if it lies within three deviations of its nearest centre, and a mode is found if it has a good

@@ -56,7 +56,7 @@ def train_afresh(run: OpenRun, objectives: list[str], steps: int, every: int) ->
         if step % every == 0:
             norms = {name: generator_gradient(run, judge, make_objective(name), z_measured) for name in objectives}  # type: ignore[arg-type]
             rows += [{"discriminator_steps": step, "objective": name, "gradient": norms[name]} for name in objectives]
-        x = store.batch(torch.randint(len(store), (BATCH,))).image
+        x = store.batch(torch.randint(len(store), (BATCH,))).x
         with torch.no_grad():
             x_fake = generator(torch.randn(BATCH, latent_dim))
         loss = make_objective(objectives[0]).discriminator(judge(x), judge(x_fake))  # type: ignore[arg-type]

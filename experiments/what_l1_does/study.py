@@ -38,7 +38,7 @@ def main() -> None:
     for folder in arguments.runs:
         run = open_run(compose_config("sample", [f"run={folder}", "device=cpu"]))
         test = run.data.store("test")
-        sources, targets = test.conditions[: arguments.count], test.images[: arguments.count]  # type: ignore[index]
+        sources, targets = test.conditions[: arguments.count], test.samples[: arguments.count]  # type: ignore[index]
         evaluator = Evaluator(arguments.count, arguments.seed, scores=["fid"])
         evaluator.set_reference(run.data)
         translated = sample_images(run.method.sample, len(sources), arguments.seed, sources)

@@ -22,12 +22,12 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.data.celeba import CelebA
 from genbench.data.loader import BatchLoader
 from genbench.data.lsun import LSUN
 from genbench.data.mnist import MNIST
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from tests.data.distributed import crop, encode, lsun_values, make_celeba, write_lmdb
 from tests.data.test_shards import resident, sparse_store
 
@@ -89,7 +89,7 @@ def torchvision_loader(dataset: Any, batches: int) -> Callable[[], Iterable[Any]
     return start
 
 
-def genbench_loader(data: ImageData) -> Callable[[], Iterable[Any]]:
+def genbench_loader(data: DataSet) -> Callable[[], Iterable[Any]]:
     """Return what starts an epoch."""
     store = data.store("train")
     return lambda: BatchLoader(store, BATCH, shuffle=data.shuffle)
@@ -132,11 +132,11 @@ def memory(folder: Path) -> dict[str, float]:
     images = sparse_store(folder, SPARSE_BYTES // (64 * 64 * 3))
     growth = {}
     for how in ("blocks", "full"):
-        iterator = iter(BatchLoader(ImageStore(images), BATCH, shuffle=how))
+        iterator = iter(BatchLoader(SampleStore(images), BATCH, shuffle=how))
         next(iterator)
         before, most, begin, count = resident(), 0, time.perf_counter(), 0
         for number, batch in enumerate(iterator):
-            count += len(batch.image)
+            count += len(batch.x)
             if number % 64 == 0:
                 most = max(most, resident())
         growth[how] = (most - before) / 1e6
@@ -158,7 +158,7 @@ def main() -> None:
         celeba = UncheckedCelebA(str(root), transform=transforms.Compose(celeba_transform))
         mnist = datasets.MNIST(str(root), transform=transforms.Compose([transforms.Resize(32), *FLOAT]))
         prepared = str(root / "prepared0")
-        pairs: list[tuple[str, Callable[[], ImageData], Any, int]] = [
+        pairs: list[tuple[str, Callable[[], DataSet], Any, int]] = [
             ("lsun_64", lambda: LSUN(root="gone", prepared=prepared), lsun, 24),
             ("celeba_64", lambda: CelebA(root=str(root / "celeba"), prepared=prepared), celeba, 60),
             ("mnist_32", lambda: MNIST(str(root), size=32), mnist, 400),

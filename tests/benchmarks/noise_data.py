@@ -2,11 +2,11 @@
 
 import torch
 
-from genbench.data.base import ImageData, Split
-from genbench.data.store import ImageStore
+from genbench.data.base import DataSet, Split
+from genbench.data.store import SampleStore
 
 
-class NoiseData(ImageData):
+class NoiseData(DataSet):
     """Images of noise, with source images of noise where a method translates.
 
     Args:
@@ -26,7 +26,7 @@ class NoiseData(ImageData):
         self.source_shape = shape if translates else None
         self._count = count or batch_size
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the noise."""
         images = torch.randint(0, 256, (self._count, *self.image_shape), dtype=torch.uint8)
-        return ImageStore(images, images.flip(0) if self.source_shape else None)
+        return SampleStore(images, images.flip(0) if self.source_shape else None)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from genbench.commands.assembly import build_data
 from genbench.commands.train import quieten
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from tests.benchmarks.step_speed import Stopwatch, settings, train
 from tests.benchmarks.turns import Comparison, in_turns, machine
 
@@ -35,7 +35,7 @@ OPTIONS = {
 }
 
 
-def steps_per_second(config: DictConfig, data: ImageData) -> float:
+def steps_per_second(config: DictConfig, data: DataSet) -> float:
     """Return how many steps a second a training takes after its warm-up."""
     watch = Stopwatch(WARM_UP, STEPS)
     train(config, data, watch)

@@ -85,7 +85,7 @@ def dcgan(overrides: list[str]) -> Comparison:
     widths = [f"network.{player}.width=64" for player in ("generator", "discriminator")]
     config = settings([*words, *widths, *overrides])
     data = build_data(config)
-    step, parameters = dcgan_script(data.store("train").images[:], data.batch_size, 100, 64, DEVICE)
+    step, parameters = dcgan_script(data.store("train").samples[:], data.batch_size, 100, 64, DEVICE)
     method: Any = build_method(config, data)
     if parameters != _size(method.generator) + _size(method.discriminator):
         raise AssertionError("the script's networks are not as large as GenBench's")

@@ -14,15 +14,15 @@ from torch.nn.functional import l1_loss, softplus
 from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 
 Step = Callable[[], None]
 Move = Callable[..., None]
 """Move an optimizer down a loss, by gradients clipped to a norm if one is given."""
 
 
-def _images(data: ImageData, device: torch.device) -> Callable[[], Tensor]:
-    images = data.store("train").images
+def _images(data: DataSet, device: torch.device) -> Callable[[], Tensor]:
+    images = data.store("train").samples
 
     def draw() -> Tensor:
         return _scaled(images[torch.randint(0, len(images), (data.batch_size,))], device)
@@ -70,7 +70,7 @@ def _parameters(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def gan(method: Any, data: ImageData, move: Move = move) -> Step:
+def gan(method: Any, data: DataSet, move: Move = move) -> Step:
     """Non-saturating, a step of each player."""
     generator, discriminator = method.generator.train(), method.discriminator.train()
     batch, latent_dim = _images(data, method.device), method.latent_dim
@@ -93,7 +93,7 @@ def gan(method: Any, data: ImageData, move: Move = move) -> Step:
     return step
 
 
-def wgan_gp(method: Any, data: ImageData, move: Move = move) -> Step:
+def wgan_gp(method: Any, data: DataSet, move: Move = move) -> Step:
     """A step of the critic with its penalty; every fifth time one of the generator."""
     generator, critic = method.generator.train(), method.discriminator.train()
     batch, latent_dim = _images(data, method.device), method.latent_dim
@@ -125,11 +125,11 @@ def wgan_gp(method: Any, data: ImageData, move: Move = move) -> Step:
     return step
 
 
-def pix2pix(method: Any, data: ImageData, move: Move = move) -> Step:
+def pix2pix(method: Any, data: DataSet, move: Move = move) -> Step:
     """Translate, judge beside the source, L1."""
     generator, discriminator = method.generator.train(), method.discriminator.train()
     store: Any = data.store("train")
-    targets, sources, device = store.images, store.conditions, method.device
+    targets, sources, device = store.samples, store.conditions, method.device
     average = _average(generator, 0.999)
     optimizer_d = Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
     optimizer_g = Adam(generator.parameters(), 2e-4, (0.5, 0.999))
@@ -152,14 +152,14 @@ def pix2pix(method: Any, data: ImageData, move: Move = move) -> Step:
     return step
 
 
-def cyclegan(method: Any, data: ImageData, move: Move = move) -> Step:
+def cyclegan(method: Any, data: DataSet, move: Move = move) -> Step:
     """There and back in both directions, each against a discriminator that is also shown older images."""
     translators = method.generator.train()
     forth, back = translators, partial(translators, back=True)
     d_x, d_y = (method.discriminator[name].train() for name in "xy")
     pool_x, pool_y, device = method.pool_x, method.pool_y, method.device
     store: Any = data.store("train")
-    targets, sources = store.images, store.conditions
+    targets, sources = store.samples, store.conditions
     average = _average(translators, 0.999)
     optimizer_d = Adam([*d_x.parameters(), *d_y.parameters()], 2e-4, (0.5, 0.999))
     optimizer_g = Adam(translators.parameters(), 2e-4, (0.5, 0.999))
@@ -185,7 +185,7 @@ def cyclegan(method: Any, data: ImageData, move: Move = move) -> Step:
     return step
 
 
-def ddpm(method: Any, data: ImageData, move: Move = move) -> Step:
+def ddpm(method: Any, data: DataSet, move: Move = move) -> Step:
     """Predict the noise at a random step of a thousand."""
     network, batch = method.denoiser.train(), _images(data, method.device)
     average = _average(network, 0.995)

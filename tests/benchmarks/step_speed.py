@@ -27,7 +27,7 @@ from genbench.commands.assembly import build, build_data, build_method, compile_
 from genbench.commands.profiling import Unprofiled
 from genbench.commands.train import build_callbacks, quieten
 from genbench.config import compose_config
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.logs.loggers import CSVTable
 from genbench.methods.base import GenerativeMethod
 from tests.benchmarks.plain_loops import LOOPS
@@ -133,7 +133,7 @@ def settings(overrides: list[str]) -> DictConfig:
 
 
 def train(
-    config: DictConfig, data: ImageData, end: Callback, compiler: Callable[[GenerativeMethod], None] = compile_networks
+    config: DictConfig, data: DataSet, end: Callback, compiler: Callable[[GenerativeMethod], None] = compile_networks
 ) -> None:
     """Train as the command does, until a callback says stop; what compiles networks may be another."""
     method = build_method(config, data)

@@ -5,7 +5,7 @@ import torch
 
 from genbench.data.augmentation import Augmentation, Variation
 from genbench.data.loader import BatchLoader
-from genbench.data.store import ImageStore, UnpairedStore
+from genbench.data.store import SampleStore, UnpairedStore
 from genbench.errors import UserError
 
 
@@ -34,7 +34,7 @@ def test_every_place_is_as_likely() -> None:
 def test_pairs_are_varied_alike_and_two_domains_each_by_itself() -> None:
     images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     changed = Augmentation(flip=True, jitter=4)
-    for image, condition in BatchLoader(ImageStore(images, images), 8, augmentation=changed):
+    for image, condition in BatchLoader(SampleStore(images, images), 8, augmentation=changed):
         torch.testing.assert_close(image, condition)
     same = images[:1].repeat(40, 1, 1, 1)
     image, condition = next(iter(BatchLoader(UnpairedStore(same, same), 40, augmentation=changed)))
@@ -47,8 +47,8 @@ def test_a_loader_goes_on_with_the_same_places() -> None:
     images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
     def epochs(start: int) -> list[torch.Tensor]:
-        loader = BatchLoader(ImageStore(images), 8, augmentation=Augmentation(jitter=4), start_step=start)
-        return [batch.image for _ in range(2) for batch in loader]
+        loader = BatchLoader(SampleStore(images), 8, augmentation=Augmentation(jitter=4), start_step=start)
+        return [batch.x for _ in range(2) for batch in loader]
 
     whole, rest = epochs(0), epochs(3)
     assert all(torch.equal(one, two) for one, two in zip(whole[3:], rest, strict=False))

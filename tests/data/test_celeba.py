@@ -36,7 +36,7 @@ def test_images_and_attributes_belong_together(tmp_path: Path, zipped: bool, spl
     assert len(store) == len(indices)
     batch = store.batch(slice(0, len(indices)))
     for row, index in enumerate(indices):
-        levels = ((batch.image[row] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+        levels = ((batch.x[row] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(levels, pixels(index, 16, 178))
     expected = [[attribute_of(index, column) for column in range(len(ATTRIBUTES))] for index in indices]
     assert batch.condition is not None
@@ -46,7 +46,7 @@ def test_images_and_attributes_belong_together(tmp_path: Path, zipped: bool, spl
 
 @pytest.mark.parametrize("side", [178, 140, 108])
 def test_the_well_known_crops(tmp_path: Path, side: int) -> None:
-    images = celeba(make_celeba(tmp_path), crop=side).store("test").images[:]
+    images = celeba(make_celeba(tmp_path), crop=side).store("test").samples[:]
     np.testing.assert_array_equal(images[1].permute(1, 2, 0).numpy(), pixels(15, 16, side))
 
 

@@ -19,10 +19,10 @@ def test_images_and_classes(tmp_path: Path, archive: bool) -> None:
     train, test = data.store("train"), data.store("test")
     assert (len(train), len(test)) == (40, 8)
     expected = np.stack([np.asarray(crop(index, 32, 32)).transpose(2, 0, 1) for index in range(48)])
-    np.testing.assert_array_equal(train.images[:].numpy(), expected[:40])
-    np.testing.assert_array_equal(test.images[:].numpy(), expected[40:])
+    np.testing.assert_array_equal(train.samples[:].numpy(), expected[:40])
+    np.testing.assert_array_equal(test.samples[:].numpy(), expected[40:])
     assert train.conditions[:].tolist() == [(number + index) % 10 for number in range(5) for index in range(8)]
-    assert CIFAR10(str(tmp_path), size=16).store("test").images.shape == (8, 3, 16, 16)
+    assert CIFAR10(str(tmp_path), size=16).store("test").samples.shape == (8, 3, 16, 16)
 
 
 def test_a_pickle_of_numpy_two_is_read_as_well(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_pickle_of_numpy_two_is_read_as_well(tmp_path: Path) -> None:
     for protocol in (2, 4):
         with (tmp_path / "cifar-10-batches-py" / "test_batch").open("wb") as file:
             pickle.dump({b"labels": [1, 2], b"data": data}, file, protocol=protocol)
-        assert torch.equal(CIFAR10(str(tmp_path)).store("test").images[:].view(2, -1), torch.from_numpy(data))
+        assert torch.equal(CIFAR10(str(tmp_path)).store("test").samples[:].view(2, -1), torch.from_numpy(data))
 
 
 class Trap:

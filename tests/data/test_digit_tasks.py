@@ -22,9 +22,9 @@ def test_edges_and_digits_are_pairs_in_range() -> None:
     data = Edges2Digits("digits", size=16)
     assert (data.name, data.image_shape, data.num_classes) == ("edges2digits", (1, 16, 16), None)
     batch = next(iter(data.train_dataloader()))
-    assert batch.image.shape == batch.condition.shape == (64, 1, 16, 16)
+    assert batch.x.shape == batch.condition.shape == (64, 1, 16, 16)
     assert set(batch.condition.unique().tolist()) == {-1.0, 1.0}
-    levels = ((batch.image + 1) * 127.5).round().byte()
+    levels = ((batch.x + 1) * 127.5).round().byte()
     assert torch.equal(edge_maps(levels).float() / 127.5 - 1, batch.condition)
 
 
@@ -41,9 +41,9 @@ def test_tilting_turns_to_the_left_and_exchanges_black_and_white() -> None:
 def test_no_digit_is_in_both_domains() -> None:
     data = TwoDomains("digits_tilted", size=16)
     store = data.store("train")
-    digits = Digits(16).store("train").images[:]
+    digits = Digits(16).store("train").samples[:]
     assert torch.equal(store.sources[:], digits[::2])  # type: ignore[attr-defined]
-    assert torch.equal(store.images[:], invert_and_tilt(digits[1::2]))
+    assert torch.equal(store.samples[:], invert_and_tilt(digits[1::2]))
     batch = next(iter(data.train_dataloader()))
-    assert batch.image.mean() > 0.3
+    assert batch.x.mean() > 0.3
     assert batch.condition.mean() < -0.3

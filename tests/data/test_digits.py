@@ -11,7 +11,7 @@ def test_splits_are_fixed_and_share_no_image() -> None:
     data = Digits(size=8)
     train, test = data.store("train"), data.store("test")
     assert (len(train), len(test)) == (1442, 355)
-    assert torch.equal(Digits(size=8, seed=5).store("test").images, test.images)
+    assert torch.equal(Digits(size=8, seed=5).store("test").samples, test.samples)
     # Each class is a tenth of both, give or take what chance allows.
     for store in (train, test):
         shares = torch.bincount(store.conditions, minlength=10) / len(store)
@@ -22,7 +22,7 @@ def test_pixels_at_the_digits_own_size_are_sklearns() -> None:
     from sklearn.datasets import load_digits
 
     ink = torch.from_numpy(load_digits().images[:4] * 255 / 16).round().to(torch.uint8)
-    assert torch.equal(Digits(size=8).store("train").images[:4, 0], ink)
+    assert torch.equal(Digits(size=8).store("train").samples[:4, 0], ink)
 
 
 @pytest.mark.parametrize("size", [8, 16, 28, 33])
@@ -30,11 +30,11 @@ def test_images_have_the_size_that_was_asked_for(size: int) -> None:
     data = Digits(size=size, batch_size=7)
     assert data.image_shape == (1, size, size)
     batch = next(iter(data.train_dataloader()))
-    assert batch.image.shape == (7, 1, size, size)
+    assert batch.x.shape == (7, 1, size, size)
     assert (data.num_classes, batch.condition.dtype) == (10, torch.int64)
     # White ink on black in both.
-    assert batch.image.mean() < 0
-    assert batch.image.max() > 0.9
+    assert batch.x.mean() < 0
+    assert batch.x.max() > 0.9
 
 
 def test_sizes_that_do_not_do() -> None:

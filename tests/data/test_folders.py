@@ -14,7 +14,7 @@ from genbench.data.digits import Digits
 from genbench.data.folders import list_images, natural_order
 from genbench.data.image_folder import ImageFolder
 from genbench.data.paired_folder import PairedFolder
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.data.unpaired_folder import UnpairedFolder
 from genbench.errors import UserError
 from tests.data.distributed import crop, make_folder, make_pairs
@@ -38,9 +38,9 @@ def test_a_plain_folder_has_no_classes_and_holds_out_every_tenth(tmp_path: Path)
     data = folder(tmp_path / "images")
     train, test = data.store("train"), data.store("test")
     assert (data.num_classes, train.conditions) == (None, None)
-    np.testing.assert_array_equal(test.images[:].numpy(), np.stack([pixels(9), pixels(19)]))
+    np.testing.assert_array_equal(test.samples[:].numpy(), np.stack([pixels(9), pixels(19)]))
     kept = [index for index in range(25) if index not in (9, 19)]
-    np.testing.assert_array_equal(train.images[:].numpy(), np.stack([pixels(index) for index in kept]))
+    np.testing.assert_array_equal(train.samples[:].numpy(), np.stack([pixels(index) for index in kept]))
     assert folder(tmp_path / "images", test_every=0).splits == ("train",)
 
 
@@ -87,13 +87,13 @@ def test_folders_that_mean_two_things_are_refused(tmp_path: Path) -> None:
 
 def test_a_picture_that_was_replaced_is_prepared_anew(tmp_path: Path) -> None:
     make_folder(tmp_path / "images", 3, kind="BMP")
-    before = folder(tmp_path / "images").store("train").images[:]
+    before = folder(tmp_path / "images").store("train").samples[:]
     path = tmp_path / "images" / "0001.bmp"
     size = path.stat().st_size
     crop(77, 48, 40).save(path)
     os.utime(path, ns=(1, 1))
     assert path.stat().st_size == size
-    after = folder(tmp_path / "images").store("train").images[:]
+    after = folder(tmp_path / "images").store("train").samples[:]
     assert [bool((before[row] == after[row]).all()) for row in range(3)] == [True, False, True]
 
 
@@ -110,7 +110,7 @@ def test_grey_images(tmp_path: Path) -> None:
     data = folder(make_folder(tmp_path / "images", 3), channels=1)
     assert data.image_shape == (1, 16, 16)
     expected = np.asarray(crop(0, 48, 40).convert("L").crop((4, 0, 44, 40)).resize((16, 16), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(data.store("train").images[:][0, 0].numpy(), expected)
+    np.testing.assert_array_equal(data.store("train").samples[:][0, 0].numpy(), expected)
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
@@ -127,11 +127,11 @@ def test_pairs_belong_together(tmp_path: Path, direction: str) -> None:
     )
     assert data.splits == ("train", "val", "test")
     (batch,) = data.train_dataloader()
-    assert batch.image.shape == batch.condition.shape == (5, 3, 16, 16)
-    torch.testing.assert_close(batch.image, batch.condition.flip(2), atol=0.01, rtol=0)
+    assert batch.x.shape == batch.condition.shape == (5, 3, 16, 16)
+    torch.testing.assert_close(batch.x, batch.condition.flip(2), atol=0.01, rtol=0)
     left = crop(0, 48, 48).resize((16, 16), Image.Resampling.BICUBIC)
     store = data.store("train")
-    first = store.conditions if direction == "AtoB" else store.images
+    first = store.conditions if direction == "AtoB" else store.samples
     np.testing.assert_array_equal(first[:][0].permute(1, 2, 0).numpy(), np.asarray(left))
 
 
@@ -156,7 +156,7 @@ def test_two_domains_are_shuffled_by_themselves(tmp_path: Path) -> None:
         return [next(i for i, one in enumerate(known) if (one == image).all()) for image in levels]
 
     (batch,) = data.train_dataloader()
-    targets, sources = which(batch.image, 10, 7), which(batch.condition, 0, 3)
+    targets, sources = which(batch.x, 10, 7), which(batch.condition, 0, 3)
     assert sorted(targets) == list(range(7))
     assert sorted(np.bincount(sources)) == [2, 2, 3]
     with pytest.raises(UserError, match="no folder trainB"):
@@ -308,7 +308,7 @@ def test_classes_are_numbered_as_people_count(tmp_path: Path) -> None:
         make_folder(tmp_path / "images" / str(number), 1, first=number)
     data = folder(tmp_path / "images", test_every=0)
     assert data.class_names == [str(number) for number in range(1, 12)]
-    kept = dict(zip(data.store("train").conditions[:].tolist(), data.store("train").images[:], strict=True))
+    kept = dict(zip(data.store("train").conditions[:].tolist(), data.store("train").samples[:], strict=True))
     np.testing.assert_array_equal(kept[9].numpy(), pixels(10))
     assert sorted(["b2", "b10", "a", "b", "2", "B2", "07", "7"], key=natural_order) == [
         "2", "07", "7", "B2", "a", "b", "b2", "b10",
@@ -343,9 +343,9 @@ def test_sources_of_another_size_than_is_said_are_refused() -> None:
     class Odd(Digits):
         source_shape = (1, 4, 4)
 
-        def load(self, split: Split) -> ImageStore:
+        def load(self, split: Split) -> SampleStore:
             images = super().load(split).images[:]
-            return ImageStore(images, images)
+            return SampleStore(images, images)
 
     with pytest.raises(UserError, match=r"source images of digits train are \(1, 8, 8\), and the data set says"):
         Odd(8).store("train")

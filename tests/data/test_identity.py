@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from genbench.data import contents
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.data.celeba import CelebA
 from genbench.data.cifar10 import CIFAR10
 from genbench.data.digits import Digits
@@ -44,7 +44,7 @@ MAKERS: dict[str, Any] = {
 }
 
 
-def open_data(kind: str, root: Path, prepared: Path) -> ImageData:
+def open_data(kind: str, root: Path, prepared: Path) -> DataSet:
     settings = {} if kind == "cifar10" else {"prepared": str(prepared), "workers": 1}
     return MAKERS[kind][0](root=str(root), size=16, **settings)
 

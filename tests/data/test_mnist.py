@@ -50,13 +50,13 @@ def test_reads_what_is_there(
     if compressed:
         compress(raw / IMAGES)
     store = MNIST(str(raw if flat else tmp_path), download=False).store("test")
-    assert torch.equal(store.images, torch.from_numpy(pixels).unsqueeze(1))
+    assert torch.equal(store.samples, torch.from_numpy(pixels).unsqueeze(1))
     assert store.conditions.tolist() == labels.tolist()
 
 
 def test_resizes_when_asked(raw: Path, tmp_path: Path) -> None:
     data = MNIST(str(tmp_path), size=32, download=False)
-    assert data.store("test").images.shape == (10_000, 1, 32, 32)
+    assert data.store("test").samples.shape == (10_000, 1, 32, 32)
     assert data.image_shape == (1, 32, 32)
 
 

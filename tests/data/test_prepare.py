@@ -59,7 +59,7 @@ def test_a_store_holds_pillows_pixels_in_order(tmp_path: Path, workers: int) -> 
     arrays = [np.load(file, mmap_mode="r") for file in files]
     assert [len(array) for array in arrays] == [7, 7, 3]
     np.testing.assert_array_equal(np.concatenate(arrays), expected(17))
-    images = data.store("train").images
+    images = data.store("train").samples
     np.testing.assert_array_equal(images[:].permute(0, 2, 3, 1).numpy(), expected(17))
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["count"] == 17
@@ -246,7 +246,7 @@ def test_lsun_is_read_from_its_zip(tmp_path: Path) -> None:
         zip_folder(tmp_path / "zips" / f"bedroom_{split}_lmdb")
     zipped = lsun(tmp_path / "zips")
     for split in ("train", "test"):
-        assert (zipped.store(split).images[:] == data.store(split).images[:]).all()
+        assert (zipped.store(split).samples[:] == data.store(split).samples[:]).all()
     assert not list((tmp_path / "zips").rglob("data.mdb"))
     damaged = tmp_path / "zips" / "bedroom_train_lmdb.zip"
     damaged.write_bytes(damaged.read_bytes()[:-200])

@@ -12,7 +12,7 @@ from genbench.data import shards
 from genbench.data.loader import BatchLoader
 from genbench.data.prepare import Writer
 from genbench.data.shards import HEADER_BYTES, Shards, images_per_shard, shard_name
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 
 
 def manifest(folder: Path, count: int, shape: tuple[int, int, int]) -> None:
@@ -80,12 +80,12 @@ def resident() -> int:
 def test_memory_stays_while_a_large_store_is_read(tmp_path: Path, how: str) -> None:
     """More than a gibibyte in CI; `make bench` reads twenty."""
     images = sparse_store(tmp_path, images_per_shard((64, 64, 3)) + 10_000)
-    loader = BatchLoader(ImageStore(images), 512, shuffle=how)  # type: ignore[arg-type]
+    loader = BatchLoader(SampleStore(images), 512, shuffle=how)  # type: ignore[arg-type]
     iterator = iter(loader)
     next(iterator)
     before, most = resident(), 0
     for number, batch in enumerate(iterator):
         if number % 16 == 0:
             most = max(most, resident())
-        assert batch.image.shape == (512, 3, 64, 64)
+        assert batch.x.shape == (512, 3, 64, 64)
     assert most - before < 300e6

@@ -7,38 +7,38 @@ import torch
 
 from genbench.data.augmentation import Augmentation
 from genbench.data.loader import BatchLoader
-from genbench.data.store import ImageStore, UnpairedStore
+from genbench.data.store import SampleStore, UnpairedStore
 from genbench.errors import UserError
 
 
 @pytest.fixture
-def store() -> ImageStore:
+def store() -> SampleStore:
     images = torch.arange(103, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 2).contiguous()
-    return ImageStore(images, torch.arange(103))
+    return SampleStore(images, torch.arange(103))
 
 
 def ids(loader: BatchLoader, epochs: int = 1) -> list[list[int]]:
     return [batch.condition.tolist() for _ in range(epochs) for batch in loader]
 
 
-def test_batches_keep_the_contract(store: ImageStore) -> None:
+def test_batches_keep_the_contract(store: SampleStore) -> None:
     batch = next(iter(BatchLoader(store, 10)))
-    assert batch.image.dtype == torch.float32
-    assert batch.image.shape == (10, 1, 2, 2)
-    assert batch.image.min() >= -1
-    assert batch.image.max() <= 1
+    assert batch.x.dtype == torch.float32
+    assert batch.x.shape == (10, 1, 2, 2)
+    assert batch.x.min() >= -1
+    assert batch.x.max() <= 1
     expected = batch.condition / 127.5 - 1
-    torch.testing.assert_close(batch.image[:, 0, 0, 0], expected)
-    assert next(iter(BatchLoader(ImageStore(store.images), 10))).condition is None
+    torch.testing.assert_close(batch.x[:, 0, 0, 0], expected)
+    assert next(iter(BatchLoader(SampleStore(store.samples), 10))).condition is None
 
 
-def test_an_epoch_shows_each_image_at_most_once(store: ImageStore) -> None:
+def test_an_epoch_shows_each_image_at_most_once(store: SampleStore) -> None:
     seen = [image for batch in ids(BatchLoader(store, 10)) for image in batch]
     assert len(seen) == len(set(seen)) == 100
     assert len(BatchLoader(store, 10)) == 10
 
 
-def test_order_depends_on_seed_and_epoch_alone(store: ImageStore) -> None:
+def test_order_depends_on_seed_and_epoch_alone(store: SampleStore) -> None:
     two_epochs = ids(BatchLoader(store, 10, seed=1), epochs=2)
     assert two_epochs[:10] != two_epochs[10:]
     torch.manual_seed(99)
@@ -47,27 +47,27 @@ def test_order_depends_on_seed_and_epoch_alone(store: ImageStore) -> None:
 
 
 @pytest.mark.parametrize("world_size", [2, 5])
-def test_processes_share_each_batch_without_overlap(store: ImageStore, world_size: int) -> None:
+def test_processes_share_each_batch_without_overlap(store: SampleStore, world_size: int) -> None:
     whole = ids(BatchLoader(store, 10, seed=4))
     parts = [ids(BatchLoader(store, 10, seed=4, rank=rank, world_size=world_size)) for rank in range(world_size)]
     assert [list(chain.from_iterable(shares)) for shares in zip(*parts, strict=True)] == whole
 
 
 @pytest.mark.parametrize("start", [0, 1, 9, 10, 11, 20, 27])
-def test_a_loader_goes_on_from_any_step(store: ImageStore, start: int) -> None:
+def test_a_loader_goes_on_from_any_step(store: SampleStore, start: int) -> None:
     uninterrupted = ids(BatchLoader(store, 10, seed=5), epochs=4)
     resumed = ids(BatchLoader(store, 10, seed=5, start_step=start), epochs=4)
     assert resumed[: len(uninterrupted) - start] == uninterrupted[start:]
 
 
-def test_looking_at_a_batch_does_not_use_it_up(store: ImageStore) -> None:
+def test_looking_at_a_batch_does_not_use_it_up(store: SampleStore) -> None:
     loader = BatchLoader(store, 10)
     first = next(iter(loader))
     assert torch.equal(next(iter(loader)).condition, first.condition)
     assert [batch.condition.tolist() for batch in islice(loader, 1)] == [first.condition.tolist()]
 
 
-def test_counting_to_the_length_is_a_whole_epoch(store: ImageStore) -> None:
+def test_counting_to_the_length_is_a_whole_epoch(store: SampleStore) -> None:
     """Lightning takes `len(loader)` batches and never meets the end of the iteration."""
     loader, epochs = BatchLoader(store, 10), ids(BatchLoader(store, 10), epochs=2)
     for epoch in range(2):
@@ -77,7 +77,7 @@ def test_counting_to_the_length_is_a_whole_epoch(store: ImageStore) -> None:
 
 
 @pytest.mark.parametrize(("size", "world", "message"), [(0, 1, "from 1 to"), (104, 1, "103"), (10, 4, "divide")])
-def test_batch_sizes_that_do_not_do(store: ImageStore, size: int, world: int, message: str) -> None:
+def test_batch_sizes_that_do_not_do(store: SampleStore, size: int, world: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         BatchLoader(store, size, world_size=world)
 
@@ -85,12 +85,12 @@ def test_batch_sizes_that_do_not_do(store: ImageStore, size: int, world: int, me
 def test_mirroring_depends_on_seed_and_epoch_and_is_shared_out() -> None:
     images = torch.arange(100, dtype=torch.uint8).view(-1, 1, 1, 1).repeat(1, 1, 1, 2)
     images[..., 0] = 0
-    flipping = ImageStore(images, torch.arange(100))
+    flipping = SampleStore(images, torch.arange(100))
 
     def mirrored(**place: int) -> list[list[tuple[int, bool]]]:
         loader = BatchLoader(flipping, 10, seed=3, augmentation=Augmentation(flip=True), **place)
         return [
-            [(int(name), bool(image[0, 0, 0] > -1)) for name, image in zip(batch.condition, batch.image, strict=True)]
+            [(int(name), bool(image[0, 0, 0] > -1)) for name, image in zip(batch.condition, batch.x, strict=True)]
             for _ in range(2)
             for batch in loader
         ]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from genbench.data.digits import Digits
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator
 from genbench.randomness import Noise
@@ -21,8 +21,8 @@ class Data:
         self.splits = tuple(self.conditions)
         self.source_shape = source_shape
 
-    def store(self, split: str) -> ImageStore:
-        return ImageStore(torch.zeros(len(self.conditions[split]), 1, 2, 2), self.conditions[split])
+    def store(self, split: str) -> SampleStore:
+        return SampleStore(torch.zeros(len(self.conditions[split]), 1, 2, 2), self.conditions[split])
 
 
 def test_labels_keep_the_proportions_of_the_training_images() -> None:
@@ -59,7 +59,7 @@ class Copier:
         for label, part in zip(condition.tolist(), chance.tolist(), strict=True):
             of_class = (self.store.conditions[:] == (label + self.shift) % 10).nonzero().squeeze(1)  # type: ignore[index]
             rows.append(int(of_class[int(part * len(of_class))]))
-        return self.store.batch(torch.tensor(rows)).image
+        return self.store.batch(torch.tensor(rows)).x
 
 
 def test_a_method_that_draws_the_wrong_class_is_found_out_by_class_alone() -> None:

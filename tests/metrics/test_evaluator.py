@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genbench.data.base import Split
 from genbench.data.digits import Digits
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
 from genbench.metrics.digit_classifier import DIGITS_WEIGHTS, load_digit_classifier
 from genbench.metrics.evaluator import Evaluator
@@ -27,10 +27,10 @@ def blurred_digits(count: int, condition: None = None, *, noise: Noise) -> Tenso
 class Colours(Digits):
     """Digits in colour."""
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         store = super().load(split)
         self.image_shape = (3, *self.image_shape[1:])
-        return ImageStore(store.images[:].expand(-1, 3, -1, -1), store.conditions)
+        return SampleStore(store.samples[:].expand(-1, 3, -1, -1), store.conditions)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_classifier_is_small_and_as_accurate_as_its_file_says(digits: Digits
         claimed = {name: float(value) for name, value in file.metadata().items()}
     assert claimed["mnist_test_accuracy"] > 0.99
     test = digits.store("test")
-    hits = load_digit_classifier()(test.images).logits.argmax(1) == test.conditions
+    hits = load_digit_classifier()(test.samples).logits.argmax(1) == test.conditions
     assert hits.double().mean().item() == pytest.approx(claimed["digits_test_accuracy"], abs=0.003)
     assert claimed["digits_test_accuracy"] > 0.98
 
@@ -66,7 +66,7 @@ def test_the_classifier_takes_grey_images_of_any_size() -> None:
 
 
 def test_real_digits_score_far_better_than_noise(evaluator: Evaluator, digits: Digits) -> None:
-    real = evaluator.score_images(digits.store("test").images).values
+    real = evaluator.score_images(digits.store("test").samples).values
     noise = evaluator.score_method(blurred_digits, torch.device("cpu")).values
     assert real["fid_digits"] < noise["fid_digits"] / 10
     assert real["classes_digits"] == 10
@@ -75,12 +75,12 @@ def test_real_digits_score_far_better_than_noise(evaluator: Evaluator, digits: D
 
 
 def test_a_reference_is_at_distance_zero_from_itself(evaluator: Evaluator, digits: Digits) -> None:
-    assert evaluator.score_images(digits.store("train").images).values["fid_digits"] == pytest.approx(0, abs=1e-4)
+    assert evaluator.score_images(digits.store("train").samples).values["fid_digits"] == pytest.approx(0, abs=1e-4)
 
 
 def test_a_collapsed_set_is_seen_as_one(evaluator: Evaluator, digits: Digits) -> None:
     train = digits.store("train")
-    ones = train.images[train.conditions == 1]
+    ones = train.samples[train.conditions == 1]
     values = evaluator.score_images(ones).values
     assert values["distance_from_uniform_digits"] > 0.85
     assert values["smallest_class_digits"] == 0

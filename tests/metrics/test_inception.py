@@ -12,8 +12,8 @@ from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from genbench.data.base import ImageData, Split
-from genbench.data.store import ImageStore
+from genbench.data.base import DataSet, Split
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
 from genbench.logs.vocabulary import better, plain_score
 from genbench.metrics import inception
@@ -42,7 +42,7 @@ def images(count: int, side: int, channels: int, first: int = 0) -> torch.Tensor
     return stacked if first == 0 else (stacked * 0.8).byte()
 
 
-class Photographs(ImageData):
+class Photographs(DataSet):
     """A data set of given images."""
 
     name = "photographs"
@@ -52,8 +52,8 @@ class Photographs(ImageData):
         self.image_shape = tuple(pixels.shape[1:])  # type: ignore[assignment]
         self.pixels = pixels
 
-    def load(self, split: Split) -> ImageStore:
-        return ImageStore(self.pixels)
+    def load(self, split: Split) -> SampleStore:
+        return SampleStore(self.pixels)
 
 
 class Listed(torch.utils.data.Dataset[torch.Tensor]):

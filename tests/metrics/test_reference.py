@@ -13,7 +13,7 @@ from genbench.metrics.evaluator import Evaluator
 
 
 def test_a_second_evaluation_extracts_nothing_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    test = Digits().store("test").images[:]
+    test = Digits().store("test").samples[:]
     scores = ["fid", "is", "neighbours", "modes"]
     first = Evaluator(count=10, scores=scores, cache=str(tmp_path))
     first.set_reference(Digits())
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
 def test_the_protocol_says_how_the_reference_was_prepared() -> None:
     evaluator = Evaluator(count=10)
     evaluator.set_reference(Digits(size=16))
-    protocol = evaluator.score_images(Digits(size=16).store("test").images[:]).protocol
+    protocol = evaluator.score_images(Digits(size=16).store("test").samples[:]).protocol
     assert protocol["reference_identity"]["image_shape"] == [1, 16, 16]
     assert len(protocol["reference_identity"]["sha256"]) == 16
     assert set(protocol["versions"]) == {"genbench", "torch"}
@@ -59,7 +59,7 @@ def test_the_protocol_says_how_the_reference_was_prepared() -> None:
 
 def test_a_reference_of_one_picture_is_refused() -> None:
     data = Digits()
-    data.store("train").images = torch.full((20, 1, 28, 28), 7, dtype=torch.uint8)
+    data.store("train").samples = torch.full((20, 1, 28, 28), 7, dtype=torch.uint8)
     with pytest.raises(UserError, match="have the same features"):
         Evaluator(count=10).set_reference(data)
 

@@ -61,7 +61,7 @@ def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path, monke
     data = Digits(size=16)
     evaluator = Evaluator(count=10, extractor="clip", weights=str(clip_file), scores=None, kid_subset_size=50)
     evaluator.set_reference(data)
-    values = evaluator.score_images(data.store("test").images).values
+    values = evaluator.score_images(data.store("test").samples).values
     assert values["fid_clip"] >= 0
     assert all("_clip" in name for name in values)
     assert not any(name.startswith(("is_", "classes")) for name in values)

@@ -1,4 +1,4 @@
-"""Does it copy? Samples beside the training images that are nearest to them."""
+"""Does it copy? Samples beside the training samples that are nearest to them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from genbench.errors import UserError
 from genbench.figures.grid import make_grid
 from genbench.logs.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
-from genbench.sampling import sample_images
+from genbench.sampling import sample_set
 
 _SIDE = 32
 _MOST = 50_000
@@ -22,8 +22,8 @@ _BLOCK = 4096
 class NearestImages(Pictures):
     """At the end, write `samples/nearest_<step>.png`: in the first row samples, below each its nearest training images.
 
-    Near is near in pixels, shrunk to 32 x 32 by averaging if they are larger, so a shifted copy is not found. Of more
-    than 50,000 training images as many are looked at, spread evenly.
+    Near is near in pixels, shrunk to 32 x 32 by averaging if they are larger, or in coordinates, so a shifted copy is
+    not found. Of more than 50,000 training samples as many are looked at, spread evenly.
 
     Args:
         count: samples that are shown, the first of the grid's.
@@ -50,20 +50,20 @@ class NearestImages(Pictures):
     def draw(self, trainer: Trainer, method: Any) -> None:
         """Draw samples and look for what is nearest to them."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        conditions = conditions_in_turn(data, self.count) if method.is_conditional else None
-        samples = sample_images(method.sample, self.count, self.seed, conditions)
-        real = data.store("train").images
+        conditions = None if method.condition is None else conditions_in_turn(method, data, self.count)
+        samples = sample_set(method.sample, self.count, self.seed, method.medium, conditions)
+        real = data.store("train").samples
         rows = nearest_rows(samples, real, self.neighbours)
-        below = [real[column] for column in rows.T]
-        log_picture(trainer, "samples/nearest", make_grid(torch.cat([samples, *below]), self.count), stem="nearest")
+        shown = method.medium.picture(torch.cat([samples, *(real[column] for column in rows.T)]))
+        log_picture(trainer, "samples/nearest", make_grid(shown, self.count), stem="nearest")
 
 
 def nearest_rows(samples: Tensor, real: Any, neighbours: int) -> Tensor:
-    """Return which real images are nearest to each sample, the nearest first.
+    """Return which real samples are nearest to each sample, the nearest first.
 
     Args:
-        samples: uint8 (N, C, H, W).
-        real: images of the same kind, (M, C, H, W), that can be sliced.
+        samples: as they are stored, (N, ...).
+        real: of the same kind, (M, ...), that can be indexed.
         neighbours: how many of each, at most M.
 
     Returns:
@@ -84,7 +84,8 @@ def nearest_rows(samples: Tensor, real: Any, neighbours: int) -> Tensor:
 
 
 def _shrink(images: Tensor) -> Tensor:
-    images = images.float() / 255
-    if max(images.shape[-2:]) > _SIDE:
-        images = adaptive_avg_pool2d(images, _SIDE)
+    if images.dtype == torch.uint8:
+        images = images.float() / 255
+        if max(images.shape[-2:]) > _SIDE:
+            images = adaptive_avg_pool2d(images, _SIDE)
     return images.flatten(1)

@@ -4,16 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 from lightning import Callback, Trainer
-from torch import Tensor
 
 from genbench.callbacks.sample_grid import SampleGrid
 from genbench.callbacks.spacing import Spacing
+from genbench.conditions.base import Conditions
 from genbench.errors import UserError
 from genbench.logs.loggers import log_figures
 from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator, Scores
 from genbench.randomness import CHUNK
-from genbench.sampling import sample_images
+from genbench.sampling import sample_set
 
 
 class OnlineScores(Callback):
@@ -40,7 +40,7 @@ class OnlineScores(Callback):
         self.every = every
         self.latest: Scores | None = None
         self._scored_step: int | None = None
-        self._conditions: Tensor | None = None
+        self._conditions: Conditions | None = None
         self._protocol: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -49,8 +49,8 @@ class OnlineScores(Callback):
         self.evaluator.set_reference(
             data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
         )
-        if pl_module.is_conditional:
-            self._conditions, self._protocol["conditions"] = plan_conditions(data, self.evaluator.count)
+        if pl_module.condition is not None:
+            self._conditions, self._protocol["conditions"] = plan_conditions(pl_module, data, self.evaluator.count)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""
@@ -89,7 +89,7 @@ class OnlineScores(Callback):
             before = self.spacing.seconds
             conditions = None if self._conditions is None else self._conditions[:CHUNK]
             with self.spacing.measured(trainer):
-                sample_images(method.sample, CHUNK, self.evaluator.seed, conditions)
+                sample_set(method.sample, CHUNK, self.evaluator.seed, method.medium, conditions)
             chunk = self.spacing.seconds - before
         return chunk * self.evaluator.count / CHUNK
 

@@ -7,15 +7,15 @@ from lightning import Trainer
 from torch import Tensor
 
 from genbench.callbacks.pictures import Pictures
+from genbench.conditions.base import Channels
 from genbench.errors import UserError
-from genbench.figures.captions import with_captions
-from genbench.figures.grid import make_grid, place_beside
+from genbench.figures.captions import under_conditions
+from genbench.figures.grid import make_grid
 from genbench.figures.interpolation import slerp
-from genbench.images import to_uint8
 from genbench.logs.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
 from genbench.randomness import Noise
-from genbench.sampling import sample_images
+from genbench.sampling import sample_set
 
 _STOPS = 11
 """Images of a walk."""
@@ -26,9 +26,9 @@ class SampleGrid(Pictures):
 
     Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
     every `every` steps and at the end, but for those that would take more than a part `share` of the run's time (see
-    `Spacing`). A translation stands to the right of its source; under an image of a class stand the class's number and
-    name. With each grid but the early ones a method that has latents also walks between fixed ones, on great circles:
-    `samples/interpolation_<step>.png`.
+    `Spacing`). A translation stands to the right of its source; under a sample stands what it was asked to show, such
+    as its class or caption. With each grid but the early ones a method that has latents also interpolates between fixed
+    ones, on great circles: `samples/interpolation_<step>.png`.
 
     Args:
         every: steps between two grids.
@@ -68,26 +68,24 @@ class SampleGrid(Pictures):
         log_picture(trainer, "samples/grid", self._grid(trainer, method), stem="step")
         late = step % self.every == 0 or step == trainer.max_steps
         has_latents = all(hasattr(method, name) for name in ("decode", "latent_dim"))
-        # A latent of a method that translates goes with a source image, between which there is no walk.
-        between_images = trainer.datamodule.source_shape is not None  # type: ignore[attr-defined]
+        # A latent of a method that translates goes with a source image, between which nothing can be interpolated.
+        between_images = method.condition is not None and isinstance(method.condition.form, Channels)
         if late and self.walks and has_latents and not between_images:
             log_picture(trainer, "samples/interpolation", self._strips(trainer, method), stem="interpolation")
 
     def _grid(self, trainer: Trainer, method: Any) -> Tensor:
         conditions = None
-        if method.is_conditional:
-            conditions = conditions_in_turn(trainer.datamodule, self.count)  # type: ignore[attr-defined]
-        images = sample_images(method.sample, self.count, self.seed, conditions)
-        if conditions is not None and conditions.ndim == 4:
-            images = place_beside(conditions, images)
-        captions = trainer.datamodule.captions(conditions)  # type: ignore[attr-defined]
-        return make_grid(images if captions is None else with_captions(images, captions))
+        if method.condition is not None:
+            conditions = conditions_in_turn(method, trainer.datamodule, self.count)  # type: ignore[attr-defined]
+        samples = sample_set(method.sample, self.count, self.seed, method.medium, conditions)
+        return make_grid(under_conditions(method.medium.picture(samples), conditions))
 
     def _strips(self, trainer: Trainer, method: Any) -> Tensor:
         ends = Noise(self.seed).normal(2 * self.walks, method.latent_dim)
         z = slerp(ends[::2], ends[1::2], torch.linspace(0, 1, _STOPS))
-        conditions = None
-        if method.is_conditional:
-            conditions = conditions_in_turn(trainer.datamodule, self.walks).repeat_interleave(_STOPS, 0)  # type: ignore[attr-defined]
-        images = method.decode(z.flatten(0, 1).to(method.device), conditions)
-        return make_grid(to_uint8(images).cpu(), _STOPS)
+        rows = None
+        if method.condition is not None:
+            conditions = conditions_in_turn(method, trainer.datamodule, self.walks)  # type: ignore[attr-defined]
+            rows = conditions.load().repeat_interleave(_STOPS, 0)
+        samples = method.decode(z.flatten(0, 1).to(method.device), rows)
+        return make_grid(method.medium.picture(method.medium.store(samples).cpu()), _STOPS)

@@ -8,12 +8,12 @@ from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
+from genbench.conditions.base import Condition
 from genbench.config import check_kinds, options
-from genbench.config.effects import FACTS
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.errors import UserError, first_line
-from genbench.methods.base import GenerativeMethod
-from genbench.runs.folder import RunFolder
+from genbench.methods.base import GenerativeMethod, Method
+from genbench.runs.folder import UNKNOWN, RunFolder, Unknown
 from genbench.signatures import parameters_of
 
 
@@ -34,18 +34,21 @@ def build(node: Any, what: str, **given: Any) -> Any:
         raise
 
 
-def build_data(config: DictConfig) -> ImageData:
+def build_data(config: DictConfig) -> DataSet:
     """Return the data module, which has read nothing yet."""
-    data: ImageData = build(config.data, "data")
+    data: DataSet = build(config.data, "data")
     return data
 
 
-def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False) -> GenerativeMethod:
-    """Return the method, told of the data what its class asks for by name: its shapes and `num_classes`.
+def build_method(
+    config: DictConfig, data: DataSet, *, condition: Condition | Unknown | None = UNKNOWN, fills_in: bool = False
+) -> Method:
+    """Return the method, given of the data what its class asks for by name: its medium, its condition.
 
     Args:
         config: the run's.
         data: the run's.
+        condition: the data's, as a run folder keeps it; asked of the data if it was not kept.
         fills_in: whether its sampler will be given images to fill in, as `repaint` must.
 
     Raises:
@@ -61,18 +64,22 @@ def build_method(config: DictConfig, data: ImageData, *, fills_in: bool = False)
     if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
         raise UserError("sampler=repaint fills in images: it goes with the verb sample and mask=..., which go with it")
     # Only what is asked for: to count a folder's classes the folder must be there.
-    facts = {name: getattr(data, name) for name in FACTS if name in asked}
-    method: GenerativeMethod = build(config.method, "method", **facts)
+    kept = {} if condition is UNKNOWN else {"condition": condition}
+    facts = {name: kept[name] if name in kept else getattr(data, name) for name in data.facts if name in asked}
+    for name in facts:
+        if name in config.method:
+            raise UserError(f"method.{name} follows from the data: leave it out")
+    method: Method = build(config.method, "method", **facts)
     return method.to(memory_format=torch.channels_last) if config.get("channels_last", False) else method
 
 
-def compile_networks(method: GenerativeMethod) -> None:
+def compile_networks(method: Method) -> None:
     """Compile a method's networks in place: the names in a checkpoint stay, so whoever draws need compile nothing."""
     for network in networks_of(method):
         network.compile()
 
 
-def networks_of(method: GenerativeMethod) -> list[torch.nn.Module]:
+def networks_of(method: Method) -> list[torch.nn.Module]:
     """Return the networks that a method calls: of several in a container each, as nobody calls the container itself."""
     containers = (torch.nn.ModuleDict, torch.nn.ModuleList)
     found: list[torch.nn.Module] = []
@@ -97,7 +104,7 @@ class OpenRun(NamedTuple):
 
     folder: RunFolder
     settings: DictConfig
-    data: ImageData
+    data: DataSet
     method: GenerativeMethod
     step: int
 
@@ -106,7 +113,7 @@ def open_run(config: DictConfig) -> OpenRun:
     """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
 
     Raises:
-        UserError: the folder, the checkpoint or the device does not do.
+        UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
     """
     folder = RunFolder.open(config.run)
     settings = folder.read_config()
@@ -127,7 +134,9 @@ def open_run(config: DictConfig) -> OpenRun:
     device = choose_device(config.device)
     data = build_data(settings)
     data.recall(folder.read_data())
-    method = build_method(settings, data, fills_in=config.get("mask") is not None)
+    method = build_method(settings, data, condition=folder.read_condition(), fills_in=config.get("mask") is not None)
+    if not isinstance(method, GenerativeMethod):
+        raise UserError(f"{folder.path} is of a method that draws no samples")
     checkpoint = folder.load_checkpoint(config.checkpoint)
     try:
         method.load_state_dict(checkpoint["state_dict"])

@@ -1,9 +1,12 @@
-"""How a set of images is drawn, whatever its images are: from noise, from classes, from source images."""
+"""How a set of samples is drawn, whatever its samples are: from noise, from classes, from source images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from genbench.conditions.base import Conditions
+from genbench.medium import Medium
 
 
 @dataclass(frozen=True)
@@ -12,12 +15,15 @@ class Drawing:
 
     Attributes:
         sample: a method's `sample`, or something that is called like it.
-        count: images.
-        conditions: what each of them shall show, (count, ...), or None; source images are uint8 (count, C, H, W).
-        show: turns the first images, uint8 (N, C, H, W), into those of a picture, such as each beside its source.
+        count: samples.
+        medium: what a sample is.
+        conditions: what each of them shall show, or None.
+        show: turns the pictures of the first samples, uint8 (N, C, H, W), into those of a grid, such as each beside its
+            source.
     """
 
     sample: Callable[..., Tensor]
     count: int
-    conditions: Tensor | None
+    medium: Medium
+    conditions: Conditions | None
     show: Callable[[Tensor], Tensor]

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
 from genbench.commands.assembly import OpenRun, build, build_data, choose_device, open_run
 from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import compare, publish, score_real, way_of_drawing, write_curve
+from genbench.conditions.base import Conditions
+from genbench.conditions.source_images import SourceImages
 from genbench.config import CONF, check_kinds
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.data.prepare_progress import Progress
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
@@ -95,7 +96,7 @@ def _target(config: DictConfig) -> Path:
         UserError: it can't, or is something else.
     """
     if config.images is not None:
-        images = Path(config.images).expanduser()
+        images = Path(config.images)
         path = images.with_name(f"{images.name}.scores.json")
     elif config.against is not None:
         path = Path(config.run) / "comparison.json"
@@ -126,7 +127,7 @@ def _score_run(config: DictConfig, processes: Processes, path: Path) -> None:
     if processes.rank == 0:
         scores = _with_translation(evaluator, run, evaluator.score(drawn, protocol))
         scores = _with_likelihood(config, run, scores)
-        real = score_real(evaluator, run.data, run.method.device, by_class=run.method.is_conditional)
+        real = score_real(evaluator, run.data, run.method.device, by_class=run.method.condition is not None)
         facts = {"step": run.step, "checkpoint": config.checkpoint, "seconds_per_image": evaluator.seconds_per_image}
         with _saving(path):
             publish(scores, real, path, **facts)
@@ -153,10 +154,10 @@ def _score_two(config: DictConfig, processes: Processes, path: Path) -> None:
     """Score two runs by the first one's protocol: same reference, same count, same noise."""
     first, second = open_run(config), open_run(_changed(config, run=config.against))
     evaluator = _evaluator(config, first, processes)
-    if first.data.image_shape != second.data.image_shape or first.data.name != second.data.name:
+    if first.data.medium.shape != second.data.medium.shape or first.data.name != second.data.name:
         raise UserError(
-            f"{first.folder.path} is of {first.data.name} {first.data.image_shape} and {second.folder.path} of "
-            f"{second.data.name} {second.data.image_shape}: runs compare on the same images"
+            f"{first.folder.path} is of {first.data.name} {first.data.medium.shape} and {second.folder.path} of "
+            f"{second.data.name} {second.data.medium.shape}: runs compare on the same images"
         )
     _set_reference(evaluator, first.data, first.method.device, processes)
     drawn = [_draw(evaluator, run, processes) for run in (first, second)]
@@ -171,7 +172,7 @@ def _score_images(config: DictConfig, processes: Processes, path: Path) -> None:
     device = choose_device(config.device)
     data = build_data(config)
     reference = data.undivided()
-    images = open_samples(Path(config.images).expanduser(), data.image_shape[0], config.count)
+    images = open_samples(Path(config.images), data.image_shape[0], config.count)
     if len(images) < FEWEST:
         few = "one image" if len(images) == 1 else f"{len(images)} images"
         raise UserError(f"images={config.images}: scores take at least {FEWEST} images, and {few} would be scored")
@@ -222,17 +223,18 @@ def _evaluator(config: DictConfig, run: OpenRun, processes: Processes) -> Evalua
     return evaluator
 
 
-def _set_reference(evaluator: Evaluator, data: ImageData, device: torch.device, processes: Processes) -> None:
+def _set_reference(evaluator: Evaluator, data: DataSet, device: torch.device, processes: Processes) -> None:
     processes.one_after_the_other(data.prepare_data)
     evaluator.set_reference(data, device=device, rank=processes.rank, world_size=processes.count)
 
 
 def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[FeatureSet, dict[str, Any]]:
     """Draw a run's images in feature space, and say what else belongs to the protocol."""
-    conditions: Tensor | None = None
-    protocol = {"seed": evaluator.seed, **way_of_drawing(run.settings, conditional=run.method.is_conditional)}
-    if run.method.is_conditional:
-        conditions, protocol["conditions"] = plan_conditions(run.data, evaluator.count)
+    conditions: Conditions | None = None
+    conditional = run.method.condition is not None
+    protocol = {"seed": evaluator.seed, **way_of_drawing(run.settings, conditional=conditional)}
+    if conditional:
+        conditions, protocol["conditions"] = plan_conditions(run.method, run.data, evaluator.count)
     device = run.method.device
     drawn = evaluator.draw(run.method.sample, device, processes.rank, processes.count, conditions)
     refuse_one_picture(drawn, str(run.folder.path))
@@ -241,10 +243,10 @@ def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> tuple[Fea
 
 def _with_translation(evaluator: Evaluator, run: OpenRun, scores: Scores) -> Scores:
     """Add to the scores of a set those of its translations one by one, where there are any."""
-    if run.data.source_shape is None:
+    if not isinstance(run.method.condition, SourceImages):
         return scores
     back = run.method.sample_back if isinstance(run.method, TranslatesBack) else None
-    translation = evaluator.score_translation(run.method.sample, back, run.data, held_out(run.data))
+    translation = evaluator.score_translation(run.method, back, run.data, held_out(run.data))
     return replace(scores, values=scores.values | translation.values, protocol=scores.protocol | translation.protocol)
 
 

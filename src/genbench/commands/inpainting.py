@@ -9,11 +9,15 @@ from omegaconf import DictConfig
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from genbench.commands.asked import parse_one
 from genbench.commands.assembly import OpenRun
 from genbench.commands.drawing import Drawing
+from genbench.conditions.base import Conditions
+from genbench.conditions.source_images import SourceImages
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.grid import place_beside
+from genbench.medium import Images
 from genbench.methods.denoising.base import DenoisingMethod
 from genbench.metrics.conditions import held_out
 from genbench.randomness import Noise
@@ -30,21 +34,21 @@ def fill_in(run: OpenRun, config: DictConfig) -> Drawing:
     method = run.method
     if not isinstance(method, DenoisingMethod):
         raise UserError(f"{run.folder.path} is of a method that fills in no images: it has no use for mask=")
-    _, height, width = run.data.image_shape
+    shape = run.data.image_shape
+    _, height, width = shape
     mask = read_mask(config.mask, height, width)
     known = _known(run, config)
-    number = None if config.label is None else run.data.class_number(config.label)
+    row = parse_one(run, config)
 
     def draw(count: int, condition: Tensor, noise: Noise) -> Tensor:
-        label = None if number is None else torch.full((count,), number)
-        return method.inpaint(condition, mask, label, noise=noise)
+        return method.inpaint(condition, mask, None if row is None else row.repeat_interleave(count, 0), noise=noise)
 
     def show(filled: Tensor) -> Tensor:
         whole = known[: len(filled)]
         rest = torch.where(mask.bool(), whole, torch.full_like(whole, _GREY))
         return place_beside(rest, filled, whole)
 
-    return Drawing(draw, len(known), known, show)
+    return Drawing(draw, len(known), Images(shape), Conditions(SourceImages(shape), known), show)
 
 
 def read_mask(name: str, height: int, width: int) -> Tensor:
@@ -69,7 +73,7 @@ def read_mask(name: str, height: int, width: int) -> Tensor:
     if name in parts:
         mask[parts[name]] = 0
         return mask
-    path = Path(name).expanduser()
+    path = Path(name)
     if not path.is_file():
         raise UserError(f"mask={name} must be one of {', '.join(parts)}, or a black and white picture's file")
     try:
@@ -87,9 +91,9 @@ def read_mask(name: str, height: int, width: int) -> Tensor:
 def _known(run: OpenRun, config: DictConfig) -> Tensor:
     shape = tuple(run.data.image_shape)
     if config.sources is not None:
-        opened = open_samples(Path(config.sources).expanduser(), shape[0])
+        opened = open_samples(Path(config.sources), shape[0])
         if tuple(opened.shape[1:]) != shape:
             raise UserError(f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} draws {shape}")
         return opened[: config.count]
     run.data.prepare_data()
-    return run.data.store(held_out(run.data)).images[: config.count]
+    return run.data.store(held_out(run.data)).samples[: config.count]

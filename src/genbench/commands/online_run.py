@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from genbench.callbacks.interruption import Interruption
 from genbench.commands.session import Session
 from genbench.config import short_name, tags_of
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.logs.wandb_run import WandbRun
 from genbench.runs.folder import RunFolder
 
@@ -19,7 +19,7 @@ def shown_online(
     trainer: Trainer,
     folder: RunFolder,
     config: DictConfig,
-    data: ImageData,
+    data: DataSet,
     interruption: Interruption,
     session: Session,
 ) -> Iterator[None]:

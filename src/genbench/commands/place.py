@@ -12,10 +12,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.commands.processes import Processes
+from genbench.conditions.classes import Classes
 from genbench.config.reopening import FREE_TO_CHANGE
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.data.description import differences
 from genbench.errors import UserError
+from genbench.methods.base import Method
 from genbench.runs.folder import RunFolder
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
@@ -44,7 +46,7 @@ def settle(choose: Callable[[], RunFolder]) -> RunFolder:
     return folder
 
 
-def choose_folder(config: DictConfig, data: ImageData) -> RunFolder:
+def choose_folder(config: DictConfig, data: DataSet) -> RunFolder:
     """Return the folder of a run, which may be there already.
 
     With `sweep=NAME` it is told by the run's settings and its data, and within a job of SLURM by the job as well, so
@@ -66,7 +68,7 @@ def choose_folder(config: DictConfig, data: ImageData) -> RunFolder:
 
 
 def refuse_changed_data(
-    folder: RunFolder, config: DictConfig, data: ImageData, *, accepted: bool, conditional: bool
+    folder: RunFolder, config: DictConfig, data: DataSet, *, accepted: bool, method: Method
 ) -> None:
     """Compare the data that there are with those that a run began with.
 
@@ -75,14 +77,15 @@ def refuse_changed_data(
         config: as it would go on.
         data: that it would go on with.
         accepted: whether other images will do.
-        conditional: whether the method was built for the number of classes.
+        method: as it was built of these data.
 
     Raises:
         UserError: they differ, and that was not accepted, or is more than the method can take.
     """
     before, now = folder.read_data(), data.describe()
     found = differences(before, now)
-    fits = not conditional or len(before.get("classes") or []) == len(now.get("classes") or [])
+    by_class = isinstance(getattr(method, "condition", None), Classes)
+    fits = not by_class or len(before.get("classes") or []) == len(now.get("classes") or [])
     if not found or (accepted and fits):
         return
     place = f"data.root={config.data.root}" if "root" in config.data else data.name

@@ -1,8 +1,8 @@
 """Where `sample` writes: a folder a set, named by what makes the set differ, in which nothing else lies.
 
-    <checkpoint>_step<N>_seed<S>[_label...][_guidance...][_sampler...][_mask...][_sources...][_back]/
+    <checkpoint>_step<N>_seed<S>[_label... or _prompt...][_guidance...][_sampler...][_mask...][_sources...][_back]/
         sample.json   what the set depends on
-        images/       000000.png, 000001.png, ...
+        images/       000000.png, 000001.png, ...; points as 000000.npy
         grid.png      the first hundred
 
 Image i of a set depends on (seed, i) and on no other image, so a set that was begun is continued, chunk by chunk, and a
@@ -21,9 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from genbench.commands.assembly import OpenRun
+from genbench.conditions.base import Conditions
+from genbench.config.words import ASKED
 from genbench.data.prepare_progress import human_bytes
 from genbench.errors import UserError
 from genbench.files import check_can_write, read_json, write_json
+from genbench.medium import Medium
 from genbench.randomness import CHUNK, chunks
 
 MOST = 1_000_000
@@ -41,11 +44,13 @@ class SampleFolder:
     Args:
         path: where it is.
         key: the setting that named the place, for messages.
-        facts: what the set depends on, but for how many images it has.
+        facts: what the set depends on, but for how many samples it has.
+        medium: what a sample is.
     """
 
-    def __init__(self, path: Path, key: str, facts: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, key: str, facts: Mapping[str, Any], medium: Medium) -> None:
         self.path = path
+        self._medium = medium
         self.images = path / "images"
         self.grid = path / "grid.png"
         self._key = key
@@ -53,26 +58,25 @@ class SampleFolder:
         self._facts = dict(facts)
         self._file = path / "sample.json"
 
-    def image(self, index: int) -> Path:
-        """Return the file of an image."""
-        return self.images / f"{index:06d}.png"
+    def sample(self, index: int) -> Path:
+        """Return the file of a sample."""
+        return self.images / f"{index:06d}{self._medium.suffix}"
 
     def holds_more_than(self, count: int) -> bool:
         """Whether more images of this very set are there."""
         if not self._file.is_file() or read_json(self._file).get("facts") != self._facts:
             return False
-        return any(re.fullmatch(r"\d{6}\.png", name) and int(name[:6]) >= count for name in self._names())
+        pattern = r"\d{6}" + re.escape(self._medium.suffix)
+        return any(re.fullmatch(pattern, name) and int(name[:6]) >= count for name in self._names())
 
-    def check_space(self, count: int, image_shape: tuple[int, ...]) -> None:
-        """Refuse a set for which the disk has no room, before an image is drawn.
+    def check_space(self, count: int) -> None:
+        """Refuse a set for which the disk has no room, before a sample is drawn.
 
         Raises:
             UserError: it has none, or the place can't be written to.
         """
         check_can_write(self.path, self._key)
-        channels, height, width = image_shape
-        # At worst a PNG is as large as its pixels, with a filter's byte a row and a few headers.
-        each = -(-((channels * width + 1) * height + 256) // _BLOCK) * _BLOCK
+        each = -(-self._medium.largest_file() // _BLOCK) * _BLOCK
         needed = max(0, count - len(self._names())) * each
         there = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
         free = shutil.disk_usage(there).free
@@ -80,16 +84,16 @@ class SampleFolder:
             why = (
                 f"and {there} has {human_bytes(free)} left" if needed > free else f"more than the {MOST:,} of a folder"
             )
-            raise UserError(f"count={count}: so many pictures take up to {human_bytes(needed)}, {why}")
+            raise UserError(f"count={count}: so many samples take up to {human_bytes(needed)}, {why}")
 
-    def begin(self, count: int, conditions: Tensor | None) -> set[int]:
+    def begin(self, count: int, conditions: Conditions | None) -> set[int]:
         """Make the folder ready for a set, and return the chunks of which all images are there.
 
         Raises:
             UserError: it holds something else, which is left as it is.
         """
         names = self._names()
-        expected = {self.image(index).name for index in range(count)}
+        expected = {self.sample(index).name for index in range(count)}
         begun = read_json(self._file) if self._file.is_file() else None
         if begun is None and (names or self.grid.exists()):
             raise UserError(f"{self._place} holds pictures that are no set of `sample`: {self._remedy}")
@@ -99,7 +103,7 @@ class SampleFolder:
             more = f"more than count={count} images, such as" if others[0][:6].isdigit() else "something else,"
             raise UserError(f"{self._place} holds {more} {others[0]}: {self._remedy}")
         self.images.mkdir(parents=True, exist_ok=True)
-        for part in self.images.glob("[0-9]*.png*.part"):
+        for part in self.images.glob("[0-9]*.part"):
             part.unlink()
         # The old picture would be that of fewer images.
         self.grid.unlink(missing_ok=True)
@@ -107,7 +111,7 @@ class SampleFolder:
         return {
             chunk
             for chunk, size in chunks(count)
-            if all(self.image(chunk * CHUNK + index).name in names for index in range(size))
+            if all(self.sample(chunk * CHUNK + index).name in names for index in range(size))
         }
 
     @property
@@ -123,7 +127,7 @@ class SampleFolder:
             raise UserError(f"{self._place} can't be read: {error.strerror}") from error
         return {name for name in found if not name.startswith(".") and not name.endswith(".part")}
 
-    def _compare(self, begun: Mapping[str, Any], conditions: Tensor | None) -> None:
+    def _compare(self, begun: Mapping[str, Any], conditions: Conditions | None) -> None:
         facts, count = begun.get("facts"), begun.get("count")
         if not isinstance(facts, dict) or not isinstance(count, int):
             raise UserError(f"{self._file} is damaged: {self._remedy}")
@@ -144,16 +148,16 @@ def choose_sample_folder(run: OpenRun, config: DictConfig) -> SampleFolder:
     Raises:
         UserError: there is no room for the set, or its place can't be written to.
     """
-    facts = _facts(run, config)
+    facts, medium = _facts(run, config), run.data.medium
     if config.out:
-        folder = SampleFolder(Path(config.out), "out", facts)
+        folder = SampleFolder(Path(config.out), "out", facts, medium)
     else:
         name = _name(run, config, facts)
-        folder = SampleFolder(run.folder.samples / name, "run", facts)
+        folder = SampleFolder(run.folder.samples / name, "run", facts, medium)
         if folder.holds_more_than(config.count):
-            folder = SampleFolder(run.folder.samples / f"{name}_first{config.count}", "run", facts)
+            folder = SampleFolder(run.folder.samples / f"{name}_first{config.count}", "run", facts, medium)
     try:
-        folder.check_space(config.count, tuple(run.data.image_shape))
+        folder.check_space(config.count)
     except UserError as error:
         raise UserError(str(error) if config.out else f"{error}; name another place by out=FOLDER") from error
     return folder
@@ -162,17 +166,18 @@ def choose_sample_folder(run: OpenRun, config: DictConfig) -> SampleFolder:
 def _facts(run: OpenRun, config: DictConfig) -> dict[str, Any]:
     """Return what tells a set from others of the same run, as JSON has it."""
     sampler = run.settings.get("sampler")
-    mask = None if config.mask is None else Path(config.mask).expanduser()
+    mask = None if config.mask is None else Path(config.mask)
     return {
         "checkpoint": config.checkpoint,
         "step": run.step,
         "weights": _fingerprint(run.method),
         "seed": config.seed,
-        "label": config.label,
+        **{key: _plain(config[key]) for key in ASKED},
+        "prompts": None if config.prompts is None else _file_digest(config.prompts),
         "guidance": run.settings.method.get("guidance"),
         "sampler": None if sampler is None else OmegaConf.to_container(sampler, resolve=True),
         "mask": config.mask if mask is None or not mask.is_file() else hashlib.sha256(mask.read_bytes()).hexdigest(),
-        "sources": None if config.sources is None else str(Path(config.sources).expanduser().absolute()),
+        "sources": config.sources,
         "back": bool(config.back),
         "chunk": CHUNK,
     }
@@ -182,8 +187,12 @@ def _name(run: OpenRun, config: DictConfig, facts: Mapping[str, Any]) -> str:
     own = run.folder.read_config()
     parts = [config.checkpoint, *([] if config.checkpoint.startswith("step_") else [f"step{run.step}"])]
     parts.append(f"seed{config.seed}")
-    if config.label is not None:
-        parts.append(f"label{config.label}")
+    for key in ASKED:
+        if config[key] is not None:
+            text = str(config[key])
+            parts.append(f"{key}{text}" if key == "label" else f"{key}-{text}-{_short_hash(text)}")
+    if facts["prompts"] is not None:
+        parts.append(f"prompts-{Path(config.prompts).stem}-{facts['prompts'][:6]}")
     if facts["guidance"] != own.method.get("guidance"):
         parts.append(f"guidance{facts['guidance']:g}")
     if facts["sampler"] != (None if own.get("sampler") is None else OmegaConf.to_container(own.sampler, resolve=True)):
@@ -195,8 +204,7 @@ def _name(run: OpenRun, config: DictConfig, facts: Mapping[str, Any]) -> str:
             f"mask-{Path(config.mask).stem}" + (f"-{facts['mask'][:6]}" if facts["mask"] != config.mask else "")
         )
     if config.sources is not None:
-        digest = hashlib.sha256(facts["sources"].encode()).hexdigest()
-        parts.append(f"sources-{Path(config.sources).stem}-{digest[:6]}")
+        parts.append(f"sources-{Path(config.sources).stem}-{_short_hash(facts['sources'])}")
     if config.back:
         parts.append("back")
     return "_".join(map(_short, parts))
@@ -206,6 +214,19 @@ def _short(part: str) -> str:
     """Return a part of a name as any file system takes it."""
     plain = re.sub(r"[^\w.+-]", "-", part, flags=re.ASCII)
     return plain if len(plain) <= _LONGEST else f"{plain[:40]}-{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+
+
+def _plain(text: str | None) -> str | int | None:
+    """Return a text, or the number that it is: earlier versions kept numbers as such."""
+    return int(text) if text is not None and re.fullmatch(r"-?\d+", str(text)) else text
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def _file_digest(path: str) -> str | None:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if Path(path).is_file() else None
 
 
 def _shown(value: Any) -> str:
@@ -223,8 +244,8 @@ def _fingerprint(method: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _digest(conditions: Tensor | None) -> str | None:
-    return None if conditions is None else hashlib.sha256(_bytes(conditions)).hexdigest()[:16]
+def _digest(conditions: Conditions | None) -> str | None:
+    return None if conditions is None else hashlib.sha256(_bytes(conditions.rows)).hexdigest()[:16]
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.files import written_whole
 from genbench.logs.vocabulary import is_deviation
 from genbench.metrics.difference import random_halves
@@ -23,7 +23,7 @@ _OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_"
 """Scores of translations and of likelihood, which real images don't have."""
 
 
-def score_real(evaluator: Evaluator, data: ImageData, device: torch.device, *, by_class: bool = False) -> Scores | None:
+def score_real(evaluator: Evaluator, data: DataSet, device: torch.device, *, by_class: bool = False) -> Scores | None:
     """Score the test split, see `Evaluator.score_split`, or return None where there is none."""
     if "test" not in data.splits:
         return None

@@ -8,8 +8,10 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import LambdaCallback
 from omegaconf import DictConfig
 
-from genbench.data.base import ImageData
+from genbench.conditions.base import Condition
+from genbench.data.base import DataSet
 from genbench.data.description import differences
+from genbench.methods.base import Method
 from genbench.runs.folder import RunFolder, describe_session
 
 
@@ -24,13 +26,17 @@ class Session:
         config: the run's.
         folder: the run's, which is read.
         data: the run's.
+        method: the run's.
         overrides: the words of the command line.
 
     Raises:
         UserError: the run has done more steps than it shall have, or its checkpoints are damaged.
     """
 
-    def __init__(self, config: DictConfig, folder: RunFolder, data: ImageData, overrides: list[str]) -> None:
+    def __init__(
+        self, config: DictConfig, folder: RunFolder, data: DataSet, method: Method, overrides: list[str]
+    ) -> None:
+        self._condition: Condition | None = getattr(method, "condition", None)
         self._config, self._folder, self._data, self._overrides = config, folder, data, overrides
         self.goes_on = folder.config_file.is_file()
         self.checkpoint: Path | None = folder.resume_point(config.steps) if self.goes_on else None
@@ -53,6 +59,7 @@ class Session:
         if not self.is_written:
             manifest = self.describe()
             self._folder.create(self._config)
+            self._folder.write_condition(self._condition)
             self._folder.add_to_manifest(**manifest)
             self.is_written = True
 

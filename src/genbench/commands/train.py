@@ -30,11 +30,11 @@ from genbench.commands.profiling import check_profiler, make_profiler
 from genbench.commands.scoreboard import publish, score_real, way_of_drawing
 from genbench.commands.session import Session
 from genbench.config import as_words
-from genbench.data.base import ImageData
+from genbench.data.base import DataSet
 from genbench.data.description import summary
 from genbench.errors import TrainingError, UserError
 from genbench.files import nearest_folder
-from genbench.methods.base import GenerativeMethod
+from genbench.methods.base import Method
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import RunFolder
 from genbench.runs.lock import locked
@@ -84,9 +84,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
 
     def choose() -> RunFolder:
         if old_folder is not None:
-            refuse_changed_data(
-                old_folder, config, data, accepted=accepts_other_data, conditional=method.is_conditional
-            )
+            refuse_changed_data(old_folder, config, data, accepted=accepts_other_data, method=method)
         if not _is_started_by_others():
             data.prepare_data()
             data.train_dataloader()
@@ -110,14 +108,14 @@ def _train(
     config: DictConfig,
     folder: RunFolder,
     overrides: list[str],
-    data: ImageData,
-    method: GenerativeMethod,
+    data: DataSet,
+    method: Method,
     plugins: list[Any],
 ) -> None:
     if folder.finished_steps() >= config.steps:
         print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
         return
-    session = Session(config, folder, data, overrides)
+    session = Session(config, folder, data, method, overrides)
     interruption = Interruption()
     callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *build_callbacks(config), interruption]
     trainer: Trainer = build(
@@ -192,7 +190,7 @@ def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[A
     return loggers
 
 
-def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Session) -> None:
+def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session) -> None:
     step = trainer.global_step
     if not session.has_begun:
         raise UserError(
@@ -204,7 +202,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: ImageData, session: Sessi
     folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
-        conditional = bool(trainer.lightning_module.is_conditional)
+        conditional = getattr(trainer.lightning_module, "condition", None) is not None
         real = score_real(online[0].evaluator, data, trainer.strategy.root_device, by_class=conditional)
         drawn = way_of_drawing(folder.read_config(), conditional=conditional)
         scores = replace(online[0].latest, protocol=online[0].latest.protocol | drawn)

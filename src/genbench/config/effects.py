@@ -11,14 +11,14 @@ from genbench.config.trainer import check_argument
 from genbench.errors import UserError, near
 from genbench.logs.vocabulary import better, plain_score
 
-FACTS = ("image_shape", "source_shape", "num_classes")
-"""What a method is told of the data, and can't be told otherwise."""
+FACTS = ("medium", "condition", "image_shape")
+"""What a method is given of every data set, and can't be given otherwise."""
 
 _GIVEN = (
     (r"method", FACTS, "follows from the data"),
-    (r"network\.\w+", (*FACTS, "latent_dim", "outputs"), "is told the network by the method"),
-    (r"sampler", ("denoise", "process", "x", "draw"), "is told the sampler by the method"),
-    (r"method\.\w*optimizer", ("params",), "is told the optimizer by the method"),
+    (r"network\.\w+", (*FACTS, "shape", "latent_dim", "outputs"), "is given to the network by the method"),
+    (r"sampler", ("denoise", "process", "x", "draw"), "is given to the sampler by the method"),
+    (r"method\.\w*optimizer", ("params",), "is given to the optimizer by the method"),
     (r"logger\.\w+", ("save_dir", "id"), "follows from the run folder"),
 )
 """Nodes, as a pattern of their keys, what is given to what they build, and by whom."""

@@ -14,6 +14,7 @@ PATHS = (
     "against",
     "images",
     "sources",
+    "prompts",
     "mask",
     "out",
     "runs",

@@ -41,7 +41,7 @@ _NAMES = {
     "(0, inf)": "lr tolerance snr beta_min beta_max sigma_min sigma_max",
     "[-1, inf)": "max_epochs",
     "(0, 1)": "first_time",
-    "[0, 1)": "ema_decay dropout dropped_classes label_smoothing betas momentum alpha",
+    "[0, 1)": "ema_decay dropout condition_dropout label_smoothing betas momentum alpha",
     "[0, 1]": "eta",
 }
 """Settings by their ranges, as these are written in mathematics."""

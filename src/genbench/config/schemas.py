@@ -38,7 +38,11 @@ class SampleSchema:
     checkpoint: str = MISSING
     count: int = MISSING
     seed: int = MISSING
-    label: Any = None
+    label: str | None = None
+    attributes: str | None = None
+    prompt: str | None = None
+    prompts: str | None = None
+    condition: str | None = None
     sources: str | None = None
     back: bool = False
     device: str = MISSING

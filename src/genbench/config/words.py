@@ -12,8 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from genbench.config.paths import PATHS, check_text
 from genbench.config.trainer import is_argument
 
-VERBATIM = frozenset(PATHS)
-"""The keys whose values are taken as they are; a text that is no path, such as a prompt, would stand here too."""
+ASKED = ("label", "attributes", "prompt", "condition")
+"""The keys of `sample` by which a person says in words what samples shall show."""
+
+VERBATIM = frozenset((*PATHS, *ASKED))
+"""The keys whose values are taken as they are."""
 
 _LISTS = ("runs",)
 """Those that may be several, `[a,b]`."""

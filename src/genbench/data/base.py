@@ -1,19 +1,21 @@
-"""What every data set answers: the images of its splits, in a fixed order, and batches of them."""
+"""What every data set answers: the samples of its splits, in a fixed order, and batches of them."""
 
 import hashlib
-import re
 from abc import abstractmethod
 from typing import Any, Literal
 
 import torch
 from lightning import LightningDataModule
 
+from genbench.conditions.base import Channels, Condition
+from genbench.conditions.classes import Classes
 from genbench.data.augmentation import Augmentation
 from genbench.data.contents import digest
 from genbench.data.loader import BatchLoader
 from genbench.data.shuffling import Shuffle
-from genbench.data.store import ImageStore
-from genbench.errors import UserError, near
+from genbench.data.store import SampleStore
+from genbench.errors import UserError
+from genbench.medium import Images, Medium
 
 Split = Literal["train", "val", "test"]
 
@@ -21,10 +23,10 @@ _DIGITS = 16
 """Hexadecimal digits that are kept of a hash: two of a billion data sets are alike with a chance of 3 in 100."""
 
 
-class ImageData(LightningDataModule):
-    """A data set whose splits are `ImageStore`s.
+class DataSet(LightningDataModule):
+    """A data set whose splits are `SampleStore`s.
 
-    A data set's own file says `image_shape`, `num_classes` and how to `load` a split.
+    A data set's own file says `medium`, `condition` and how to `load` a split.
 
     Args:
         batch_size: images of a batch over all processes; at least 1.
@@ -37,14 +39,14 @@ class ImageData(LightningDataModule):
         UserError: an argument is out of range.
     """
 
-    image_shape: tuple[int, int, int]
-    """(C, H, W) of an image."""
+    medium: Medium
+    """What a sample is."""
 
-    num_classes: int | None = None
-    """How many classes the condition names; None where it names none."""
+    condition: Condition | None = None
+    """What the samples are labelled with; None where they are not."""
 
-    source_shape: tuple[int, int, int] | None = None
-    """(C, H, W) of the source images that the condition shows; None where it shows none."""
+    facts: tuple[str, ...] = ("medium", "condition", "image_shape")
+    """Attributes that a method is given if its class asks for them by name; a data set may add its own."""
 
     name: str
     """The data set's name in scores and tables."""
@@ -59,7 +61,7 @@ class ImageData(LightningDataModule):
         self.seed = seed
         self.augmentation = Augmentation(flip, jitter)
         self.shuffle = shuffle
-        self._stores: dict[Split, ImageStore] = {}
+        self._stores: dict[Split, SampleStore] = {}
         self._description: dict[str, Any] | None = None
 
     @property
@@ -68,7 +70,7 @@ class ImageData(LightningDataModule):
         return ("train", "test")
 
     @abstractmethod
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Read a split.
 
         Raises:
@@ -76,36 +78,21 @@ class ImageData(LightningDataModule):
         """
 
     @property
-    def class_names(self) -> list[str] | None:
-        """The names of the classes by their numbers; None where the condition names none."""
-        return None if self.num_classes is None else [str(number) for number in range(self.num_classes)]
-
-    def class_number(self, label: int | str) -> int:
-        """Return the number of a class that is named by its number or by its name; whole numbers are always numbers.
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image.
 
         Raises:
-            UserError: there is no such class.
+            UserError: the samples are none.
         """
-        names = self.class_names
-        if names is None:
-            raise UserError(f"label={label}: {self.name} has no classes")
-        text = str(label)
-        if re.fullmatch(r"[+-]?[0-9]+", text):
-            if 0 <= int(text) < len(names):
-                return int(text)
-            hint = f"; the class named {text} is label={names.index(text)}" if text in names else ""
-            raise UserError(f"label={text}: {self.name} has classes 0 to {len(names) - 1}{hint}")
-        if text not in names:
-            raise UserError(f"label={text}: {self.name} has no class of this name{near(text, names)}")
-        return names.index(text)
+        if not isinstance(self.medium, Images):
+            raise UserError(f"{self.name} has samples of shape {self.medium.shape}, and images are needed")
+        channels, height, width = self.medium.shape
+        return channels, height, width
 
-    def captions(self, conditions: torch.Tensor | None) -> list[str] | None:
-        """Return the number and the name of each row that is a class, (N,); None for any other conditions."""
-        names = self.class_names
-        if names is None or conditions is None or conditions.ndim != 1:
-            return None
-        numbers = conditions.tolist()
-        return [names[number] if names[number] == str(number) else f"{number}: {names[number]}" for number in numbers]
+    @property
+    def class_names(self) -> list[str] | None:
+        """The names of the classes by their numbers; None where the condition names none."""
+        return self.condition.names if isinstance(self.condition, Classes) else None
 
     def recall(self, described: dict[str, Any]) -> None:
         """Take what a run remembers of its data, from `describe`, in place of what would be read from files."""
@@ -134,7 +121,7 @@ class ImageData(LightningDataModule):
             seen = digest([*((part, facts["sha256"]) for part, facts in parts.items()), classes])[:_DIGITS]
             self._description = {
                 "name": self.name,
-                "image_shape": list(self.image_shape),
+                **self.medium.describe(),
                 "sha256": seen,
                 "parts": parts,
                 **({} if classes is None else {"classes": classes}),
@@ -148,18 +135,18 @@ class ImageData(LightningDataModule):
         for split in self.splits:
             if split != "val":
                 store = self.store(split)
-                tensors = [one[:] for one in (store.images, store.conditions) if one is not None]
+                tensors = [one[:] for one in (store.samples, store.conditions) if one is not None]
                 parts[split] = part_facts(len(store), [_hash(tensor) for tensor in tensors], self._labels(tensors))
         return parts
 
     def _labels(self, tensors: list[torch.Tensor]) -> list[int] | None:
-        return None if self.num_classes is None else tensors[1].bincount(minlength=self.num_classes).tolist()
+        return None if (names := self.class_names) is None else tensors[1].bincount(minlength=len(names)).tolist()
 
     def identity(self, split: Split) -> dict[str, Any]:
         """Return what tells the images of a split from all others; what is small is told by its pixels."""
-        return {"image_shape": list(self.image_shape), "sha256": _hash(self.store(split).images[:])[:_DIGITS]}
+        return {**self.medium.describe(), "sha256": _hash(self.store(split).samples[:])[:_DIGITS]}
 
-    def store(self, split: Split) -> ImageStore:
+    def store(self, split: Split) -> SampleStore:
         """Return a split, which is read once.
 
         Raises:
@@ -171,17 +158,18 @@ class ImageData(LightningDataModule):
             self._stores[split] = self._checked(self.load(split), split)
         return self._stores[split]
 
-    def _checked(self, store: ImageStore, split: Split) -> ImageStore:
-        """Return a store whose images have the shapes that the data set says: networks are built for these."""
-        sources = store.conditions if self.source_shape is not None else None
-        for what, images, shape in (
-            ("images", store.images, self.image_shape),
-            ("source images", sources, self.source_shape),
+    def _checked(self, store: SampleStore, split: Split) -> SampleStore:
+        """Return a store whose samples have the shapes that the data set says: networks are built for these."""
+        form = None if self.condition is None else self.condition.form
+        sources = form.shape if isinstance(form, Channels) else None
+        for what, rows, shape in (
+            ("samples", store.samples, self.medium.shape),
+            ("source images", store.conditions, sources),
         ):
-            if images is not None and tuple(images.shape[1:]) != tuple(shape or ()):
+            if rows is not None and shape is not None and tuple(rows.shape[1:]) != tuple(shape):
                 raise UserError(
-                    f"the {what} of {self.name} {split} are {tuple(images.shape[1:])}, and the data set says "
-                    f"{tuple(shape or ())} (channels, height, width)"
+                    f"the {what} of {self.name} {split} are {tuple(rows.shape[1:])}, and the data set says "
+                    f"{tuple(shape)}"
                 )
         return store
 
@@ -208,7 +196,7 @@ class ImageData(LightningDataModule):
 def part_facts(
     images: int | None, content: list[Any], by_class: list[int] | None = None, origin: str | None = None
 ) -> dict[str, Any]:
-    """Return what `ImageData.describe` says of a part.
+    """Return what `DataSet.describe` says of a part.
 
     Args:
         images: how many; None where that is not known before they are unpacked.

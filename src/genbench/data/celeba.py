@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from genbench.conditions.attributes import Attributes
 from genbench.data.base import Split
 from genbench.data.preparation import Crop
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource, ZipSource
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError, near
 
 _FILES = {
@@ -50,11 +51,19 @@ class CelebA(PreparedData):
         self.attributes = attributes
 
     @property
+    def condition(self) -> Attributes:  # type: ignore[override]
+        """The attributes that are asked for, or all that the annotations have."""
+        if self.attributes is not None:
+            return Attributes(self.attributes)
+        facts = self.locate("train").facts
+        return Attributes(facts["attributes"])
+
+    @property
     def splits(self) -> tuple[Split, ...]:
         """The official ones."""
         return ("train", "val", "test")
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the images of a split with the attributes that are asked for."""
         images, attributes = self.open(split)
         assert attributes is not None
@@ -62,7 +71,7 @@ class CelebA(PreparedData):
         self._check_attributes(names)
         if self.attributes is not None:
             attributes = attributes[:, [names.index(name) for name in self.attributes]]
-        return ImageStore(images, attributes.float())
+        return SampleStore(images, attributes.float())
 
     def records(self, part: str) -> Records:
         """Find the images of an official split, each with its row of attributes.

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from genbench.data.base import ImageData, Split
+from genbench.conditions.classes import Classes
+from genbench.data.base import DataSet, Split
 from genbench.data.downloads import fetched
 from genbench.data.resize import resize
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
+from genbench.medium import Images
 
 _FOLDER = "cifar-10-batches-py"
 _ARCHIVE = "cifar-10-python.tar.gz"
@@ -27,7 +29,7 @@ _SIDE = 32
 _CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
-class CIFAR10(ImageData):
+class CIFAR10(DataSet):
     """Small photographs with their classes, read whole into memory (184 MB).
 
     The Python version is looked for in `root`: the folder `cifar-10-batches-py`, or `cifar-10-python.tar.gz`, which is
@@ -46,7 +48,6 @@ class CIFAR10(ImageData):
     """
 
     name = "cifar10"
-    num_classes = len(_CLASSES)
 
     def __init__(
         self,
@@ -60,14 +61,10 @@ class CIFAR10(ImageData):
         super().__init__(batch_size, seed, flip)
         if size < 8:
             raise UserError(f"data.size must be at least 8 pixels, not {size}")
-        self.image_shape = (3, size, size)
+        self.medium = Images((3, size, size))
+        self.condition = Classes(_CLASSES)
         self.root = Path(root).expanduser()
         self.download = download
-
-    @property
-    def class_names(self) -> list[str]:
-        """The names that the authors give in `batches.meta`."""
-        return list(_CLASSES)
 
     def prepare_data(self) -> None:
         """Fetch the archive if it is missing and may be fetched."""
@@ -88,13 +85,13 @@ class CIFAR10(ImageData):
                 f"CIFAR-10 is not under data.root={self.root} and can't be downloaded ({reason}): {where}"
             ) from error
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the images of a split, uint8 (N, 3, size, size), with their classes (N,)."""
         files = self._read_files(_BATCHES[split])
         batches = [_parse(content, f"{self.root}: {name}") for name, content in files.items()]
         images = torch.from_numpy(np.concatenate([images for images, _ in batches]))
         classes = torch.from_numpy(np.concatenate([classes for _, classes in batches]))
-        return ImageStore(resize(images, self.image_shape[1], "bilinear"), classes)
+        return SampleStore(resize(images, self.medium.shape[1], "bilinear"), classes)
 
     def _read_files(self, names: list[str]) -> dict[str, bytes]:
         folder, archive = self.root / _FOLDER, self.root / _ARCHIVE

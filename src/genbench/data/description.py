@@ -1,4 +1,4 @@
-"""What `ImageData.describe` says, in words: what was understood of a data set, and in what two differ."""
+"""What `DataSet.describe` says, in words: what was understood of a data set, and in what two differ."""
 
 from collections.abc import Sequence
 from typing import Any

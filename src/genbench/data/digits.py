@@ -9,16 +9,18 @@ Example:
 import numpy as np
 import torch
 
-from genbench.data.base import ImageData, Split
+from genbench.conditions.classes import Classes
+from genbench.data.base import DataSet, Split
 from genbench.data.resize import resize
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
+from genbench.medium import Images
 
 _TEST_EVERY = 5
 """Of each class every fifth image is a test image. (Of the whole file it would not do: its classes come in rounds.)"""
 
 
-class Digits(ImageData):
+class Digits(DataSet):
     """1,442 training and 355 test digits with their classes, white on black.
 
     Args:
@@ -31,23 +33,23 @@ class Digits(ImageData):
     """
 
     name = "digits"
-    num_classes = 10
 
     def __init__(self, size: int = 28, batch_size: int = 64, seed: int = 0) -> None:
         super().__init__(batch_size, seed)
         if size < 8:
             raise UserError(f"data.size must be at least the digits' own 8 pixels, not {size}")
-        self.image_shape = (1, size, size)
+        self.medium = Images((1, size, size))
+        self.condition = Classes([str(digit) for digit in range(10)])
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the images of a split, uint8 (N, 1, size, size), with their classes (N,)."""
         from sklearn.datasets import load_digits  # heavy, and needed by this data set alone
 
         images, classes = load_digits(return_X_y=True)
         is_test = np.zeros(len(images), dtype=bool)
-        for digit in range(self.num_classes):
+        for digit in range(10):
             is_test[np.flatnonzero(classes == digit)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
         chosen = is_test if split == "test" else ~is_test
         # Ink is counted from 0 to 16.
         ink = torch.from_numpy(images[chosen] * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
-        return ImageStore(resize(ink, self.image_shape[1], "bicubic"), torch.from_numpy(classes[chosen]).long())
+        return SampleStore(resize(ink, self.medium.shape[1], "bicubic"), torch.from_numpy(classes[chosen]).long())

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from genbench.data.base import ImageData, Split
+from genbench.conditions.source_images import SourceImages
+from genbench.data.base import DataSet, Split
 from genbench.data.digits import Digits
 from genbench.data.mnist import MNIST
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
 
 _INK = 96
 """The darkest of 255 levels that counts as ink."""
 
 
-class Edges2Digits(ImageData):
+class Edges2Digits(DataSet):
     """Digits with their edge map, white on black, as the condition (B, 1, size, size).
 
     Args:
@@ -49,16 +50,17 @@ class Edges2Digits(ImageData):
         super().__init__(batch_size, seed)
         self._digits = digit_data(source, root, size, download)
         self.name = f"edges2{source}"
-        self.image_shape = self.source_shape = self._digits.image_shape
+        self.medium = self._digits.medium
+        self.condition = SourceImages(self.medium.shape)
 
     def prepare_data(self) -> None:
         """Fetch MNIST if that is the source and it is missing."""
         self._digits.prepare_data()
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the digits of a split with their edge maps, both uint8 (N, 1, size, size)."""
-        images = self._digits.store(split).images[:]
-        return ImageStore(images, edge_maps(images))
+        images = self._digits.store(split).samples[:]
+        return SampleStore(images, edge_maps(images), condition=self.condition)
 
 
 def edge_maps(images: Tensor) -> Tensor:
@@ -70,7 +72,7 @@ def edge_maps(images: Tensor) -> Tensor:
     return ((max_pool2d(ink, 3, 1, 1) - ink) * 255).to(torch.uint8)
 
 
-def digit_data(source: str, root: str, size: int, download: bool) -> ImageData:
+def digit_data(source: str, root: str, size: int, download: bool) -> DataSet:
     """Return MNIST or scikit-learn's digits.
 
     Raises:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from genbench.conditions.classes import Classes
 from genbench.data.base import Split
 from genbench.data.description import shortened
 from genbench.data.folders import IMAGE_ENDINGS, list_images, natural_order, one_folder_each, split_folders
 from genbench.data.prepare_progress import say
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
 
 
@@ -54,10 +55,10 @@ class ImageFolder(PreparedData):
         self._order: Callable[[str], Any] = natural_order
 
     @property
-    def num_classes(self) -> int | None:  # type: ignore[override]
-        """How many classes there are, or None."""
+    def condition(self) -> Classes | None:  # type: ignore[override]
+        """The classes, if there are any."""
         names = self.class_names
-        return None if names is None else len(names)
+        return None if names is None else Classes(names)
 
     @property
     def class_names(self) -> list[str] | None:
@@ -89,10 +90,10 @@ class ImageFolder(PreparedData):
         self.test_every = 0
         return "all images of the folder, which has no folder of test images"
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the images of a split with their classes."""
         images, conditions = self.open(split)
-        return ImageStore(images, None if conditions is None else conditions.long())
+        return SampleStore(images, None if conditions is None else conditions.long())
 
     def records(self, part: str) -> Records:
         """Find the images of a split.

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import torch
 
+from genbench.batch import Batch
 from genbench.data.augmentation import NOTHING, Augmentation
-from genbench.data.batch import Batch
 from genbench.data.shuffling import Shuffle
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
 from genbench.randomness import make_generator
 
@@ -38,7 +38,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        store: ImageStore,
+        store: SampleStore,
         batch_size: int,
         *,
         seed: int = 0,

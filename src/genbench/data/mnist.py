@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench.data.base import ImageData, Split
+from genbench.conditions.classes import Classes
+from genbench.data.base import DataSet, Split
 from genbench.data.downloads import fetched
 from genbench.data.resize import resize
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
+from genbench.medium import Images
 
 _FILES: dict[Split, tuple[str, str, int]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", 60_000),
@@ -25,7 +27,7 @@ _FILES: dict[Split, tuple[str, str, int]] = {
 _SIDE = 28
 
 
-class MNIST(ImageData):
+class MNIST(DataSet):
     """Handwritten digits with their classes, white on black.
 
     The four files, as distributed or gunzipped, are looked for in `root/MNIST/raw`, which is torchvision's layout,
@@ -43,7 +45,6 @@ class MNIST(ImageData):
     """
 
     name = "mnist"
-    num_classes = 10
 
     def __init__(
         self, root: str = "data", size: int = _SIDE, download: bool = True, batch_size: int = 128, seed: int = 0
@@ -51,7 +52,8 @@ class MNIST(ImageData):
         super().__init__(batch_size, seed)
         if size < 8:
             raise UserError(f"data.size must be at least 8 pixels, not {size}")
-        self.image_shape = (1, size, size)
+        self.medium = Images((1, size, size))
+        self.condition = Classes([str(digit) for digit in range(10)])
         self.root = Path(root).expanduser()
         self.download = download
 
@@ -75,14 +77,14 @@ class MNIST(ImageData):
                 f"MNIST is not under data.root={self.root} and can't be downloaded ({reason}): {where}"
             ) from error
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the images of a split, uint8 (N, 1, size, size), with their classes (N,)."""
         images_name, labels_name, count = _FILES[split]
         images = self._read(images_name, (count, _SIDE, _SIDE)).unsqueeze(1)
         labels = self._read(labels_name, (count,)).long()
         if labels.max() > 9:
             raise UserError(f"{self._find(labels_name)} holds classes beyond 9: it is not MNIST's; fetch it again")
-        return ImageStore(resize(images, self.image_shape[1], "bilinear"), labels)
+        return SampleStore(resize(images, self.medium.shape[1], "bilinear"), labels)
 
     def _find(self, name: str) -> Path | None:
         folders = (self.root / "MNIST" / "raw", self.root)

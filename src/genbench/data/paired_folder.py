@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from genbench.conditions.source_images import SourceImages
 from genbench.data.base import Split
 from genbench.data.folders import list_folders, list_images, one_folder_each
 from genbench.data.pairs import paired_store
 from genbench.data.preparation import Crop, Filter, Preparation, decode
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 
 Direction = Literal["AtoB", "BtoA"]
 
@@ -83,14 +84,14 @@ class PairedFolder(PreparedData):
     ) -> None:
         super().__init__(size=size, crop=crop, filter=filter, batch_size=batch_size, **settings)
         self.direction = direction
-        self.source_shape = self.image_shape
+        self.condition = SourceImages(self.medium.shape)
 
     @property
     def pixels(self) -> SideBySide:
         """What cuts the pairs."""
         return SideBySide(self.preparation)
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the pairs of a split."""
         pairs, _ = self.open(split)
         return paired_store(pairs, target_first=self.direction == "BtoA")

@@ -1,9 +1,10 @@
 """Pairs of images, stored in one array with the channels of B behind those of A."""
 
-from genbench.data.store import Channels, Images, ImageStore
+from genbench.conditions.source_images import SourceImages
+from genbench.data.store import Channels, Rows, SampleStore
 
 
-def paired_store(pairs: Images, *, target_first: bool) -> ImageStore:
+def paired_store(pairs: Rows, *, target_first: bool) -> SampleStore:
     """Return targets (N, C, H, W) conditioned on their sources.
 
     Args:
@@ -12,4 +13,5 @@ def paired_store(pairs: Images, *, target_first: bool) -> ImageStore:
     """
     channels = pairs.shape[1] // 2
     first, second = Channels(pairs, 0, channels), Channels(pairs, channels, 2 * channels)
-    return ImageStore(first, second) if target_first else ImageStore(second, first)
+    targets, sources = (first, second) if target_first else (second, first)
+    return SampleStore(targets, sources, condition=SourceImages(sources.shape[1:]))

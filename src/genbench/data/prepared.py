@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from torch import Tensor
 
-from genbench.data.base import ImageData, Split, part_facts
+from genbench.data.base import DataSet, Split, part_facts
 from genbench.data.decoding import CHUNK, Pixels
 from genbench.data.preparation import Crop, Filter, Preparation
 from genbench.data.prepare import OnError, Plan, prepare
@@ -19,8 +19,9 @@ from genbench.data.prepare_progress import say
 from genbench.data.shards import MANIFEST, Shards, read_conditions, read_manifest
 from genbench.data.shuffling import Shuffle
 from genbench.data.sources import CONTENT_HASH, Origin
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.errors import UserError
+from genbench.medium import Images
 
 
 class MissingDataError(UserError):
@@ -57,7 +58,7 @@ class Located(NamedTuple):
     records: Records | None
 
 
-class PreparedData(ImageData):
+class PreparedData(DataSet):
     """A data set that is prepared once; its own file says where its `records` are.
 
     A store lies under a key of its source's content, split and preparation, so other settings make another store
@@ -107,7 +108,7 @@ class PreparedData(ImageData):
         if workers is not None and workers < 1:
             raise UserError(f"data.workers must be at least 1, not {workers}")
         self.preparation = Preparation(size, crop, filter, channels)
-        self.image_shape = (channels, size, size)
+        self.medium = Images((channels, size, size))
         self.root = Path(root).expanduser()
         self.prepared = Path(prepared).expanduser()
         self.workers = workers or _cores()
@@ -152,11 +153,11 @@ class PreparedData(ImageData):
         """
         return [self._prepare(part) for part in self.parts(split)]
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return the images of a split with their conditions."""
         (part,) = self.parts(split)
         images, conditions = self.open(part)
-        return ImageStore(images, conditions)
+        return SampleStore(images, conditions)
 
     def open(self, part: str) -> tuple[Shards, Tensor | None]:
         """Return the images and conditions of a part, which is prepared if it was not.
@@ -217,7 +218,7 @@ class PreparedData(ImageData):
     def _part_facts(self, part: str) -> dict[str, Any]:
         located = self.locate(part)
         by_class = None
-        if (classes := located.facts.get("classes")) and self.num_classes is not None:
+        if (classes := located.facts.get("classes")) and self.class_names is not None:
             records = located.records
             rows = records.conditions if records else read_conditions(located.store, located.facts["count"]).numpy()
             assert rows is not None

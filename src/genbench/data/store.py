@@ -1,32 +1,37 @@
-"""The images of a split, in memory or mapped, and batches gathered from them.
+"""The samples of a split, in memory or mapped, and batches gathered from them.
 
-Gathering a batch from one array feeds a hundred times more images a second than fetching and collating items one by
+Gathering a batch from one array feeds a hundred times more samples a second than fetching and collating items one by
 one.
 """
 
+import math
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from genbench.batch import Batch
+from genbench.conditions.base import Channels as ImageForm
+from genbench.conditions.base import Condition
+from genbench.conditions.source_images import SourceImages
 from genbench.data.augmentation import UNVARIED, Variation
-from genbench.data.batch import Batch
 from genbench.data.shuffling import Order, Shuffle, shuffle
 from genbench.images import to_float
+from genbench.medium import Images, Medium
 
 
-class Images(Protocol):
-    """uint8 images (N, C, H, W): a tensor, or something on disk that is indexed like one."""
+class Rows(Protocol):
+    """Rows as they are stored, uint8 images (N, C, H, W) for one: a tensor, or something on disk indexed like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, C, H, W)."""
+        """(N, ...)."""
 
     def __len__(self) -> int:
         """Return N."""
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        """Return some of the images."""
+        """Return some of the rows."""
 
 
 class Channels:
@@ -38,7 +43,7 @@ class Channels:
         last: the first not to show.
     """
 
-    def __init__(self, images: Images, first: int, last: int) -> None:
+    def __init__(self, images: Rows, first: int, last: int) -> None:
         self._images = images
         self._slice = slice(first, last)
         count, _, height, width = images.shape
@@ -57,72 +62,86 @@ class Channels:
         _read_ahead(self._images, starts, length)
 
 
-class ImageStore:
-    """All images of a split.
+class SampleStore:
+    """All samples of a split.
 
     Args:
-        images: uint8, (N, C, H, W).
-        conditions: (N, ...) or None; images (N, C, H, W), uint8, become float as the images do.
+        samples: (N, ...), as the medium stores them.
+        conditions: (N, ...), as the condition stores them, or None.
+        medium: what a sample is; images of the samples' shape if None.
+        condition: what a row of `conditions` means; None where they are given to methods as they are stored.
     """
 
-    def __init__(self, images: Images, conditions: Images | None = None) -> None:
-        self.images = images
+    def __init__(
+        self,
+        samples: Rows,
+        conditions: Rows | None = None,
+        *,
+        medium: Medium | None = None,
+        condition: Condition | None = None,
+    ) -> None:
+        self.samples = samples
         self.conditions = conditions
+        self.medium = medium or Images(samples.shape[1:])
+        self.condition = condition
 
     def __len__(self) -> int:
-        """Return how many images an epoch has."""
-        return len(self.images)
+        """Return how many samples an epoch has."""
+        return len(self.samples)
 
     def order(self, how: Shuffle, generator: torch.Generator) -> Order:
         """Return the order of an epoch."""
-        return shuffle(len(self), _image_bytes(self.images), how, generator)
+        return shuffle(len(self), _sample_bytes(self.samples), how, generator)
 
     def read_ahead(self, starts: Tensor, length: int) -> None:
-        """Have runs of images read from disk that will be asked for soon."""
-        _read_ahead(self.images, starts, length)
+        """Have runs of samples read from disk that will be asked for soon."""
+        _read_ahead(self.samples, starts, length)
 
     def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
-        """Return the images of some rows of an order as a batch on a device; the conversion to float happens there.
+        """Return the samples of some rows of an order as a batch on a device; the conversion to float happens there.
 
         Args:
-            rows: which images.
+            rows: which samples.
             device: where the batch is to be.
             variation: of these rows.
         """
-        image = _load(_take(self.images, rows), device, variation)
+        x = variation.apply(self.medium.load(_hand_over(_take(self.samples, rows), device)))
         if self.conditions is None:
-            return Batch(image, None)
-        conditions = _take(self.conditions, rows)
-        if conditions.ndim == 4:
-            return Batch(image, _load(conditions, device, variation))
-        return Batch(image, _hand_over(conditions, device))
+            return Batch(x, None)
+        conditions = _hand_over(_take(self.conditions, rows), device)
+        if self.condition is None:
+            return Batch(x, conditions)
+        conditions = self.condition.load(conditions)
+        # A source image is varied as its target is.
+        is_image = isinstance(self.condition.form, ImageForm)
+        return Batch(x, variation.apply(conditions) if is_image else conditions)
 
 
-class UnpairedStore(ImageStore):
+class UnpairedStore(SampleStore):
     """Images of two domains that do not belong together: those of the source are the condition.
 
     An epoch is as long as the larger domain; of the smaller one each image appears as often as any other, give or take
     one. Both are shuffled by themselves.
 
     Args:
-        images: uint8 images of the target domain, (N, C, H, W).
+        samples: uint8 images of the target domain, (N, C, H, W).
         sources: uint8 images of the source domain, (M, C, H, W).
     """
 
-    def __init__(self, images: Images, sources: Images) -> None:
-        super().__init__(images, sources)
+    def __init__(self, samples: Rows, sources: Rows) -> None:
+        super().__init__(samples, sources, condition=SourceImages(sources.shape[1:]))
         self.sources = sources
 
     def __len__(self) -> int:
         """Return how many images the larger domain has."""
-        return max(len(self.images), len(self.sources))
+        return max(len(self.samples), len(self.sources))
 
     def order(self, how: Shuffle, generator: torch.Generator) -> Order:
         """Return rows of two indices, (N, 2): of the target and of the source."""
         columns = []
-        for images in (self.images, self.sources):
+        for images in (self.samples, self.sources):
             rounds = -(-len(self) // len(images))
-            orders = [shuffle(len(images), _image_bytes(images), how, generator) for _ in range(rounds)]
+            orders = [shuffle(len(images), _sample_bytes(images), how, generator) for _ in range(rounds)]
             columns.append(torch.cat([order.rows for order in orders]))
         return Order(torch.stack([column[: len(self)] for column in columns], dim=1))
 
@@ -130,21 +149,18 @@ class UnpairedStore(ImageStore):
         """Return target images with unrelated source images as their condition, each varied by itself."""
         if isinstance(rows, slice):
             raise TypeError("the rows of an unpaired store are pairs of indices")
-        return Batch(
-            _load(_take(self.images, rows[:, 0]), device, variation[:, 0]),
-            _load(_take(self.sources, rows[:, 1]), device, variation[:, 1]),
+        x, sources = (
+            variation[:, column].apply(to_float(_hand_over(_take(images, rows[:, column]), device)))
+            for column, images in enumerate((self.samples, self.sources))
         )
+        return Batch(x, sources)
 
 
-def _take(images: Images, rows: Tensor | slice) -> Tensor:
-    if isinstance(images, Tensor) and isinstance(rows, Tensor):
+def _take(stored: Rows, rows: Tensor | slice) -> Tensor:
+    if isinstance(stored, Tensor) and isinstance(rows, Tensor):
         # Ten times faster than indexing.
-        return images.index_select(0, rows)
-    return images[rows]
-
-
-def _load(images: Tensor, device: torch.device | str, variation: Variation) -> Tensor:
-    return variation.apply(to_float(_hand_over(images, device)))
+        return stored.index_select(0, rows)
+    return stored[rows]
 
 
 def _hand_over(rows: Tensor, device: torch.device | str) -> Tensor:
@@ -154,11 +170,11 @@ def _hand_over(rows: Tensor, device: torch.device | str) -> Tensor:
     return rows.to(device, non_blocking=True)
 
 
-def _image_bytes(images: Images) -> int:
-    _, channels, height, width = images.shape
-    return channels * height * width
+def _sample_bytes(samples: Rows) -> int:
+    # What lies on disk and is read in blocks is bytes.
+    return math.prod(samples.shape[1:])
 
 
-def _read_ahead(images: Images, starts: Tensor, length: int) -> None:
-    if hasattr(images, "will_need"):
-        images.will_need(starts, length)
+def _read_ahead(samples: Rows, starts: Tensor, length: int) -> None:
+    if hasattr(samples, "will_need"):
+        samples.will_need(starts, length)

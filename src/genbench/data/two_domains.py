@@ -11,9 +11,10 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import rotate
 
-from genbench.data.base import ImageData, Split
+from genbench.conditions.source_images import SourceImages
+from genbench.data.base import DataSet, Split
 from genbench.data.edges2digits import digit_data
-from genbench.data.store import ImageStore, UnpairedStore
+from genbench.data.store import SampleStore, UnpairedStore
 from genbench.errors import UserError
 
 Domains = Literal["digits_mnist", "mnist_tilted", "digits_tilted"]
@@ -21,7 +22,7 @@ Domains = Literal["digits_mnist", "mnist_tilted", "digits_tilted"]
 _TILT = 30.0
 
 
-class TwoDomains(ImageData):
+class TwoDomains(DataSet):
     """Images of domain B, each with an unrelated image of domain A as its condition (B, 1, size, size).
 
     - "digits_mnist": A is scikit-learn's digits, B is MNIST.
@@ -56,7 +57,8 @@ class TwoDomains(ImageData):
         self._source = digit_data(source, root, size, download)
         self._target = None if target == "tilted" else digit_data(target, root, size, download)
         self.name = f"two_domains_{domains}"
-        self.image_shape = self.source_shape = self._source.image_shape
+        self.medium = self._source.medium
+        self.condition = SourceImages(self.medium.shape)
 
     def prepare_data(self) -> None:
         """Fetch MNIST if it is needed and missing."""
@@ -64,11 +66,11 @@ class TwoDomains(ImageData):
             if data is not None:
                 data.prepare_data()
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return both domains of a split, uint8 (N, 1, size, size) each."""
-        images = self._source.store(split).images[:]
+        images = self._source.store(split).samples[:]
         if self._target is not None:
-            return UnpairedStore(self._target.store(split).images, images)
+            return UnpairedStore(self._target.store(split).samples, images)
         # No digit is in both domains: the task would have pairs otherwise, if hidden ones.
         return UnpairedStore(invert_and_tilt(images[1::2]), images[::2])
 

@@ -7,12 +7,13 @@ Example:
 from functools import cached_property
 from typing import Any
 
+from genbench.conditions.source_images import SourceImages
 from genbench.data.base import Split
 from genbench.data.folders import list_folders, list_images, one_folder_each
 from genbench.data.preparation import Filter
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
-from genbench.data.store import ImageStore, UnpairedStore
+from genbench.data.store import SampleStore, UnpairedStore
 
 
 class UnpairedFolder(PreparedData):
@@ -32,13 +33,13 @@ class UnpairedFolder(PreparedData):
 
     def __init__(self, *, size: int = 256, filter: Filter = "bicubic", batch_size: int = 1, **settings: Any) -> None:
         super().__init__(size=size, filter=filter, batch_size=batch_size, **settings)
-        self.source_shape = self.image_shape
+        self.condition = SourceImages(self.medium.shape)
 
     def parts(self, split: Split) -> tuple[str, ...]:
         """The target domain B, then the source domain A."""
         return f"{split}B", f"{split}A"
 
-    def load(self, split: Split) -> ImageStore:
+    def load(self, split: Split) -> SampleStore:
         """Return both domains of a split."""
         (images, _), (sources, _) = (self.open(part) for part in self.parts(split))
         return UnpairedStore(images, sources)

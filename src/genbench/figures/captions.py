@@ -7,12 +7,29 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from genbench.conditions.base import Conditions
+from genbench.figures.grid import place_beside
 from genbench.figures.layout import enlargement
 
 _STRIP = 14
 """Pixels in height of a line of text."""
 
 _GROUND, _INK = 255, 0
+
+
+def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
+    """Return pictures of samples with what they were asked to show: a source on the left, a text below.
+
+    Args:
+        pictures: uint8 (N, C, H, W).
+        conditions: N of them, or None.
+    """
+    if conditions is None:
+        return pictures
+    if (sources := conditions.picture()) is not None:
+        pictures = place_beside(sources, pictures)
+    texts = conditions.describe()
+    return pictures if texts is None else with_captions(pictures, texts)
 
 
 def with_captions(images: Tensor, captions: Sequence[str]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every generative method answers, whatever it is inside."""
+"""What every method answers, whatever it is inside, and what further abilities some have."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Protocol, runtime_checkable
@@ -6,20 +6,20 @@ from typing import Any, Protocol, runtime_checkable
 from lightning import LightningModule
 from torch import Tensor
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
 from genbench.logs.loggers import log_figures
+from genbench.medium import Medium
 from genbench.randomness import Noise
 
 
-class GenerativeMethod(LightningModule, ABC):
-    """A method that can be trained and sampled; all that grids, scores and reports know of it is `sample`.
+class Method(LightningModule, ABC):
+    """A method that can be trained.
 
     A step is one call of `training_step`, one batch; `self.step` counts the finished ones. Whatever steps optimizers
     by hand must let exactly one optimizer step a batch count (see `AdversarialMethod`), so that logging,
     checkpoints and stopping count batches.
     """
-
-    is_conditional = False
-    """Whether `sample` must be told what each image shall show."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; what Lightning notes some fifty times a step, the hook that it is in, without ceremony."""
@@ -27,16 +27,6 @@ class GenerativeMethod(LightningModule, ABC):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
-
-    @abstractmethod
-    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return images (count, C, H, W) in [-1, 1] from the averaged weights.
-
-        Args:
-            count: how many.
-            condition: what each image shall show, (count, ...); None for unconditional methods.
-            noise: the only source of random numbers.
-        """
 
     @property
     def step(self) -> int:
@@ -59,6 +49,47 @@ class GenerativeMethod(LightningModule, ABC):
         log_figures(self.trainer, figures)
 
 
+class GenerativeMethod(Method):
+    """A method that can be trained and sampled; all that grids, scores and reports know of it is `sample`."""
+
+    medium: Medium
+    """What a sample is."""
+
+    condition: Condition | None = None
+    """What `sample` is asked to show; None for an unconditional method."""
+
+    derives_condition = False
+    """Whether `condition_of` makes the condition of the samples themselves, so that any data set will do."""
+
+    @abstractmethod
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return samples (count, *medium.shape), floating point, from the averaged weights.
+
+        Args:
+            count: how many.
+            condition: `count` rows of `self.condition`; None for unconditional methods.
+            noise: the only source of random numbers.
+        """
+
+    def condition_of(self, batch: Batch) -> Tensor | None:
+        """Return the rows of this method's condition that a batch goes with; None for an unconditional method."""
+        return None if self.condition is None else batch.condition
+
+    def check_condition(self, rows: Tensor | None, count: int) -> Tensor | None:
+        """Return rows that were asked for, on this method's device.
+
+        Raises:
+            ValueError: they are missing, needless, or none of this method's condition.
+        """
+        if self.condition is None:
+            if rows is not None:
+                raise ValueError("this method is unconditional: it can't be asked for a condition")
+            return None
+        if rows is None:
+            raise ValueError(f"this method is conditional: its {count} samples take as many conditions")
+        return self.condition.check(rows, count).to(self.device)
+
+
 @runtime_checkable
 class HasLatents(Protocol):
     """The ability to map a latent vector to an image, which interpolation needs."""
@@ -66,10 +97,7 @@ class HasLatents(Protocol):
     latent_dim: int
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return images (B, C, H, W) in [-1, 1] of latents `z`, (B, latent_dim), from the averaged weights.
-
-        A conditional method is told what each image shall show, (B, ...).
-        """
+        """Return samples of latents `z`, (B, latent_dim), and of rows of its condition, from the averaged weights."""
         ...
 
 
@@ -92,6 +120,9 @@ class HasLikelihood(Protocol):
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return bits a dimension (B,) of images (B, C, H, W) of 256 levels in [-1, 1], by the averaged weights.
 
-        A conditional method is told what each image shows, (B, ...).
+        Args:
+            x: images.
+            condition: rows of its condition, of a conditional method.
+            noise: source of random numbers.
         """
         ...

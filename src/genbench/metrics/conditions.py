@@ -1,42 +1,87 @@
-"""Which conditions the images of a scored set are drawn for: a part of the protocol, since it moves scores."""
+"""What the images of a set are to show: for scores, and for pictures.
 
-from typing import Any, Literal
+Whoever needs conditions asks the method: its condition is the data's, or made of the data's samples.
+"""
+
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition, Conditions
 
-def plan_conditions(data: Any, count: int, seed: int = 0) -> tuple[Tensor, str]:
-    """Return `count` conditions (count, ...) for a set that is to be scored, and in words where they come from.
+_BATCH = 64
 
-    Of class labels each class gets its share of the training images to within one image, so that two plans differ in
-    order alone. Sources of a translation are those of images that the method never saw, each as often as any other to
-    within one; they stay uint8 (count, C, H, W).
+
+class Conditional(Protocol):
+    """What is asked of a method, see `methods.base.GenerativeMethod`."""
+
+    condition: Condition | None
+    derives_condition: bool
+
+    def condition_of(self, batch: Batch) -> Tensor | None:
+        """Return the rows that a batch goes with."""
+        ...
+
+
+def plan_conditions(method: Conditional, data: Any, count: int, seed: int = 0) -> tuple[Conditions, str]:
+    """Return `count` conditions for a set that is to be scored, and in words where they come from.
+
+    Of class labels each class gets its fraction of the training images to within one image, so that two plans differ in
+    order alone. Any others are those of images that the method never saw, each as often as any other to within one.
 
     Args:
-        data: a data set with conditions.
+        method: a conditional one.
+        data: its data set.
         count: how many to plan.
         seed: of the order.
     """
-    conditions = data.store("train").conditions
-    if data.source_shape is None and conditions.ndim == 1:
-        return _in_proportion(conditions[:], count, seed), "in the training images' proportions"
+    condition = _of(method)
+    if not method.derives_condition:
+        rows = data.store("train").conditions
+        if condition.labels(rows[:1]) is not None:
+            planned = _in_proportion(rows[:], count, seed)
+            return Conditions(condition, planned), "in the training images' proportions"
     split = held_out(data)
-    conditions = data.store(split).conditions
-    return conditions[_rows(len(conditions), count, seed)], f"those of the {split} split, each as often as any other"
+    chosen = conditions_of(method, data, split, _rows(_count(method, data, split), count, seed))
+    return chosen, f"those of the {split} split, each as often as any other"
 
 
-def conditions_in_turn(data: Any, count: int) -> Tensor:
+def conditions_in_turn(method: Conditional, data: Any, count: int) -> Conditions:
     """Return `count` conditions for a picture: the classes in turn, or what the first unseen images are drawn for.
 
     Args:
-        data: a data set; where it has no test images the training images do.
+        method: a conditional one.
+        data: its data set; where it has no test images the training images do.
         count: how many.
     """
-    if data.num_classes is not None:
-        return torch.arange(count) % data.num_classes
-    conditions = data.store(held_out(data)).conditions[:count]
-    return conditions[torch.arange(count) % len(conditions)]
+    condition = _of(method)
+    if (examples := condition.examples(count)) is not None:
+        return Conditions(condition, examples)
+    split = held_out(data)
+    there = min(count, _count(method, data, split))
+    return conditions_of(method, data, split, torch.arange(there))[torch.arange(count) % there]
+
+
+def conditions_of(method: Conditional, data: Any, split: str, rows: Tensor) -> Conditions:
+    """Return what the method would be given for some samples of a split.
+
+    Args:
+        method: a conditional one.
+        data: its data set.
+        split: of the data.
+        rows: which samples, (N,).
+    """
+    condition, store = _of(method), data.store(split)
+    if not method.derives_condition:
+        return Conditions(condition, store.conditions[rows])
+    parts = []
+    for part in rows.split(_BATCH):
+        derived = method.condition_of(store.batch(part))
+        assert derived is not None
+        parts.append(condition.store(derived))
+    return Conditions(condition, torch.cat(parts))
 
 
 def held_out(data: Any) -> Literal["train", "test"]:
@@ -44,12 +89,22 @@ def held_out(data: Any) -> Literal["train", "test"]:
     return "test" if "test" in data.splits else "train"
 
 
+def _of(method: Conditional) -> Condition:
+    assert method.condition is not None
+    return method.condition
+
+
+def _count(method: Conditional, data: Any, split: str) -> int:
+    store = data.store(split)
+    return len(store.samples if method.derives_condition else store.conditions)
+
+
 def _in_proportion(labels: Tensor, count: int, seed: int) -> Tensor:
-    shares = torch.bincount(labels).double() * count / len(labels)
-    counts = shares.floor().long()
+    fractions = torch.bincount(labels).double() * count / len(labels)
+    counts = fractions.floor().long()
     # The largest remainders get the images that rounding left over.
     missing = count - int(counts.sum())
-    counts[(shares - counts).argsort(descending=True, stable=True)[:missing]] += 1
+    counts[(fractions - counts).argsort(descending=True, stable=True)[:missing]] += 1
     planned = torch.arange(len(counts)).repeat_interleave(counts).to(labels.dtype)
     return planned[torch.randperm(count, generator=torch.Generator().manual_seed(seed))]
 

@@ -9,22 +9,24 @@ import torch
 from torch import Tensor
 
 import genbench
+from genbench.conditions.base import Conditions
 from genbench.errors import UserError, near
+from genbench.medium import Images, Medium
+from genbench.metrics.coordinates import Coordinates
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.extractors import load_extractor
 from genbench.metrics.features import FeatureSet, Watch, extract, kept_of, unwatched
 from genbench.metrics.possible import Setting, choose, listed
 from genbench.metrics.reference import (
-    Images,
     ReferenceData,
+    Samples,
     batches,
     facts_of,
-    labels_of,
     look_at,
     refuse_one_picture,
 )
 from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
-from genbench.metrics.translation import translation_scores
+from genbench.metrics.translation import Translator, translation_scores
 from genbench.sampling import Stopwatch, sample_chunks
 
 FEWEST = IS_SPLITS
@@ -57,7 +59,8 @@ class Evaluator:
     Args:
         count: images that are drawn for a score.
         seed: seed of the drawn images.
-        extractor: "inception", "digits", "clip", "dinov2", or "auto": digits for grey images, else Inception.
+        extractor: "inception", "digits", "clip", "dinov2", "coordinates" (a sample is its own features), or "auto":
+            digits for grey images, Inception for others, coordinates for points.
         weights: file of the weights; see `inception` and `vision`.
         scores: which ones, by the names of `scores.SCORES`; all that suit the extractor if None.
         kid_subsets: pairs of subsets of KID.
@@ -74,7 +77,7 @@ class Evaluator:
         self,
         count: int,
         seed: int = 0,
-        extractor: Literal["auto", "digits", "inception", "clip", "dinov2"] = "digits",
+        extractor: Literal["auto", "digits", "inception", "clip", "dinov2", "coordinates"] = "digits",
         weights: str | None = None,
         scores: Sequence[str] | None = ("fid", "is", "modes"),
         kid_subsets: int = 100,
@@ -103,7 +106,9 @@ class Evaluator:
         self.cache = None if cache is None else Path(cache).expanduser()
         self._extractor_name, self._weights = extractor, weights
         # So that missing weights are said before any image is drawn.
-        self._extractor = None if extractor == "auto" else load_extractor(extractor, weights)
+        self._extractor: Extractor | None = None
+        if extractor not in ("auto", "coordinates"):
+            self._extractor = load_extractor(extractor, weights)
         self._settings = {
             "kid_subsets": kid_subsets,
             "kid_subset_size": kid_subset_size,
@@ -115,6 +120,7 @@ class Evaluator:
         self.watch: Watch = unwatched
         """Shows how far the looking at images is."""
         self._reference: FeatureSet | None = None
+        self._medium: Medium | None = None
         self._reference_protocol: dict[str, Any] = {}
 
     def set_reference(
@@ -136,11 +142,12 @@ class Evaluator:
             world_size: processes that share the work.
 
         Raises:
-            UserError: the extractor can't judge them, they all look the same to it, or a score that was asked for can't
-                be had of `count` images.
+            UserError: the extractor can't look at them, they all look the same to it, or a score that was asked for
+                can't be had of `count` images.
         """
+        self._medium = data.medium
         if self._extractor is None:
-            self._extractor = load_extractor("digits" if data.image_shape[0] == 1 else "inception", self._weights)
+            self._extractor = self._suitable(data.medium)
         extractor = self._extractor
         self._choose(self.count, None, labelled=None)
         facts = facts_of(data, split, extractor)
@@ -150,15 +157,21 @@ class Evaluator:
         refuse_one_picture(self._reference, f"{data.name} {split}")
         self._reference_protocol = {**facts, "reference_count": self._reference.count}
 
+    def _suitable(self, medium: Medium) -> Extractor:
+        """Return the extractor that suits a medium."""
+        if self._extractor_name == "coordinates" or not isinstance(medium, Images):
+            return Coordinates(medium.shape)
+        return load_extractor("digits" if medium.shape[0] == 1 else "inception", self._weights)
+
     def score_method(
         self,
         sample: Callable[..., Tensor],
         device: torch.device,
         rank: int = 0,
         world_size: int = 1,
-        conditions: Tensor | None = None,
+        conditions: Conditions | None = None,
     ) -> Scores:
-        """Draw `count` images with a method's `sample`, of these conditions (count, ...) if any, and score them.
+        """Draw `count` images with a method's `sample`, under these conditions if any, and score them.
 
         Raises:
             UserError: they are not finite, not in [-1, 1] or of another shape than the reference's.
@@ -171,19 +184,28 @@ class Evaluator:
         device: torch.device,
         rank: int = 0,
         world_size: int = 1,
-        conditions: Tensor | None = None,
+        conditions: Conditions | None = None,
     ) -> FeatureSet:
         """Draw `count` images with a method's `sample` and return them in feature space; the drawing is timed.
 
         Raises:
             UserError: a score that was asked for can't be had of them.
         """
-        self._choose(self.count, self.reference, labelled=self._has_labels(labels_of(conditions)))
+        labels = None if conditions is None else conditions.labels
+        self._choose(self.count, self.reference, labelled=self._has_labels(labels))
+        assert self._medium is not None
         stopwatch = Stopwatch()
         drawn = stopwatch.watch(
-            sample_chunks(sample, self.count, self.seed, conditions=conditions, rank=rank, world_size=world_size)
+            sample_chunks(
+                sample,
+                self.count,
+                self.seed,
+                medium=self._medium,
+                conditions=conditions,
+                rank=rank,
+                world_size=world_size,
+            )
         )
-        labels = labels_of(conditions)
         with self.watch("samples", self.count, rank, world_size) as advance:
             features = extract(
                 self._on(device), drawn, self.count, device, shared=world_size > 1, labels=labels, advance=advance
@@ -193,7 +215,7 @@ class Evaluator:
         return features
 
     def score_images(
-        self, images: Images, device: torch.device | str = "cpu", *, rank: int = 0, world_size: int = 1
+        self, images: Samples, device: torch.device | str = "cpu", *, rank: int = 0, world_size: int = 1
     ) -> Scores:
         """Score given images, uint8 (N, C, H, W), of which each process looks at its part; see `score`.
 
@@ -263,19 +285,20 @@ class Evaluator:
         return Scores({_with_suffix(name, suffix): value for name, value in values.items()}, protocol, left_out)
 
     def score_translation(
-        self, sample: Callable[..., Tensor], back: Callable[..., Tensor] | None, data: Any, split: str
+        self, method: Translator, back: Callable[..., Tensor] | None, data: Any, split: str
     ) -> Scores:
         """Score at most `count` translations of a split's source images, see `translation_scores`.
 
         Args:
-            sample: a method's `sample`.
+            method: whose condition is source images.
             back: its `sample_back`, if it has one.
-            data: the data set of sources and targets.
+            data: the data set of the targets.
             split: that the method never saw.
         """
         extractor = self._ready_extractor()
-        count = min(self.count, len(data.store(split).conditions))
-        values = translation_scores(sample, back, data, split, extractor, count=count, seed=self.seed)
+        store = data.store(split)
+        count = min(self.count, len(store.samples if method.derives_condition else store.conditions))
+        values = translation_scores(method, back, data, split, extractor, count=count, seed=self.seed)
         seen_by_extractor = ("target_agreement", "in_target_domain", "domain_accuracy")
         named = {
             _with_suffix(name, extractor.suffix if name in seen_by_extractor else ""): value

@@ -42,10 +42,10 @@ class Extractor(nn.Module):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
-        """Return features and logits of uint8 images (B, C, H, W).
+        """Return features and logits of stored samples, such as uint8 images (B, C, H, W).
 
         Raises:
-            UserError: it can't judge images of so many channels.
+            UserError: it can't look at images of so many channels.
         """
 
 

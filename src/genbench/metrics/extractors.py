@@ -1,15 +1,11 @@
 """Extractors by their names."""
 
-from typing import Literal
-
 from genbench.errors import UserError
 from genbench.metrics.digit_classifier import load_digit_classifier
 from genbench.metrics.extractor import Extractor
 
-ExtractorName = Literal["digits", "inception", "clip", "dinov2"]
 
-
-def load_extractor(name: ExtractorName, weights: str | None = None) -> Extractor:
+def load_extractor(name: str, weights: str | None = None) -> Extractor:
     """Return an extractor by its name.
 
     Args:

@@ -11,8 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from genbench.conditions.base import Condition
 from genbench.errors import UserError
 from genbench.files import written_whole
+from genbench.medium import Medium
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.features import FeatureSet, Watch, extract, unwatched
 
@@ -24,26 +26,26 @@ _ROUNDING = 1e-10
 """Of features in single precision, which depend on their batch: the variance of equal ones by their square."""
 
 
-class Images(Protocol):
-    """uint8 images (N, C, H, W): a tensor, or something on disk that is sliced like one."""
+class Samples(Protocol):
+    """Samples as they are stored, uint8 images (N, C, H, W) for one: a tensor, or something on disk sliced like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, C, H, W)."""
+        """(N, ...)."""
 
     def __len__(self) -> int:
         """Return N."""
 
     def __getitem__(self, index: slice) -> Tensor:
-        """Return consecutive images."""
+        """Return consecutive samples."""
 
 
 class ReferenceStore(Protocol):
-    """All images of a split."""
+    """All samples of a split."""
 
     @property
-    def images(self) -> Images:
-        """The images."""
+    def samples(self) -> Samples:
+        """The samples."""
 
     @property
     def conditions(self) -> Any:
@@ -58,8 +60,12 @@ class ReferenceData(Protocol):
         """What it is called."""
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
+    def medium(self) -> Medium:
+        """What a sample is."""
+
+    @property
+    def condition(self) -> Condition | None:
+        """What the rows of conditions mean."""
 
     def identity(self, split: Any) -> dict[str, Any]:
         """Return what tells the images of a split from all others, without reading large ones."""
@@ -106,9 +112,9 @@ def look_at(
 
     def make() -> FeatureSet:
         store = data.store(facts["reference_split"])
-        parts = batches(store.images, rank, world_size)
-        labels = labels_of(store.conditions)
-        total = len(store.images)
+        parts = batches(store.samples, rank, world_size)
+        labels = _labels(data, store)
+        total = len(store.samples)
         with watch(f"{data.name} {facts['reference_split']}", total, rank, world_size) as advance:
             return extract(extractor, parts, total, device, shared=world_size > 1, labels=labels, advance=advance)
 
@@ -166,7 +172,7 @@ def _load(path: Path) -> FeatureSet | None:
         return None
 
 
-def batches(images: Images, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:
+def batches(images: Samples, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:
     """Yield the first index and the images of the batches of a set that fall to a process."""
     for first in range(rank * _BATCH, len(images), world_size * _BATCH):
         yield first, images[first : first + _BATCH]
@@ -182,7 +188,8 @@ def refuse_one_picture(images: FeatureSet, what: str) -> None:
         raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
 
 
-def labels_of(conditions: Any) -> Tensor | None:
-    """Return conditions that are class labels (N,), or None for any others."""
-    is_labels = isinstance(conditions, Tensor) and conditions.ndim == 1 and not conditions.is_floating_point()
-    return conditions if is_labels else None
+def _labels(data: ReferenceData, store: ReferenceStore) -> Tensor | None:
+    """Return the classes of all samples; None where they have none."""
+    if data.condition is None or store.conditions is None or data.condition.labels(store.conditions[:1]) is None:
+        return None
+    return data.condition.labels(store.conditions[:])

@@ -5,7 +5,7 @@ target domain, and whether the way back leads home.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -14,10 +14,15 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from genbench.conditions.base import Conditions
+from genbench.conditions.source_images import SourceImages
 from genbench.images import to_float
+from genbench.medium import Images, Medium
+from genbench.metrics.conditions import Conditional, conditions_of
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.features import FeatureSet, extract
-from genbench.sampling import sample_images
+from genbench.randomness import Noise
+from genbench.sampling import sample_set
 
 Draw = Callable[..., Tensor]
 
@@ -25,30 +30,40 @@ _CLASSIFIED = 5000
 """Training images of each domain that the domain classifier learns from."""
 
 
+class Translator(Conditional, Protocol):
+    """What is asked of a method, see `methods.base`."""
+
+    medium: Medium
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return translations of sources."""
+        ...
+
+
 def translation_scores(
-    sample: Draw, back: Draw | None, data: Any, split: str, extractor: Extractor, *, count: int, seed: int
+    method: Translator, back: Draw | None, data: Any, split: str, extractor: Extractor, *, count: int, seed: int
 ) -> dict[str, float]:
     """Return what suits a data set: `paired_scores`, or `domain_scores` and `cycle_scores`.
 
     Args:
-        sample: a method's `sample`, which translates sources.
+        method: whose condition is source images.
         back: its `sample_back`, if it has one.
-        data: a data set whose conditions are source images.
+        data: a data set.
         split: which of its images are translated.
         extractor: that looks at them.
         count: images, at most all of the split.
         seed: of the method's noise.
     """
     store = data.store(split)
-    paired = not hasattr(store, "sources")
-    sources = store.conditions[:count]
-    translated = sample_images(sample, len(sources), seed, sources)
-    if paired:
-        return paired_scores(translated, store.images[:count], extractor)
+    sources = conditions_of(method, data, split, torch.arange(count))
+    translated = sample_set(method.sample, count, seed, method.medium, sources)
+    targets = store.samples[:count]
+    if not hasattr(store, "sources"):
+        return paired_scores(translated, targets, extractor)
     train = data.store("train")
-    scores = domain_scores(translated, sources, store.images[:count], (train.conditions, train.images), extractor)
+    scores = domain_scores(translated, sources.rows, targets, (train.conditions, train.samples), extractor)
     if back is not None:
-        scores |= cycle_scores(sample, back, sources, store.images[:count], seed, translated)
+        scores |= cycle_scores(method, back, sources, targets, seed, translated)
     return scores
 
 
@@ -105,24 +120,27 @@ def domain_scores(
 
 
 def cycle_scores(
-    sample: Draw, back: Draw, sources: Tensor, targets: Tensor, seed: int, translated: Tensor
+    method: Translator, back: Draw, sources: Conditions, targets: Tensor, seed: int, translated: Tensor
 ) -> dict[str, float]:
     """Return the mean absolute error on [-1, 1] of images that are translated there and back, from both domains.
 
     Between the two ways they are rounded to uint8, so that nothing can hide in what nobody sees.
 
     Args:
-        sample: translates sources.
+        method: translates sources.
         back: translates targets.
-        sources: uint8 (N, C, H, W).
+        sources: N of them.
         targets: uint8 (M, C, H, W).
         seed: of the method's noise.
         translated: the translations of `sources`, uint8.
     """
-    home = sample_images(back, len(translated), seed, translated)
-    there = sample_images(sample, len(targets), seed, sample_images(back, len(targets), seed, targets))
+    source, target = sources.kind, SourceImages(method.medium.shape)
+    of_sources = Images(sources.rows.shape[1:])
+    home = sample_set(back, len(translated), seed, of_sources, Conditions(target, translated))
+    drawn = sample_set(back, len(targets), seed, of_sources, Conditions(target, targets))
+    there = sample_set(method.sample, len(targets), seed, method.medium, Conditions(source, drawn))
     return {
-        "cycle_source": float((to_float(home) - to_float(sources)).abs().mean()),
+        "cycle_source": float((to_float(home) - to_float(sources.rows)).abs().mean()),
         "cycle_target": float((to_float(there) - to_float(targets)).abs().mean()),
     }
 

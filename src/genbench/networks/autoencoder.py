@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
+from genbench.conditions.base import Condition
+from genbench.networks.conditioning import plain_length, plain_vector
 from genbench.networks.normalisation import GroupNorm
 
 
@@ -25,7 +26,7 @@ class Autoencoder(nn.Module):
     Args:
         image_shape: (C, S, S), S even and at least 8.
         latent_dim: length of a latent.
-        num_classes: classes that both halves are told; None for none.
+        condition: what both halves are conditioned on, by a vector; None for nothing.
         outputs: images that a latent is decoded to, such as 2 for mean and scale.
         width: channels of the first map.
 
@@ -37,7 +38,7 @@ class Autoencoder(nn.Module):
         self,
         image_shape: Sequence[int],
         latent_dim: int,
-        num_classes: int | None = None,
+        condition: Condition | None = None,
         *,
         outputs: int = 1,
         width: int = 32,
@@ -48,10 +49,10 @@ class Autoencoder(nn.Module):
             raise ValueError(
                 f"the autoencoder takes square images of an even side of at least 8, not {height} x {side}"
             )
-        told = num_classes or 0
-        self.num_classes = num_classes
+        more = 0 if condition is None else plain_length(condition.form)
+        self.condition = condition
         channels = width
-        down: list[nn.Module] = [nn.Conv2d(channels_in + told, channels, 3, padding=1), nn.SiLU()]
+        down: list[nn.Module] = [nn.Conv2d(channels_in + more, channels, 3, padding=1), nn.SiLU()]
         up: list[nn.Module] = [nn.Conv2d(channels, outputs * channels_in, 3, padding=1)]
         while side % 2 == 0 and side > 4:
             down += [nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1), _norm(2 * channels), nn.SiLU()]
@@ -60,21 +61,21 @@ class Autoencoder(nn.Module):
         places = channels * side**2
         self.to_latent = nn.Sequential(*down, nn.Flatten(), nn.Linear(places, 2 * latent_dim))
         self.to_image = nn.Sequential(
-            nn.Linear(latent_dim + told, places), nn.SiLU(), nn.Unflatten(1, (channels, side, side)), *up
+            nn.Linear(latent_dim + more, places), nn.SiLU(), nn.Unflatten(1, (channels, side, side)), *up
         )
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return means and log variances (B, latent_dim) of images (B, C, S, S) of classes (B,)."""
-        if self.num_classes is not None:
-            planes = self._told(y, x)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        """Return means and log variances (B, latent_dim) of images (B, C, S, S) and rows of the condition."""
+        if self.condition is not None:
+            planes = self._vector(y, x)[:, :, None, None].expand(-1, -1, *x.shape[2:])
             x = torch.cat([x, planes], dim=1)
         mean, log_variance = self.to_latent(x).chunk(2, dim=1)
         return mean, log_variance
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return images (B, outputs * C, S, S) of latents (B, latent_dim) and classes (B,)."""
-        if self.num_classes is not None:
-            z = torch.cat([z, self._told(y, z)], dim=1)
+        """Return images (B, outputs * C, S, S) of latents (B, latent_dim) and rows of the condition."""
+        if self.condition is not None:
+            z = torch.cat([z, self._vector(y, z)], dim=1)
         images: Tensor = self.to_image(z)
         return images
 
@@ -82,11 +83,11 @@ class Autoencoder(nn.Module):
         """Return the images that the means of their latents are decoded to."""
         return self.decode(self.encode(x, y)[0], y)
 
-    def _told(self, y: Tensor | None, like: Tensor) -> Tensor:
+    def _vector(self, y: Tensor | None, like: Tensor) -> Tensor:
         if y is None:
-            raise ValueError("this autoencoder is told classes: y is missing")
-        assert self.num_classes is not None
-        return one_hot(y.long(), self.num_classes).to(like)
+            raise ValueError("this autoencoder is conditional: its condition is missing")
+        assert self.condition is not None
+        return plain_vector(self.condition.form, y).to(like)
 
 
 def _norm(channels: int) -> GroupNorm:

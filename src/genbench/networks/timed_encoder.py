@@ -1,4 +1,4 @@
-"""A residual encoder that is told the time: judges noisy images, as a discriminator or a classifier.
+"""A residual encoder of noisy images and their times, as a discriminator or a classifier.
 
 Example:
     >>> TimedEncoder((2, 16, 16))(torch.randn(8, 2, 16, 16), torch.rand(8)).shape
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, leaky_relu
 
+from genbench.conditions.base import Condition
+from genbench.networks.conditioning import encoder_of
 from genbench.networks.unet import embed_time
 
 _GROUP = 4
@@ -22,19 +24,19 @@ class HalvingBlock(nn.Module):
     Args:
         channels_in: of the input.
         channels_out: of the output.
-        told: length of what it is told.
+        width: length of the embedding of time and condition.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, told: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, width: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.tell = nn.Linear(told, channels_out)
+        self.from_embedding = nn.Linear(width, channels_out)
         self.second = nn.Conv2d(channels_out, channels_out, 3, padding=1)
         self.shortcut = nn.Conv2d(channels_in, channels_out, 1, bias=False)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Return the smaller map of x (B, C, H, W), told (B, told)."""
-        hidden = self.first(leaky_relu(x, 0.2)) + self.tell(told)[:, :, None, None]
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Return the smaller map of x (B, C, H, W), by the embedding (B, width)."""
+        hidden = self.first(leaky_relu(x, 0.2)) + self.from_embedding(embedding)[:, :, None, None]
         hidden = self.second(avg_pool2d(leaky_relu(hidden, 0.2), 2))
         # Both ways add up to twice the variance.
         out: Tensor = (hidden + self.shortcut(avg_pool2d(x, 2))) / 2**0.5
@@ -47,8 +49,8 @@ class TimedEncoder(nn.Module):
     After the discriminator of denoising diffusion GANs (Xiao et al. 2022, appendix C).
 
     Args:
-        image_shape: (C, S, S) of what it is shown, which may be several images stacked.
-        num_classes: classes that it may be told; None for none.
+        shape: (C, S, S) of what it is shown, which may be several images stacked.
+        condition: what it is conditioned on, a vector or channels; None for nothing.
         outputs: numbers an image.
         width: channels of the first map, doubled with each halving up to `most_channels`.
         most_channels: see there.
@@ -61,8 +63,8 @@ class TimedEncoder(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
-        num_classes: int | None = None,
+        shape: Sequence[int],
+        condition: Condition | None = None,
         *,
         outputs: int = 1,
         width: int = 64,
@@ -70,35 +72,42 @@ class TimedEncoder(nn.Module):
         batch_deviation: bool = False,
     ) -> None:
         super().__init__()
-        channels_in, height, side = image_shape
+        channels_in, height, side = shape
         if height != side or side % 2:
-            raise ValueError(f"it judges square images of an even side, not {height} x {side}: set data.size")
-        told = 4 * width
+            raise ValueError(f"it takes square images of an even side, not {height} x {side}: set data.size")
+        embedding = 4 * width
         self.batch_deviation = batch_deviation
-        self.embed_time = embed_time("sinusoids", width, told)
-        self.embed_class = None if num_classes is None else nn.Embedding(num_classes, told)
-        self.from_image = nn.Conv2d(channels_in, width, 1)
+        self.embed_time = embed_time("sinusoids", width, embedding)
+        self.embed_condition = (
+            None if condition is None else encoder_of(condition, embedding, tuple(shape), with_null=False)
+        )
+        more = 0 if self.embed_condition is None else self.embed_condition.channels
+        self.from_image = nn.Conv2d(channels_in + more, width, 1)
         channels, blocks = width, []
         while side % 2 == 0 and side > 4:
-            more = min(2 * channels, most_channels)
-            blocks.append(HalvingBlock(channels, more, told))
-            channels, side = more, side // 2
+            doubled = min(2 * channels, most_channels)
+            blocks.append(HalvingBlock(channels, doubled, embedding))
+            channels, side = doubled, side // 2
         self.blocks = nn.ModuleList(blocks)
         self.last = nn.Conv2d(channels + int(batch_deviation), channels, 3, padding=1)
         self.to_outputs = nn.Linear(channels, outputs)
         self.apply(_keep_variance)
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return numbers (B, outputs) of images at times (B,) in [0, 1] and, if it is told any, of classes (B,)."""
-        told = self.embed_time(t)
-        if self.embed_class is not None:
-            if y is None:
-                raise ValueError("this network is told classes: y is missing")
-            told = told + self.embed_class(y)
-        told = leaky_relu(told, 0.2)
+    def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return numbers (B, outputs) of images at times (B,) in [0, 1] and, if it has a condition, of its rows."""
+        embedding = self.embed_time(t)
+        if self.embed_condition is not None:
+            if condition is None:
+                raise ValueError("this network is conditional: its condition is missing")
+            encoded = self.embed_condition(condition)
+            if encoded.vector is not None:
+                embedding = embedding + encoded.vector
+            if encoded.channels is not None:
+                x = torch.cat([x, encoded.channels], dim=1)
+        embedding = leaky_relu(embedding, 0.2)
         x = self.from_image(x)
         for block in self.blocks:
-            x = block(x, told)
+            x = block(x, embedding)
         if self.batch_deviation:
             x = torch.cat([x, deviation_in_groups(x)], dim=1)
         found: Tensor = self.to_outputs(leaky_relu(self.last(leaky_relu(x, 0.2)), 0.2).sum((2, 3)))

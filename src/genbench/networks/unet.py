@@ -1,7 +1,8 @@
 """The U-Net of diffusion models (Ho et al. 2020, https://arxiv.org/abs/2006.11239, appendix B).
 
 Residual blocks with GroupNorm at several sizes, self-attention at some of them, and skips from the way down to the way
-up. Every block is told the time, and the class if there is one.
+up. Every block is given the embedding of the time, to which a condition's vector is added; a condition's sequence is
+attended to, and its channels join those of the sample (see `conditioning`).
 
 Example:
     >>> UNet((3, 32, 32))(torch.randn(2, 3, 32, 32), torch.rand(2)).shape  # the paper's for CIFAR-10: 35.7 M parameters
@@ -10,12 +11,14 @@ Example:
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
 
+from genbench.conditions.base import Condition
+from genbench.networks.conditioning import encoder_of
 from genbench.networks.normalisation import GroupNorm
 
 TimeFeatures = Literal["sinusoids", "fourier"]
@@ -68,23 +71,37 @@ class RandomFourier(nn.Module):
 _TIME_FEATURES = {"sinusoids": Sinusoids, "fourier": RandomFourier}
 
 
+class Given(NamedTuple):
+    """What every block is given beside its map.
+
+    Attributes:
+        embedding: of the time and whatever is added to it, (B, width).
+        sequence: what attention also looks at, (B, L, context), or None.
+        mask: which places of it hold something, bool (B, L), or None.
+    """
+
+    embedding: Tensor
+    sequence: Tensor | None = None
+    mask: Tensor | None = None
+
+
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; between them comes what the block is told.
+    """Two 3x3 convolutions beside a shortcut; between them the embedding comes in.
 
     Args:
         channels_in: of the input.
         channels_out: of the output.
-        told: length of what it is told.
-        dropout: share of what the second convolution does not see.
-        adaptive: what is told scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
+        width: length of the embedding.
+        dropout: fraction of what the second convolution does not see.
+        adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
             instead of being added before it.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, told: int, dropout: float, adaptive: bool) -> None:
+    def __init__(self, channels_in: int, channels_out: int, width: int, dropout: float, adaptive: bool) -> None:
         super().__init__()
         self.adaptive = adaptive
         self.first = nn.Sequential(_norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1))
-        self.tell = nn.Sequential(nn.SiLU(), nn.Linear(told, 2 * channels_out if adaptive else channels_out))
+        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * channels_out if adaptive else channels_out))
         last = nn.Conv2d(channels_out, channels_out, 3, padding=1)
         self.second = nn.Sequential(_norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
         self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
@@ -92,45 +109,63 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Return the block's output for x (B, C, H, W), told (B, told)."""
-        hidden, told = self.first(x), self.tell(told)[:, :, None, None]
+    def forward(self, x: Tensor, given: "Given") -> Tensor:
+        """Return the block's output for x (B, C, H, W)."""
+        hidden, added = self.first(x), self.from_embedding(given.embedding)[:, :, None, None]
         if self.adaptive:
-            scale, shift = told.chunk(2, dim=1)
+            scale, shift = added.chunk(2, dim=1)
             hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
         else:
-            hidden = self.second(hidden + told)
+            hidden = self.second(hidden + added)
         out: Tensor = self.shortcut(x) + hidden
         return out
 
 
 class Attention(nn.Module):
-    """Each place looks at all places, beside a shortcut.
+    """Each place looks at all places, and at the places of a sequence if there is one, beside a shortcut.
+
+    The sequence's keys and values stand beside the map's own, as in GLIDE (Nichol et al. 2022, section 3).
 
     Args:
         channels: of the map.
-        heads: looks at once, each with its share of the channels.
+        heads: each has its part of the channels.
+        context: length of a vector of the sequence; 0 for no sequence.
     """
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, context: int = 0) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"{channels} channels do not divide by heads={heads}")
         self.heads = heads
         self.norm = _norm(channels)
         self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.from_sequence = nn.Linear(context, 2 * channels) if context else None
         self.to_out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.to_out.weight)
         nn.init.zeros_(self.to_out.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Return the map x (B, C, H, W) with what its places saw; it is told nothing."""
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Return the map x (B, C, H, W) with what its places saw."""
         count, channels, height, width = x.shape
         places = self.to_qkv(self.norm(x)).reshape(count, 3, self.heads, channels // self.heads, height * width)
         q, k, v = places.transpose(-1, -2).unbind(1)
-        seen = scaled_dot_product_attention(q, k, v).transpose(-1, -2).reshape(x.shape)
+        mask = None
+        if self.from_sequence is not None:
+            k, v, mask = self._with_sequence(k, v, given)
+        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(-1, -2).reshape(x.shape)
         out: Tensor = x + self.to_out(seen)
         return out
+
+    def _with_sequence(self, k: Tensor, v: Tensor, given: Given) -> tuple[Tensor, Tensor, Tensor]:
+        """Return keys and values (B, heads, H * W + L, channels of a head), and which may be looked at."""
+        assert self.from_sequence is not None
+        assert given.sequence is not None
+        assert given.mask is not None
+        count, length, _ = given.sequence.shape
+        words = self.from_sequence(given.sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        everywhere = given.mask.new_ones(count, k.shape[2])
+        mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
+        return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
 
 
 class Downsample(nn.Module):
@@ -144,8 +179,8 @@ class Downsample(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Return the smaller map; it is told nothing."""
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Return the smaller map; what is given does not matter."""
         out: Tensor = self.convolution(x)
         return out
 
@@ -161,19 +196,19 @@ class Upsample(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Return the larger map; it is told nothing."""
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Return the larger map; what is given does not matter."""
         out: Tensor = self.convolution(interpolate(x, scale_factor=2, mode="nearest"))
         return out
 
 
 class Level(nn.ModuleList):
-    """Modules one after the other, each told the same."""
+    """Modules one after the other, each given the same."""
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, given: Given) -> Tensor:
         """Return the last one's output."""
         for module in self:
-            x = module(x, told)
+            x = module(x, given)
         return x
 
 
@@ -183,10 +218,11 @@ class UNet(nn.Module):
     The defaults are DDPM's for CIFAR-10.
 
     Args:
-        image_shape: (C, H, W); H and W divide by two to the number of halvings.
-        num_classes: classes that it may be told; None for none.
+        shape: (C, H, W) of a noisy image; H and W divide by two to the number of halvings.
+        condition: what it is conditioned on; None for nothing.
         outputs: images it predicts at once, such as 2 for noise and variance.
-        latent_dim: length of a latent that it is told beside the time, so that it may answer in many ways; 0 for none.
+        channels_out: of each of these; as many as the noisy image has if None.
+        latent_dim: length of a latent that joins the time, so that it may answer in many ways; 0 for none.
         width: channels at the full size.
         multipliers: of the width, at each size from the full one down.
         blocks: residual blocks at each size on the way down; one more on the way up.
@@ -194,7 +230,7 @@ class UNet(nn.Module):
         heads: of each self-attention.
         dropout: in the residual blocks.
         time: "sinusoids" of the time or "fourier", random features of it.
-        adaptive: how blocks are told, see `ResidualBlock`.
+        adaptive: how the embedding comes in, see `ResidualBlock`.
 
     Raises:
         ValueError: an argument does not suit.
@@ -202,10 +238,11 @@ class UNet(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
-        num_classes: int | None = None,
+        shape: Sequence[int],
+        condition: Condition | None = None,
         *,
         outputs: int = 1,
+        channels_out: int | None = None,
         latent_dim: int = 0,
         width: int = 128,
         multipliers: Sequence[int] = (1, 2, 2, 2),
@@ -217,30 +254,33 @@ class UNet(nn.Module):
         adaptive: bool = False,
     ) -> None:
         super().__init__()
-        channels_in, height, side = image_shape
+        if len(shape) != 3:
+            raise ValueError(f"a U-Net takes images (C, H, W), not samples of shape {tuple(shape)}")
+        channels_in, height, side = shape
         halvings = len(multipliers) - 1
         if height != side or side % 2**halvings:
             raise ValueError(
                 f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side divides "
                 f"by {2**halvings}, not {height} x {side}"
             )
-        told = 4 * width
-        self.num_classes = num_classes
-        self.embed_time = embed_time(time, width, told)
-        self.embed_latent = _latent_mapping(latent_dim, told) if latent_dim else None
-        # The last one stands for no class.
-        self.embed_class = None if num_classes is None else nn.Embedding(num_classes + 1, told)
+        embedding = 4 * width
+        self.condition = condition
+        self.embed_time = embed_time(time, width, embedding)
+        self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
+        self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape))
+        more = 0 if self.embed_condition is None else self.embed_condition.channels
+        context = embedding if self.embed_condition is not None and self.embed_condition.has_sequence else 0
 
         def attend(side: int, channels: int) -> list[nn.Module]:
-            return [Attention(channels, heads)] if side in attention else []
+            return [Attention(channels, heads, context)] if side in attention else []
 
         channels = width
-        self.from_image = nn.Conv2d(channels_in, channels, 3, padding=1)
+        self.from_image = nn.Conv2d(channels_in + more, channels, 3, padding=1)
         skips = [channels]
         down: list[nn.Module] = []
         for index, multiplier in enumerate(multipliers):
             for _ in range(blocks):
-                block = ResidualBlock(channels, width * multiplier, told, dropout, adaptive)
+                block = ResidualBlock(channels, width * multiplier, embedding, dropout, adaptive)
                 channels = width * multiplier
                 down.append(Level([block, *attend(side, channels)]))
                 skips.append(channels)
@@ -251,73 +291,82 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(down)
         self.middle = Level(
             [
-                ResidualBlock(channels, channels, told, dropout, adaptive),
-                Attention(channels, heads),
-                ResidualBlock(channels, channels, told, dropout, adaptive),
+                ResidualBlock(channels, channels, embedding, dropout, adaptive),
+                Attention(channels, heads, context),
+                ResidualBlock(channels, channels, embedding, dropout, adaptive),
             ]
         )
         up: list[nn.Module] = []
         for index, multiplier in reversed(list(enumerate(multipliers))):
             for number in range(blocks + 1):
-                block = ResidualBlock(channels + skips.pop(), width * multiplier, told, dropout, adaptive)
+                block = ResidualBlock(channels + skips.pop(), width * multiplier, embedding, dropout, adaptive)
                 channels = width * multiplier
                 grows = [Upsample(channels)] if index and number == blocks else []
                 up.append(Level([block, *attend(side, channels), *grows]))
             side *= 2
         self.up = nn.ModuleList(up)
-        last = nn.Conv2d(channels, outputs * channels_in, 3, padding=1)
+        last = nn.Conv2d(channels, outputs * (channels_out or channels_in), 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.to_image = nn.Sequential(_norm(channels), nn.SiLU(), last)
 
-    def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None, z: Tensor | None = None) -> Tensor:
-        """Return predictions (B, outputs * C, H, W).
+    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+        """Return predictions (B, outputs * channels_out, H, W).
 
         Args:
             x_t: noisy images (B, C, H, W).
             t: their times (B,) in [0, 1].
-            y: their classes (B,), `num_classes` for none; None is none for all.
+            condition: rows of its condition, (B, ...); None is the one that stands for none.
             z: latents (B, latent_dim), if it has any.
         """
-        told = self.embed_time(t)
+        embedding = self.embed_time(t)
         if self.embed_latent is not None:
-            told = told + self.embed_latent(z)
-        if self.embed_class is not None:
-            none = torch.full((len(x_t),), self.embed_class.num_embeddings - 1, device=x_t.device)
-            told = told + self.embed_class(none if y is None else y)
+            embedding = embedding + self.embed_latent(z)
+        sequence = mask = None
+        if self.embed_condition is not None:
+            assert self.condition is not None
+            rows = self.condition.null(len(x_t)).to(x_t.device) if condition is None else condition
+            encoded = self.embed_condition(rows)
+            sequence, mask = encoded.sequence, encoded.mask
+            if encoded.vector is not None:
+                embedding = embedding + encoded.vector
+            if encoded.channels is not None:
+                x_t = torch.cat([x_t, encoded.channels], dim=1)
+        given = Given(embedding, sequence, mask)
         x = self.from_image(x_t)
         skips = [x]
         for level in self.down:
-            x = level(x, told)
+            x = level(x, given)
             skips.append(x)
-        x = self.middle(x, told)
+        x = self.middle(x, given)
         for level in self.up:
-            x = level(torch.cat([x, skips.pop()], dim=1), told)
+            x = level(torch.cat([x, skips.pop()], dim=1), given)
         out: Tensor = self.to_image(x)
         return out
 
 
-def embed_time(features: TimeFeatures, width: int, told: int) -> nn.Sequential:
-    """Return what maps times (B,) to what a network's blocks are told of them, (B, told).
+def embed_time(features: TimeFeatures, width: int, length: int) -> nn.Sequential:
+    """Return what maps times (B,) to their embeddings (B, length).
 
     Args:
         features: "sinusoids" of the time or "fourier", random features of it.
         width: how many features.
-        told: length of the result.
+        length: of an embedding.
 
     Raises:
         ValueError: there are no such features.
     """
     if features not in _TIME_FEATURES:
         raise ValueError(f"time must be one of {', '.join(_TIME_FEATURES)}, not {features!r}")
-    return nn.Sequential(_TIME_FEATURES[features](width), nn.Linear(width, told), nn.SiLU(), nn.Linear(told, told))
+    layers = nn.Linear(width, length), nn.SiLU(), nn.Linear(length, length)
+    return nn.Sequential(_TIME_FEATURES[features](width), *layers)
 
 
-def _latent_mapping(latent_dim: int, told: int) -> nn.Sequential:
+def _latent_mapping(latent_dim: int, length: int) -> nn.Sequential:
     """Return StyleGAN's mapping network, as in denoising diffusion GANs: a latent of unit length through an MLP."""
-    layers: list[nn.Module] = [nn.RMSNorm(latent_dim, elementwise_affine=False), nn.Linear(latent_dim, told)]
+    layers: list[nn.Module] = [nn.RMSNorm(latent_dim, elementwise_affine=False), nn.Linear(latent_dim, length)]
     for _ in range(2):
-        layers += [nn.SiLU(), nn.Linear(told, told)]
+        layers += [nn.SiLU(), nn.Linear(length, length)]
     return nn.Sequential(*layers)
 
 

@@ -9,6 +9,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from genbench.errors import TrainingError
 from genbench.files import written_whole
 from genbench.runs.folder import PREVIOUS
+from genbench.runs.moved import translate_weights
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -17,6 +18,11 @@ class CheckpointFiles(TorchCheckpointIO):
     Lightning's own writer collects the file in memory and passes it through the machine's temporary folder, which may
     be another disk, and a small one.
     """
+
+    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        """Read a checkpoint, of an earlier version too."""
+        content: dict[str, Any] = super().load_checkpoint(path, *args, **options)
+        return content | {"state_dict": translate_weights(content["state_dict"])}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write a checkpoint.

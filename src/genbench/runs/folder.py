@@ -1,11 +1,12 @@
 """A run folder: create, find, open, describe.
 
-    config.yaml   manifest.json   metrics.csv   scores.json   checkpoints/   samples/
+    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/
 
 A folder may come from anywhere, so opening one runs nothing: its configuration is plain YAML whose `_target_`s are
 checked against a short list, and weights are loaded as tensors only.
 """
 
+import importlib
 import os
 import platform
 import shutil
@@ -13,9 +14,10 @@ import subprocess
 import sys
 import time
 import zipfile
+from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -23,8 +25,21 @@ from omegaconf import DictConfig, OmegaConf
 import genbench
 from genbench.errors import UserError, first_line
 from genbench.files import read_json, write_json, written_whole
-from genbench.runs.moved import translate
+from genbench.runs.moved import translate, translate_weights
 from genbench.runs.trust import check_trusted
+
+if TYPE_CHECKING:
+    # It imports torch, without which a misspelt folder is answered.
+    from genbench.conditions.base import Condition
+
+
+class Unknown(Enum):
+    """What stands for a condition that a run folder of an earlier version did not keep."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
 
 PREVIOUS = "previous"
 """The checkpoint that was "last" before the last one: there is always a whole one."""
@@ -44,6 +59,7 @@ class RunFolder:
         self.path = Path(path)
         self.config_file = self.path / "config.yaml"
         self.manifest_file = self.path / "manifest.json"
+        self.condition_file = self.path / "condition.json"
         self.scores_file = self.path / "scores.json"
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
@@ -85,9 +101,38 @@ class RunFolder:
                 f"{self.config_file} is cut short or no configuration of a run: "
                 + (f"it lacks {', '.join(missing)}" if missing else "seed and steps must be whole numbers")
             )
-        content = translate(content)
-        check_trusted(content, str(self.config_file))
-        return OmegaConf.create(content)
+        current: dict[str, Any] = translate(content)
+        check_trusted(current, str(self.config_file))
+        return OmegaConf.create(current)
+
+    def write_condition(self, condition: "Condition | None") -> None:
+        """Keep what the method's samples are asked to show, so that drawing needs no data; None for nothing."""
+        facts: dict[str, Any] = {}
+        if condition is not None:
+            kind = type(condition)
+            facts = {"_target_": f"{kind.__module__}.{kind.__qualname__}", **condition.to_dict()}
+        write_json({"condition": facts or None}, self.condition_file)
+
+    def read_condition(self) -> "Condition | Unknown | None":
+        """Return what the method's samples are asked to show; None for nothing, UNKNOWN if it was not kept.
+
+        Raises:
+            UserError: it can't be read, or names what it must not.
+        """
+        if not self.condition_file.exists():
+            return UNKNOWN
+        facts = read_json(self.condition_file).get("condition")
+        if facts is None:
+            return None
+        if not isinstance(facts, dict) or "_target_" not in facts:
+            raise UserError(f"{self.condition_file} is damaged: it says no condition")
+        check_trusted(facts, str(self.condition_file))
+        module, _, name = str(facts["_target_"]).rpartition(".")
+        kind: type[Condition] = getattr(importlib.import_module(module), name)
+        try:
+            return kind.from_dict({key: value for key, value in facts.items() if key != "_target_"})
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{self.condition_file} is damaged: {error}") from error
 
     def checkpoint(self, name: str = "last") -> Path:
         """Return the file of a checkpoint: "last", "best" or a kept one, "step_0001000".
@@ -184,7 +229,7 @@ class RunFolder:
         return read_json(self.manifest_file) if self.manifest_file.exists() else {}
 
     def read_data(self) -> dict[str, Any]:
-        """Return what the manifest says of the images, see `ImageData.describe`; {} where it says nothing.
+        """Return what the manifest says of the images, see `DataSet.describe`; {} where it says nothing.
 
         Raises:
             UserError: the manifest can't be read.
@@ -239,6 +284,7 @@ def _read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or "state_dict" not in content:
             raise ValueError("it has no state_dict")
+        content["state_dict"] = translate_weights(content["state_dict"])
     except Exception as error:
         raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {first_line(error)}") from error
     return content

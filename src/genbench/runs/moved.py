@@ -1,5 +1,6 @@
 """Names that have moved since earlier versions wrote a run folder: the one place that knows the old ones."""
 
+import re
 from typing import Any
 
 _FAMILIES = {
@@ -20,13 +21,33 @@ _MODULES = {
 """Modules that a `_target_` of an earlier version names."""
 
 
+_KEYS = {"dropped_classes": "condition_dropout"}
+"""Settings of methods."""
+
+_WEIGHTS = {
+    r"\.tell\.": ".from_embedding.",
+    r"\.embed_class\.weight$": ".embed_condition.embedding.weight",
+}
+"""Patterns of the names of tensors in a checkpoint."""
+
+
 def translate(config: Any) -> Any:
     """Return a saved configuration with the names of today."""
     if isinstance(config, dict):
-        return {key: _target(value) if key == "_target_" else translate(value) for key, value in config.items()}
+        return {
+            _KEYS.get(key, key): _target(value) if key == "_target_" else translate(value)
+            for key, value in config.items()
+        }
     if isinstance(config, list):
         return [translate(value) for value in config]
     return config
+
+
+def translate_weights(weights: dict[str, Any]) -> dict[str, Any]:
+    """Return a state dictionary with the names of today."""
+    for old, new in _WEIGHTS.items():
+        weights = {re.sub(old, new, name): tensor for name, tensor in weights.items()}
+    return weights
 
 
 def _target(target: Any) -> Any:

@@ -9,6 +9,7 @@ from genbench.files import leads_out
 # Classes of these modules, and nothing that they happen to import.
 _TRUSTED = (
     "genbench.methods",
+    "genbench.conditions",
     "genbench.networks",
     "genbench.diffusion",
     "genbench.data",

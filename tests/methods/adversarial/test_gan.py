@@ -11,7 +11,7 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 
 from genbench.data.loader import BatchLoader
-from genbench.data.store import ImageStore
+from genbench.data.store import SampleStore
 from genbench.methods.adversarial.gan import GAN
 from genbench.methods.base import HasLatents
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -63,7 +63,7 @@ class Watch(Callback):
 
 def loader() -> BatchLoader:
     images = torch.randint(0, 256, (64, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return BatchLoader(ImageStore(images), 16)
+    return BatchLoader(SampleStore(images), 16)
 
 
 def fit(gan: GAN, steps: int, callbacks: Sequence[Callback] = (), log_every_n_steps: int = 50) -> Watch:

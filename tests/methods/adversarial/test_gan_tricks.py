@@ -42,7 +42,7 @@ def test_instance_noise_is_of_its_deviation_and_falls_linearly_to_nothing() -> N
     images = torch.zeros(500, *SHAPE)
     for step, deviation in ((0, 0.8), (25, 0.6), (50, 0.4), (100, 0.0), (1000, 0.0)):
         At(gan, step)
-        assert gan.blur(images).std().item() == pytest.approx(deviation, rel=0.02)
+        assert gan.with_instance_noise(images).std().item() == pytest.approx(deviation, rel=0.02)
 
 
 def test_a_spectrally_normalised_discriminator_has_layers_of_norm_one() -> None:

@@ -101,7 +101,7 @@ def test_losses_and_when_the_slope_counts(monkeypatch: pytest.MonkeyPatch) -> No
     torch.manual_seed(2)
     with torch.no_grad():
         t, _, x_t, _ = method.draw_step((x_0, None))
-        verdict = method.judge(method.step_back(x_t, t, None), x_t, t, None)
+        verdict = method.discriminate(method.step_back(x_t, t, None), x_t, t, None)
     torch.manual_seed(2)
     expected = nn.functional.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
     assert method.generator_loss((x_0, None))[0].item() == pytest.approx(expected.item(), rel=1e-5)
@@ -138,10 +138,10 @@ def test_real_networks_are_told_time_class_and_latent() -> None:
     assert base.shape == (8, *SHAPE)
     for words in ((x, t / 2, y, z), (x, t, y + 1, z), (x, t, y, -z)):
         assert not torch.allclose(method.generator(*words), base)
-    verdict = method.judge(x, x, t, y)
+    verdict = method.discriminate(x, x, t, y)
     assert verdict.shape == (8, 1)
     for words in ((x, -x, t, y), (x, x, t / 2, y), (x, x, t, y + 1)):
-        assert not torch.allclose(method.judge(*words), verdict)
+        assert not torch.allclose(method.discriminate(*words), verdict)
     drawn = method.sample(5, torch.tensor([0, 1, 2, 0, 1]), noise=Noise(0))
     torch.testing.assert_close(drawn, method.sample(5, torch.tensor([0, 1, 2, 0, 1]), noise=Noise(0)))
     with pytest.raises(ValueError, match="told 5 classes"):

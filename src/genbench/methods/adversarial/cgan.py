@@ -1,6 +1,6 @@
 """The conditional GAN (Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784): draw the class that is asked for.
 
-Both players are told the class y: it joins the generator's noise, and the discriminator's image.
+Both players are given the class y: it joins the generator's noise, and the discriminator's image.
 
     min_G max_D  E[log D(x, y)] + E[log(1 - D(G(z, y), y))]
 
@@ -14,8 +14,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import expect
+from genbench.conditions.classes import Classes
 from genbench.methods.adversarial.gan import GAN
-from genbench.methods.adversarial.latent_gan import Labelled
 from genbench.randomness import Noise
 
 Joining = Literal["concatenation", "projection"]
@@ -77,7 +80,7 @@ class ClassDiscriminator(nn.Module):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """A discriminator whose verdict is psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, equation 11).
+    """A discriminator whose output is psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, equation 11).
 
     phi are the features beneath the last layer, psi is that layer and V(y) the embedding of the class.
 
@@ -126,62 +129,60 @@ class ConditionalGAN(GAN):
         generator: builds the generator from `latent_dim` and `image_shape`.
         discriminator: builds the discriminator from `image_shape`; D before its sigmoid, (B,).
         image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        condition: the classes of the data.
         latent_dim: length of z.
         embedding_dim: length of a class's embedding beside z.
-        joining: how the discriminator is told the class: "concatenation" to the image, or "projection".
+        joining: how the discriminator is given the class: "concatenation" to the image, or "projection".
         settings: those of `GAN`.
 
     Raises:
         ValueError: an argument is out of range, or the data has no classes.
     """
 
-    is_conditional = True
-
     def __init__(
         self,
         generator: Callable[..., nn.Module],
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
-        num_classes: int | None,
+        condition: Condition | None,
         *,
         latent_dim: int = 100,
         embedding_dim: int = 50,
         joining: Joining = "concatenation",
         **settings: Any,
     ) -> None:
-        if num_classes is None:
-            raise ValueError("a conditional GAN takes data with classes, such as data=mnist")
+        classes = expect(condition, Classes, "a conditional GAN takes data with classes, such as data=mnist")
         if embedding_dim < 1:
             raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
         if joining not in _JOININGS:
             raise ValueError(f"joining must be one of {', '.join(_JOININGS)}, not {joining!r}")
 
-        def with_class(latent_dim: int, image_shape: Sequence[int]) -> nn.Module:
+        num_classes = len(classes.names)
+
+        def class_generator(latent_dim: int, image_shape: Sequence[int]) -> nn.Module:
             return ClassGenerator(generator, latent_dim, image_shape, num_classes, embedding_dim)
 
-        def told_class(image_shape: Sequence[int]) -> nn.Module:
+        def class_discriminator(image_shape: Sequence[int]) -> nn.Module:
             return _JOININGS[joining](discriminator, image_shape, num_classes)
 
-        super().__init__(with_class, told_class, image_shape, latent_dim=latent_dim, **settings)
-        self.num_classes = num_classes
+        super().__init__(class_generator, class_discriminator, image_shape, latent_dim=latent_dim, **settings)
+        self.condition = classes
 
-    def generate(self, batch: Labelled) -> Tensor:
+    def generate(self, batch: Batch) -> Tensor:
         """Return images of fresh latents and the batch's classes."""
-        x, y = batch
-        images: Tensor = self.generator(self.draw_latents(len(x)), y)
+        images: Tensor = self.generator(self.draw_latents(len(batch.x)), batch.condition)
         return images
 
-    def judge(self, images: Tensor, batch: Labelled) -> Tensor:
+    def discriminate(self, images: Tensor, batch: Batch) -> Tensor:
         """Return D of images and the batch's classes, (B,), before its sigmoid."""
-        outputs: Tensor = self.discriminator(images, batch[1])
+        outputs: Tensor = self.discriminator(images, batch.condition)
         return outputs
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images of the classes `condition`, (count,), from the averaged generator.
 
         Raises:
-            ValueError: there is no condition, or it names a class that the data does not have.
+            ValueError: there is no condition, or it is not of the data's classes.
         """
         return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
 
@@ -189,11 +190,7 @@ class ConditionalGAN(GAN):
         """Return the averaged generator's images of latents `z`, (B, latent_dim), and classes (B,).
 
         Raises:
-            ValueError: there is no condition, or it names a class that the data does not have.
+            ValueError: there is no condition, or it is not of the data's classes.
         """
-        if condition is None:
-            raise ValueError("this GAN is conditional: it must be told which classes to draw")
-        if len(condition) != len(z) or condition.min() < 0 or condition.max() >= self.num_classes:
-            raise ValueError(f"the condition must be {len(z)} classes from 0 to {self.num_classes - 1}")
-        images: Tensor = self.average(z, condition.to(self.device))
+        images: Tensor = self.average(z, self.check_condition(condition, len(z)))
         return images

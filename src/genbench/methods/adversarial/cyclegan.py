@@ -18,8 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import expect
+from genbench.conditions.source_images import SourceImages
 from genbench.errors import UserError
 from genbench.losses import ObjectiveName, make_objective
+from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod, Turn
 from genbench.methods.adversarial.image_pool import ImagePool
 from genbench.randomness import Noise
@@ -53,7 +58,7 @@ class CycleGAN(AdversarialMethod):
         generator: builds a generator from `image_shape` and `source_shape`.
         discriminator: builds a discriminator from `image_shape`; it returns numbers of any shape.
         image_shape: (C, H, W) of domain Y.
-        source_shape: (C, H, W) of domain X.
+        condition: the data's source images, domain X.
         objective: of the adversarial part, see `losses.make_objective`.
         cycle_weight: lambda.
         identity_weight: mu; it takes domains with as many channels.
@@ -66,14 +71,12 @@ class CycleGAN(AdversarialMethod):
         ValueError: an argument is out of range, or the data has no two domains.
     """
 
-    is_conditional = True
-
     def __init__(
         self,
         generator: Callable[..., nn.Module],
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
-        source_shape: Sequence[int] | None,
+        condition: Condition | None,
         *,
         objective: ObjectiveName = "least_squares",
         cycle_weight: float = 10.0,
@@ -83,8 +86,9 @@ class CycleGAN(AdversarialMethod):
         falling_steps: int = 0,
         **settings: Any,
     ) -> None:
-        if source_shape is None:
-            raise ValueError("CycleGAN takes two domains of images, such as data=two_domains or unpaired_folder")
+        takes = "CycleGAN takes two domains of images, such as data=two_domains or unpaired_folder"
+        sources = expect(condition, SourceImages, takes)
+        source_shape = sources.shape
         if identity_weight and source_shape[0] != image_shape[0]:
             raise ValueError(
                 f"identity_weight takes domains with as many channels, not {source_shape[0]} and {image_shape[0]}: "
@@ -107,6 +111,8 @@ class CycleGAN(AdversarialMethod):
             nn.ModuleDict({"x": discriminator(image_shape=source_shape), "y": discriminator(image_shape=image_shape)}),
             **settings,
         )
+        self.medium = Images(image_shape)
+        self.condition = sources
         self.objective = make_objective(objective)
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
@@ -129,9 +135,9 @@ class CycleGAN(AdversarialMethod):
             return 1.0
         return max(0.0, 1 - (step - self.constant_steps + 1) / (self.falling_steps + 1))
 
-    def discriminator_loss(self, batch: tuple[Tensor, Tensor]) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Turn:
         """Half of E[(D(real) - 1)^2] + E[D(generated, some of them old)^2], for both domains."""
-        y, x = batch
+        y, x = _pair(batch)
         with torch.no_grad():
             x_fake = self.pool_x.exchange(self.generator(y, back=True))
             y_fake = self.pool_y.exchange(self.generator(x))
@@ -140,9 +146,9 @@ class CycleGAN(AdversarialMethod):
         loss_y = self.objective.discriminator(d_y(y), d_y(y_fake)) / 2
         return loss_x + loss_y, {"loss/discriminator_x": loss_x, "loss/discriminator_y": loss_y}
 
-    def generator_loss(self, batch: tuple[Tensor, Tensor]) -> Turn:
+    def generator_loss(self, batch: Batch) -> Turn:
         """The adversarial, cycle and identity parts of both directions."""
-        y, x = batch
+        y, x = _pair(batch)
         d_x, d_y = self._discriminators()
         x_fake, y_fake = self.generator(y, back=True), self.generator(x)
         adversarial = self.objective.generator(d_x(x_fake)) + self.objective.generator(d_y(y_fake))
@@ -159,24 +165,29 @@ class CycleGAN(AdversarialMethod):
         """Return G of the sources `condition`, (count, C, H, W) in [-1, 1], by the averaged weights; it has no noise.
 
         Raises:
-            ValueError: there is no condition, or not one for each image.
+            ValueError: there is not a source for each image, or it is none.
         """
-        if condition is None or len(condition) != count:
-            raise ValueError(f"CycleGAN must be told which {count} source images to translate")
-        images: Tensor = self.average(condition.to(self.device))
+        images: Tensor = self.average(self.check_condition(condition, count))
         return images
 
     def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return F of images (count, C, H, W) of domain Y, as `sample` does G.
 
         Raises:
-            ValueError: there is no condition, or not one for each image.
+            ValueError: there is not a source for each image, or it is none.
         """
-        if condition is None or len(condition) != count:
-            raise ValueError(f"CycleGAN must be told which {count} images to translate back")
+        if condition is None:
+            raise ValueError(f"CycleGAN takes {count} images to translate back")
+        condition = SourceImages(self.medium.shape).check(condition, count)
         images: Tensor = self.average(condition.to(self.device), back=True)
         return images
 
     def _discriminators(self) -> tuple[nn.Module, nn.Module]:
         assert isinstance(self.discriminator, nn.ModuleDict)
         return self.discriminator["x"], self.discriminator["y"]
+
+
+def _pair(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the targets and the sources of a batch."""
+    assert batch.condition is not None
+    return batch.x, batch.condition

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genbench.batch import Batch
 from genbench.losses import ObjectiveName, make_objective, r1_penalty
 from genbench.methods.adversarial.base import Turn
-from genbench.methods.adversarial.latent_gan import Labelled, LatentGAN
+from genbench.methods.adversarial.latent_gan import LatentGAN
 from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
 
 
@@ -83,42 +84,42 @@ class GAN(LatentGAN):
         self._shared: Tensor
         self._has_logits = objective in ("minimax", "non_saturating")
 
-    def before_turns(self, batch: Labelled) -> None:
+    def before_turns(self, batch: Batch) -> None:
         """Draw the images that both turns will look at, if they are to share them."""
         if self.reuse_samples:
             self._shared = self.generate(batch)
 
-    def discriminator_loss(self, batch: Labelled) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Turn:
         """-E[log D(x)] - E[log(1 - D(G(z)))], or what the objective has in its place, and gamma / 2 times R1."""
         with torch.no_grad():
-            x, x_fake = self.blur(batch[0]), self.blur(self._fakes(batch).detach())
-        real, fake = self.judge_both(x, x_fake, batch)
+            x, x_fake = self.with_instance_noise(batch.x), self.with_instance_noise(self._fakes(batch).detach())
+        real, fake = self.discriminate_both(x, x_fake, batch)
         loss = self.objective.discriminator(real, fake)
-        figures = self._mean_verdicts(d_real=real, d_fake=fake)
+        figures = self._mean_outputs(d_real=real, d_fake=fake)
         if self.r1:
             # A slope in half precision would over- or underflow.
             with torch.autocast(x.device.type, enabled=False):
-                penalty = r1_penalty(lambda images: self.judge(images, batch), x.float())
+                penalty = r1_penalty(lambda images: self.discriminate(images, batch), x.float())
             loss = loss + self.r1 / 2 * penalty
             figures["adversary/r1"] = penalty
         return loss, figures
 
-    def generator_loss(self, batch: Labelled) -> Turn:
+    def generator_loss(self, batch: Batch) -> Turn:
         """-E[log D(G(z))], or what the objective has in its place."""
-        fake = self.judge(self.blur(self._fakes(batch)), batch)
-        return self.objective.generator(fake), self._mean_verdicts(d_fake_generator=fake)
+        fake = self.discriminate(self.with_instance_noise(self._fakes(batch)), batch)
+        return self.objective.generator(fake), self._mean_outputs(d_fake_generator=fake)
 
-    def _fakes(self, batch: Labelled) -> Tensor:
+    def _fakes(self, batch: Batch) -> Tensor:
         return self._shared if self.reuse_samples else self.generate(batch)
 
-    def blur(self, images: Tensor) -> Tensor:
+    def with_instance_noise(self, images: Tensor) -> Tensor:
         """Return images with the instance noise of the current step."""
         if not self.instance_noise:
             return images
         left = max(0.0, 1 - self.step / self.instance_noise_steps)
         return images + self.instance_noise * left * torch.randn_like(images)
 
-    def _mean_verdicts(self, **outputs: Tensor) -> dict[str, Tensor]:
+    def _mean_outputs(self, **outputs: Tensor) -> dict[str, Tensor]:
         """Return means of D, a probability where the objective has one, if they will be logged."""
         if not self.measures:
             return {}

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from genbench.batch import Batch
+from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod
 from genbench.networks.normalisation import has_batch_norm
 from genbench.randomness import Noise
-
-Labelled = tuple[Tensor, Tensor | None]
-"""A batch: images (B, C, H, W) and their classes (B,), or None."""
 
 
 class LatentGAN(AdversarialMethod):
@@ -26,7 +25,7 @@ class LatentGAN(AdversarialMethod):
         discriminator_optimizer: maps parameters to an optimizer.
         discriminator_steps: k, the discriminator's steps to one of the generator.
         ema_decay: weight of the past in the generator's average.
-        joint_pass: whether the discriminator judges real and generated images in one pass rather than in two: faster
+        joint_pass: whether the discriminator sees real and generated images in one pass rather than in two: faster
             on a GPU, the same but for rounding.
 
     Raises:
@@ -58,26 +57,27 @@ class LatentGAN(AdversarialMethod):
         )
         if joint_pass and has_batch_norm(self.discriminator):
             raise ValueError("joint_pass takes a discriminator without BatchNorm: set network.discriminator.norm=none")
+        self.medium = Images(image_shape)
         self.latent_dim = latent_dim
         self.joint_pass = joint_pass
 
-    def generate(self, batch: Labelled) -> Tensor:
+    def generate(self, batch: Batch) -> Tensor:
         """Return as many images of fresh latents as the batch has."""
-        images: Tensor = self.generator(self.draw_latents(len(batch[0])))
+        images: Tensor = self.generator(self.draw_latents(len(batch.x)))
         return images
 
-    def judge(self, images: Tensor, batch: Labelled) -> Tensor:
+    def discriminate(self, images: Tensor, batch: Batch) -> Tensor:
         """Return D of images, (B,), before its sigmoid."""
         outputs: Tensor = self.discriminator(images)
         return outputs
 
-    def judge_both(self, x: Tensor, x_fake: Tensor, batch: Labelled) -> tuple[Tensor, Tensor]:
-        """Return D of real and of generated images, of the same classes if there are any."""
+    def discriminate_both(self, x: Tensor, x_fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return D of real and of generated images, under the same condition if there is one."""
         if not self.joint_pass:
-            return self.judge(x, batch), self.judge(x_fake, batch)
-        y = batch[1]
-        twice = batch[0], None if y is None else torch.cat([y, y])
-        real, fake = self.judge(torch.cat([x, x_fake]), twice).chunk(2)
+            return self.discriminate(x, batch), self.discriminate(x_fake, batch)
+        y = batch.condition
+        twice = Batch(batch.x, None if y is None else torch.cat([y, y]))
+        real, fake = self.discriminate(torch.cat([x, x_fake]), twice).chunk(2)
         return real, fake
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
@@ -85,9 +85,12 @@ class LatentGAN(AdversarialMethod):
         return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the averaged generator's images of latents `z`, (B, latent_dim)."""
-        if condition is not None:
-            raise ValueError("this GAN is unconditional: it can't be asked for a condition")
+        """Return the averaged generator's images of latents `z`, (B, latent_dim).
+
+        Raises:
+            ValueError: a condition is asked for.
+        """
+        self.check_condition(condition, len(z))
         images: Tensor = self.average(z)
         return images
 

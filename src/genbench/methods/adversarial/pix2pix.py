@@ -16,7 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import expect
+from genbench.conditions.source_images import SourceImages
 from genbench.losses import ObjectiveName, make_objective
+from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod, Turn
 from genbench.randomness import Noise
 
@@ -32,32 +37,31 @@ class Pix2Pix(AdversarialMethod):
         discriminator: builds the discriminator from `image_shape`, that of source and target together; it returns
             logits of any shape.
         image_shape: (C, H, W) of the targets.
-        source_shape: (C, H, W) of the sources.
+        condition: the data's source images.
         objective: of the adversarial part, see `losses.make_objective`.
         l1_weight: lambda; 0 leaves the adversarial part alone.
-        adversarial_weight: 0 leaves L1 alone; the discriminator still learns, and its figures say how easily it tells.
+        adversarial_weight: 0 leaves L1 alone; the discriminator still learns, and its figures say how easily.
         settings: those of `AdversarialMethod`.
 
     Raises:
         ValueError: an argument is out of range, or the data has no source images.
     """
 
-    is_conditional = True
-
     def __init__(
         self,
         generator: Callable[..., nn.Module],
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
-        source_shape: Sequence[int] | None,
+        condition: Condition | None,
         *,
         objective: ObjectiveName = "non_saturating",
         l1_weight: float = 100.0,
         adversarial_weight: float = 1.0,
         **settings: Any,
     ) -> None:
-        if source_shape is None:
-            raise ValueError("pix2pix takes pairs of images, such as data=edges2digits or paired_folder")
+        takes = "pix2pix takes pairs of images, such as data=edges2digits or paired_folder"
+        sources = expect(condition, SourceImages, takes)
+        source_shape = sources.shape
         if l1_weight < 0 or adversarial_weight < 0 or l1_weight + adversarial_weight == 0:
             raise ValueError(
                 f"l1_weight={l1_weight} and adversarial_weight={adversarial_weight} must be at least 0, and not both 0"
@@ -68,40 +72,46 @@ class Pix2Pix(AdversarialMethod):
             discriminator(image_shape=(channels + source_shape[0], height, width)),
             **settings,
         )
+        self.medium = Images(image_shape)
+        self.condition = sources
         self.objective = make_objective(objective)
         self.l1_weight = l1_weight
         self.adversarial_weight = adversarial_weight
 
-    def discriminator_loss(self, batch: tuple[Tensor, Tensor]) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Turn:
         """Half of -E[log D(x, y)] - E[log(1 - D(x, G(x)))], which slows D down (section 3.3)."""
-        y, x = batch
+        y, x = _pair(batch)
         with torch.no_grad():
             y_fake = self.generator(x)
-        real, fake = self._judge(x, y), self._judge(x, y_fake)
+        real, fake = self._discriminate(x, y), self._discriminate(x, y_fake)
         figures = {"adversary/d_real": real.sigmoid().mean(), "adversary/d_fake": fake.sigmoid().mean()}
         return self.objective.discriminator(real, fake) / 2, figures
 
-    def generator_loss(self, batch: tuple[Tensor, Tensor]) -> Turn:
+    def generator_loss(self, batch: Batch) -> Turn:
         """-E[log D(x, G(x))] + lambda E[|y - G(x)|_1]."""
-        y, x = batch
+        y, x = _pair(batch)
         y_fake = self.generator(x)
         l1 = l1_loss(y_fake, y)
         loss = self.l1_weight * l1
         if self.adversarial_weight:
-            loss = loss + self.adversarial_weight * self.objective.generator(self._judge(x, y_fake))
+            loss = loss + self.adversarial_weight * self.objective.generator(self._discriminate(x, y_fake))
         return loss, {"loss/l1": l1}
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the averaged generator's translations of the sources `condition`, (count, C, H, W) in [-1, 1].
 
         Raises:
-            ValueError: there is no condition, or not one for each image.
+            ValueError: there is not a source for each image, or it is none.
         """
-        if condition is None or len(condition) != count:
-            raise ValueError(f"pix2pix must be told which {count} source images to translate")
-        images: Tensor = self.average(condition.to(self.device), noise.uniform)
+        images: Tensor = self.average(self.check_condition(condition, count), noise.uniform)
         return images
 
-    def _judge(self, x: Tensor, y: Tensor) -> Tensor:
+    def _discriminate(self, x: Tensor, y: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(torch.cat([x, y], dim=1))
         return logits
+
+
+def _pair(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the targets and the sources of a batch."""
+    assert batch.condition is not None
+    return batch.x, batch.condition

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from genbench.batch import Batch
 from genbench.losses import wasserstein_critic_loss, wasserstein_generator_loss
 from genbench.methods.adversarial.base import Turn
-from genbench.methods.adversarial.latent_gan import Labelled, LatentGAN
+from genbench.methods.adversarial.latent_gan import LatentGAN
 
 
 class WGAN(LatentGAN):
@@ -66,18 +67,18 @@ class WGAN(LatentGAN):
         self.long_first = long_first
         self.long_every = long_every
 
-    def discriminator_loss(self, batch: Labelled) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Turn:
         """E[f(G(z))] - E[f(x)], whose negative is the estimate of the distance."""
-        x, _ = batch
+        x = batch.x
         with torch.no_grad():
             x_fake = self.generate(batch)
         # By default two passes, as in the authors' code: BatchNorm sees real and generated images apart.
-        loss = wasserstein_critic_loss(*self.judge_both(x, x_fake, batch))
+        loss = wasserstein_critic_loss(*self.discriminate_both(x, x_fake, batch))
         return loss, {"adversary/wasserstein": -loss}
 
-    def generator_loss(self, batch: Labelled) -> Turn:
+    def generator_loss(self, batch: Batch) -> Turn:
         """-E[f(G(z))], on fresh latents."""
-        return wasserstein_generator_loss(self.judge(self.generate(batch), batch)), {}
+        return wasserstein_generator_loss(self.discriminate(self.generate(batch), batch)), {}
 
     @torch.no_grad()
     def constrain_discriminator(self) -> None:

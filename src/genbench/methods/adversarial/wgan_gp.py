@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from genbench.batch import Batch
 from genbench.losses import gradient_penalty, wasserstein_critic_loss, wasserstein_generator_loss
 from genbench.methods.adversarial.base import Turn
-from genbench.methods.adversarial.latent_gan import Labelled, LatentGAN
+from genbench.methods.adversarial.latent_gan import LatentGAN
 from genbench.networks.normalisation import has_batch_norm
 
 
@@ -55,9 +56,9 @@ class WGANGP(LatentGAN):
             )
         self.penalty = penalty
 
-    def discriminator_loss(self, batch: Labelled) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Turn:
         """E[f(G(z))] - E[f(x)] + lambda E[(|grad f(x^)| - 1)^2]."""
-        x, _ = batch
+        x = batch.x
         with torch.no_grad():
             x_fake = self.generate(batch)
         mix = torch.rand(len(x), device=x.device)
@@ -65,9 +66,9 @@ class WGANGP(LatentGAN):
         with torch.autocast(x.device.type, enabled=False):
             penalty = gradient_penalty(self.discriminator, x.float(), x_fake.float(), mix)
         # After the penalty, which needs the most memory: the graphs of these passes are not kept through it.
-        distance = -wasserstein_critic_loss(*self.judge_both(x, x_fake, batch))
+        distance = -wasserstein_critic_loss(*self.discriminate_both(x, x_fake, batch))
         return self.penalty * penalty - distance, {"adversary/wasserstein": distance, "adversary/penalty": penalty}
 
-    def generator_loss(self, batch: Labelled) -> Turn:
+    def generator_loss(self, batch: Batch) -> Turn:
         """-E[f(G(z))], on fresh latents."""
-        return wasserstein_generator_loss(self.judge(self.generate(batch), batch)), {}
+        return wasserstein_generator_loss(self.discriminate(self.generate(batch), batch)), {}

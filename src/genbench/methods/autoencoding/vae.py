@@ -21,10 +21,13 @@ from torch.distributions import Normal
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import Optimizer
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import chosen
 from genbench.diffusion.likelihood import bits_per_dim, gaussian_kl, logistic_level
+from genbench.medium import Images
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
-from genbench.methods.classes import check_classes, told_classes
 from genbench.networks.autoencoder import Autoencoder
 from genbench.randomness import Noise
 
@@ -38,9 +41,9 @@ class VAE(GenerativeMethod):
     """Learn latents of images.
 
     Args:
-        autoencoder: builds the network from `image_shape`, `latent_dim`, `num_classes` and `outputs`.
+        autoencoder: builds the network from `image_shape`, `latent_dim`, `condition` and `outputs`.
         image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        condition: of the data; None where it has none.
         latent_dim: length of z.
         decoder: p(x | z): "logistic", discretised to the image's 256 levels, with a scale for each pixel; or
             "bernoulli", for which a pixel's brightness is the probability of white.
@@ -48,18 +51,18 @@ class VAE(GenerativeMethod):
         optimizer: maps parameters to an optimizer.
         clip: largest norm of the gradient; 0 for any.
         ema_decay: weight of the past in the average.
-        conditional: whether both halves are told the class.
+        conditional: whether both halves are given the data's condition.
         likelihood_draws: latents of which the likelihood's bound is made; the more, the tighter (Burda et al. 2016).
 
     Raises:
-        ValueError: an argument is out of range, or the data has no classes.
+        ValueError: an argument is out of range, or the data has no condition.
     """
 
     def __init__(
         self,
         autoencoder: Callable[..., Autoencoder],
         image_shape: Sequence[int],
-        num_classes: int | None,
+        condition: Condition | None = None,
         *,
         latent_dim: int = 64,
         decoder: Decoder = "logistic",
@@ -80,16 +83,15 @@ class VAE(GenerativeMethod):
         if decoder not in ("logistic", "bernoulli"):
             raise ValueError(f"decoder must be logistic or bernoulli, not {decoder!r}")
         self.automatic_optimization = False
-        self.is_conditional = conditional
-        self.num_classes = told_classes(conditional, num_classes)
+        self.medium = Images(image_shape)
+        self.condition = chosen(conditional, condition)
         self.autoencoder = autoencoder(
             image_shape=image_shape,
             latent_dim=latent_dim,
-            num_classes=self.num_classes,
+            condition=self.condition,
             outputs=2 if decoder == "logistic" else 1,
         )
         self.average = AveragedNetwork(self.autoencoder, ema_decay)
-        self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
         self.decoder = decoder
         self.beta = beta
@@ -103,11 +105,11 @@ class VAE(GenerativeMethod):
         """Make the optimizer."""
         return self._make_optimizer(self.autoencoder.parameters())
 
-    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Lower the bound of a batch, in nats an image."""
         logs = self.logs_at(self.step + 1)
-        x, y = batch
-        distortion, rate = self.terms(self.autoencoder, x, y if self.is_conditional else None)
+        x = batch.x
+        distortion, rate = self.terms(self.autoencoder, x, self.condition_of(batch))
         loss = (distortion + self.beta * rate).mean()
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
@@ -145,12 +147,12 @@ class VAE(GenerativeMethod):
 
     @torch.no_grad()
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the means of p(x | z), of latents (B, latent_dim) and classes (B,); its noise is no part of a picture.
+        """Return the means of p(x | z), whose noise is no part of a picture, of latents (B, latent_dim).
 
         Raises:
-            ValueError: a condition is missing, needless, or names a class that the data does not have.
+            ValueError: a condition is missing, needless, or none of this method's.
         """
-        decoded = self._averaged.decode(z, self._check_classes(condition, len(z)))
+        decoded = self._averaged.decode(z, self.check_condition(condition, len(z)))
         if self.decoder == "bernoulli":
             return decoded.sigmoid() * 2 - 1
         return decoded.chunk(2, dim=1)[0].clamp(-1, 1)
@@ -158,9 +160,9 @@ class VAE(GenerativeMethod):
     @torch.no_grad()
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return -log(1 / K sum_k p(x, z_k) / q(z_k | x)) (B,), z_k ~ q, as bits a dimension; see `HasLikelihood`."""
-        x, y = x.to(self.device), self._check_classes(condition, len(x))
+        x, y = x.to(self.device), self.check_condition(condition, len(x))
         if self.decoder == "bernoulli":
-            x = (noise.uniform(len(x), *self.image_shape).to(x) < (x + 1) / 2).to(x) * 2 - 1
+            x = (noise.uniform(len(x), *self.medium.shape).to(x) < (x + 1) / 2).to(x) * 2 - 1
         mean, log_variance = self._averaged.encode(x, y)
         posterior = Normal(mean, (log_variance / 2).exp())
         weights = []
@@ -175,6 +177,3 @@ class VAE(GenerativeMethod):
     @property
     def _averaged(self) -> Autoencoder:
         return cast(Autoencoder, self.average.module)
-
-    def _check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
-        return check_classes(condition, count, self.num_classes, self.device)

@@ -1,24 +1,28 @@
-"""What methods share that learn to denoise: one network, its average, classes that may be dropped, any sampler.
+"""What methods share that learn to denoise: one network, its average, a condition that may be dropped, any sampler.
 
 A method's own file states the loss.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import chosen
+from genbench.conditions.derived import Derived
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Denoise, Draw, Estimate
 from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
+from genbench.medium import Medium
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
-from genbench.methods.classes import check_classes, told_classes
 from genbench.randomness import Noise
 
 _QUARTERS = 4
@@ -28,10 +32,10 @@ class DenoisingMethod(GenerativeMethod):
     """Train a network to denoise, and sample from the average of its weights.
 
     Args:
-        denoiser: builds the network from `image_shape` and `num_classes`; it is called with x_t, t in [0, 1] and, of a
-            method of classes, y.
-        image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        denoiser: builds the network from the samples' `shape` and the `condition`; it is called with x_t, t in [0, 1]
+            and, of a conditional method, rows of the condition.
+        medium: what a sample is.
+        condition: of the data; None where it has none.
         process: how images become noise.
         times: at which times a training step looks.
         prediction: what the network predicts.
@@ -40,19 +44,21 @@ class DenoisingMethod(GenerativeMethod):
         warmup_steps: steps over which the learning rate grows in a line from nothing.
         clip: largest norm of the gradient.
         ema_decay: weight of the past in the average.
-        conditional: whether the network is told the class.
-        dropped_classes: share of the training images whose class is kept from it, so that it learns to do without.
-        guidance: w; predictions are (1 + w) of those with the class less w of those without (Ho and Salimans 2022).
+        conditional: whether the network is given the data's condition.
+        derive: makes a condition of the samples themselves, which the network is given in place of the data's.
+        condition_dropout: fraction of the training samples whose condition is dropped, so that the network learns to do
+            without.
+        guidance: w; predictions are (1 + w) of the conditional ones less w of the unconditional (Ho and Salimans 2022).
 
     Raises:
-        ValueError: an argument is out of range, or the data has no classes.
+        ValueError: an argument is out of range, or the data has no condition.
     """
 
     def __init__(
         self,
         denoiser: Callable[..., nn.Module],
-        image_shape: Sequence[int],
-        num_classes: int | None,
+        medium: Medium,
+        condition: Condition | None = None,
         *,
         process: Process,
         times: Times,
@@ -63,36 +69,45 @@ class DenoisingMethod(GenerativeMethod):
         clip: float = 1.0,
         ema_decay: float = 0.9999,
         conditional: bool = False,
-        dropped_classes: float = 0.1,
+        derive: Derived | None = None,
+        condition_dropout: float = 0.1,
         guidance: float = 0.0,
     ) -> None:
         super().__init__()
         for name, value in (("warmup_steps", warmup_steps), ("guidance", guidance), ("clip", clip)):
             if value < 0:
                 raise ValueError(f"{name} must be at least 0, not {value}")
-        if not 0 <= dropped_classes < 1:
-            raise ValueError(f"dropped_classes must be in [0, 1), not {dropped_classes}")
-        if guidance and not (conditional and dropped_classes):
-            raise ValueError("guidance takes conditional=true, and dropped_classes so that it learns to do without")
+        if not 0 <= condition_dropout < 1:
+            raise ValueError(f"condition_dropout must be in [0, 1), not {condition_dropout}")
+        if derive is not None and conditional:
+            raise ValueError("derive takes the place of the data's condition: set conditional=false")
+        if guidance and not ((conditional or derive) and condition_dropout):
+            raise ValueError("guidance takes conditional=true, and condition_dropout so that it learns to do without")
         self.automatic_optimization = False
-        self.is_conditional = conditional
-        self.num_classes = told_classes(conditional, num_classes)
-        self.denoiser = denoiser(image_shape=image_shape, num_classes=self.num_classes)
+        self.medium = medium
+        self.bounds = medium.bounds
+        self.condition = chosen(conditional, condition) if derive is None else derive.condition(medium)
+        self.derive = derive
+        self.derives_condition = derive is not None
+        self.denoiser = denoiser(shape=medium.shape, condition=self.condition)
         self.average = AveragedNetwork(self.denoiser, ema_decay)
-        self.image_shape = tuple(image_shape)
         self.process = process
         self.times = times
         self.prediction: Prediction = prediction
         self.sampler = sampler
         self.warmup_steps = warmup_steps
         self.clip = clip
-        self.dropped_classes = dropped_classes
+        self.condition_dropout = condition_dropout
         self.guidance = guidance
         self._make_optimizer = optimizer
 
     @abstractmethod
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return the loss of each image (B,) at its time (B,)."""
+        """Return the loss (B,) of each sample at its time (B,), with its row of the condition y (B, ...) if any."""
+
+    def condition_of(self, batch: Batch) -> Tensor | None:
+        """Return the rows that a batch goes with: those of the data, or what is made of the samples."""
+        return super().condition_of(batch) if self.derive is None else self.derive(batch.x)
 
     def draw_times(self, count: int) -> tuple[Tensor, Tensor]:
         """Return the times (count,) in [0, 1] at which a training step looks, and their weights (count,)."""
@@ -102,17 +117,17 @@ class DenoisingMethod(GenerativeMethod):
         """Make the optimizer."""
         return self._make_optimizer(self.denoiser.parameters())
 
-    def training_step(self, batch: tuple[Tensor, Tensor | None], batch_idx: int) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Move the network and its average."""
         step = self.step
         logs = self.logs_at(step + 1)
         optimizer: Any = self.optimizers()
         for group in optimizer.param_groups:
-            share = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
-        x_0, y = batch
+            factor = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        x_0, y = batch.x, self.condition_of(batch)
         t, weights = self.draw_times(len(x_0))
-        losses = self.losses(x_0, t, self.drop_classes(y) if self.is_conditional else None)
+        losses = self.losses(x_0, t, None if y is None else self.drop_condition(y))
         further = self.further_losses(x_0, t, y)
         loss = torch.stack([(weights * each).mean() for each in (losses, *further.values())]).sum()
         optimizer.zero_grad()
@@ -134,12 +149,11 @@ class DenoisingMethod(GenerativeMethod):
         """Return what else is to be minimised, (B,) each, by name: by default nothing."""
         return {}
 
-    def drop_classes(self, y: Tensor | None) -> Tensor:
-        """Return classes (B,), some of them replaced by the one that stands for none."""
-        assert y is not None
-        assert self.num_classes is not None
-        dropped = torch.rand(len(y), device=y.device) < self.dropped_classes
-        return torch.where(dropped, self.num_classes, y)
+    def drop_condition(self, y: Tensor) -> Tensor:
+        """Return rows of the condition, some of them replaced by the one that stands for none."""
+        assert self.condition is not None
+        dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
+        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.condition.null(len(y)).to(y), y)
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return what the network predicts of x_t at times (B,)."""
@@ -150,17 +164,17 @@ class DenoisingMethod(GenerativeMethod):
         """Return the image that a prediction at time t, a scalar, means."""
         return Estimate(to_x_0(self.prediction, predicted, x_t, self.process.alpha(t), self.process.sigma(t)))
 
-    def guide(self, told: Tensor, untold: Tensor, guidance: float) -> Tensor:
-        """Return a prediction with the class, moved on, away from the one without."""
-        return told + guidance * (told - untold)
+    def guide(self, conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
+        """Return the conditional prediction, moved on, away from the unconditional one."""
+        return conditional + guidance * (conditional - unconditional)
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
         """Return the averaged network as samplers want it; it lets gradients with respect to x_t through.
 
         Args:
-            y: classes (B,); None for none.
-            guidance: w, towards these classes.
-            clip: whether estimates are kept as bright as images are.
+            y: rows of the condition, (B, ...); None for none.
+            guidance: w, towards these.
+            clip: whether estimates are kept within the bounds of samples.
         """
         # The average itself would let no gradients through.
         network = self.average.module
@@ -169,29 +183,34 @@ class DenoisingMethod(GenerativeMethod):
             times = t.to(x_t).expand(len(x_t))
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
-                unguided = self.predict(network, x_t, times, torch.full_like(y, self.num_classes or 0))
+                assert self.condition is not None
+                unguided = self.predict(network, x_t, times, self.condition.null(len(y)).to(y))
                 predicted = self.guide(predicted, unguided, guidance)
             x_0, share = self.estimate(predicted, x_t, t)
-            return Estimate(x_0.clamp(-1, 1) if clip else x_0, share)
+            return Estimate(self.bounded(x_0) if clip else x_0, share)
 
         return denoise
 
     @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return images (count, C, H, W) in [-1, 1] by the sampler, from the averaged weights.
+        """Return samples (count, *medium.shape) by the sampler, from the averaged weights.
 
         Raises:
-            ValueError: a condition is missing, needless, or names a class that the data does not have.
+            ValueError: a condition is missing, needless, or none of this method's.
             UserError: the sampler's settings do not suit the process.
         """
-        y = self.check_classes(condition, count)
+        y = self.check_condition(condition, count)
         denoise = self.denoise_with(y, guidance=self.guidance)
         draw = self.draw_from(noise, count)
         try:
-            images: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
+            samples: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
         except ValueError as error:
             raise UserError(f"sampler: {error}") from error
-        return images.clamp(-1, 1)
+        return self.bounded(samples)
+
+    def bounded(self, samples: Tensor) -> Tensor:
+        """Return samples within the bounds of their medium, if it has any."""
+        return samples if self.bounds is None else samples.clamp(*self.bounds)
 
     @torch.no_grad()
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
@@ -200,27 +219,23 @@ class DenoisingMethod(GenerativeMethod):
         Args:
             known: images (B, C, H, W) in [-1, 1].
             mask: 1 where they are known and 0 where they are not, (H, W).
-            condition: their classes (B,); None to do without, also if the method is conditional.
+            condition: rows of the condition (B, ...); None to do without, also if the method is conditional.
             noise: source of random numbers.
 
         Raises:
-            ValueError: a condition is needless, or names a class that the data does not have.
+            ValueError: a condition is needless, or none of this method's.
         """
         known, mask = known.to(self.device), mask.to(self.device)
-        y = None if condition is None else self.check_classes(condition, len(known))
+        y = None if condition is None else self.check_condition(condition, len(known))
         denoise = self.denoise_with(y, guidance=self.guidance)
         draw = self.draw_from(noise, len(known))
         x_1 = self.process.prior_std * draw()
         images: Tensor = self.sampler(denoise, self.process, x_1, draw, known=known, mask=mask)
-        return images.clamp(-1, 1)
+        return self.bounded(images)
 
     def draw_from(self, noise: Noise, count: int) -> Draw:
-        """Return what draws normal numbers in the shape of `count` images, on this method's device."""
-        return lambda: noise.normal(count, *self.image_shape).to(self.device)
-
-    def check_classes(self, condition: Tensor | None, count: int) -> Tensor | None:
-        """Return classes (count,) on this method's device; None for an unconditional one; see `classes`."""
-        return check_classes(condition, count, self.num_classes, self.device)
+        """Return what draws normal numbers in the shape of `count` samples, on this method's device."""
+        return lambda: noise.normal(count, *self.medium.shape).to(self.device)
 
 
 def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:

@@ -1,26 +1,30 @@
-"""DDPM led by a classifier (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4).
+"""DDPM guided by a classifier (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4).
 
-The denoiser knows no classes. Beside it a classifier learns which class a noisy image is of,
+The denoiser is unconditional. Beside it a classifier learns which class a noisy image is of,
 
     L = E_{x_0, y, t} [-log p_phi(y | x_t, t)],
 
-and its gradient leads the samples: score(x_t) + s grad log p_phi(y | x_t, t). Both train at once, each on noise of its
+and its gradient guides the samples: score(x_t) + s grad log p_phi(y | x_t, t). Both train at once, each on noise of its
 own.
 
 Example:
     python -m genbench experiment=classifier_guidance_mnist16
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import expect
+from genbench.conditions.classes import Classes
 from genbench.diffusion.guidance import classifier_guided
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Denoise, Estimate
+from genbench.medium import Medium
 from genbench.methods.denoising.ddpm import DDPM
 
 
@@ -47,10 +51,10 @@ class ClassifierGuidedDDPM(DDPM):
     """DDPM with a classifier of noisy images beside it.
 
     Args:
-        denoiser: builds the denoiser, which is told no classes.
-        image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
-        classifier: builds the classifier from `image_shape` and `outputs`, the number of classes.
+        denoiser: builds the denoiser, which is unconditional.
+        medium: what a sample is.
+        condition: of the data; None where it has none.
+        classifier: builds the classifier from `shape` and `outputs`, the number of classes.
         process: a chain of T steps.
         guidance: s, of the classifier's gradient.
         settings: those of `DDPM`.
@@ -62,32 +66,29 @@ class ClassifierGuidedDDPM(DDPM):
     def __init__(
         self,
         denoiser: Callable[..., nn.Module],
-        image_shape: Sequence[int],
-        num_classes: int | None,
+        medium: Medium,
+        condition: Condition | None = None,
         *,
         classifier: Callable[..., nn.Module],
         process: DiscreteProcess,
         guidance: float = 1.0,
         **settings: Any,
     ) -> None:
-        if num_classes is None:
-            raise ValueError("guidance by a classifier takes data with classes, such as data=mnist")
+        classes = expect(condition, Classes, "guidance by a classifier takes data with classes, such as data=mnist")
         if guidance < 0:
             raise ValueError(f"guidance must be at least 0, not {guidance}")
-        classes = num_classes
 
-        def both(image_shape: Sequence[int], num_classes: None) -> WithClassifier:
+        def both(shape: tuple[int, ...], condition: None) -> WithClassifier:
             return WithClassifier(
-                denoiser(image_shape=image_shape, num_classes=None),
-                classifier(image_shape=image_shape, outputs=classes),
+                denoiser(shape=shape, condition=None), classifier(shape=shape, outputs=len(classes.names))
             )
 
-        super().__init__(both, image_shape, num_classes, process=process, conditional=False, **settings)
-        self.is_conditional, self.num_classes = True, num_classes
+        super().__init__(both, medium, condition, process=process, conditional=False, **settings)
+        self.condition = classes
         self.guidance = guidance
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """DDPM's loss, which knows no classes."""
+        """DDPM's loss, of an unconditional denoiser."""
         return super().losses(x_0, t, None)
 
     def further_losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> dict[str, Tensor]:
@@ -98,20 +99,20 @@ class ClassifierGuidedDDPM(DDPM):
         return {"classifier": cross_entropy(logits, y, reduction="none")}
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
-        """Return the averaged denoiser, led by the averaged classifier towards classes (B,); see `DenoisingMethod`."""
-        unled = super().denoise_with(None, clip=clip)
+        """Return the averaged denoiser, guided by the averaged classifier towards classes y (B,)."""
+        unguided = super().denoise_with(None, clip=clip)
         if y is None or not guidance:
-            return unled
+            return unguided
         classifier = cast(WithClassifier, self.average.module).classifier
 
         def log_probability(x_t: Tensor, t: Tensor) -> Tensor:
             logits = classifier(x_t, t.to(x_t).expand(len(x_t)))
             return -cross_entropy(logits, y, reduction="none")
 
-        led = classifier_guided(unled, self.process, log_probability, guidance)
+        guided = classifier_guided(unguided, self.process, log_probability, guidance)
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
-            x_0, share = led(x_t, t)
-            return Estimate(x_0.clamp(-1, 1) if clip else x_0, share)
+            x_0, share = guided(x_t, t)
+            return Estimate(self.bounded(x_0) if clip else x_0, share)
 
         return denoise

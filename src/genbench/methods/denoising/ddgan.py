@@ -20,11 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import chosen
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Estimate, ancestral, transition
 from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
+from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod, Turn
-from genbench.methods.classes import check_classes, told_classes
 from genbench.randomness import Noise
 
 _LAST_RATE = 0.07
@@ -35,21 +38,21 @@ class DDGAN(AdversarialMethod):
     """A conditional GAN for each step of a short chain.
 
     Args:
-        generator: builds G from `image_shape`, `num_classes` and `latent_dim`; called with x_t, t in [0, 1], y and z.
-        discriminator: builds D from `image_shape`, of x_{t-1} and x_t stacked, and `num_classes`; called with these, t
-            and y; it returns its output before the sigmoid, (B, 1).
+        generator: builds G from `shape`, `condition` and `latent_dim`; called with x_t, t in [0, 1], y and z.
+        discriminator: builds D from the `shape` of x_{t-1} and x_t stacked, and `condition`; called with these, t and
+            y, it returns its output before the sigmoid, (B, 1).
         image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        condition: of the data; None where it has none.
         process: a chain of few steps.
         latent_dim: length of z.
         r1: gamma; gamma / 2 E[|grad D|^2] at real x_{t-1} joins D's loss (Mescheder et al. 2018).
         r1_every: steps from one time that it does to the next.
         cosine_steps: steps over which both rates fall along a cosine to a fourteenth; 0 to keep them.
-        conditional: whether both players are told the class.
+        conditional: whether both players are given the data's condition.
         settings: those of `AdversarialMethod`.
 
     Raises:
-        ValueError: an argument is out of range, or the data has no classes.
+        ValueError: an argument is out of range, or the data has no condition.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class DDGAN(AdversarialMethod):
         generator: Callable[..., nn.Module],
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
-        num_classes: int | None,
+        condition: Condition | None = None,
         *,
         process: DiscreteProcess,
         latent_dim: int = 100,
@@ -72,52 +75,51 @@ class DDGAN(AdversarialMethod):
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         if cosine_steps < 0:
             raise ValueError(f"cosine_steps must be at least 0, not {cosine_steps}")
-        told = told_classes(conditional, num_classes)
+        condition = chosen(conditional, condition)
         channels, height, width = image_shape
         super().__init__(
-            generator(image_shape=image_shape, num_classes=told, latent_dim=latent_dim),
-            discriminator(image_shape=(2 * channels, height, width), num_classes=told),
+            generator(shape=image_shape, condition=condition, latent_dim=latent_dim),
+            discriminator(shape=(2 * channels, height, width), condition=condition),
             **settings,
         )
-        self.is_conditional = conditional
-        self.image_shape = tuple(image_shape)
-        self.num_classes = told
+        self.medium = Images(image_shape)
+        self.condition = condition
         self.process = process
         self.latent_dim = latent_dim
         self.r1 = r1
         self.r1_every = r1_every
         self.cosine_steps = cosine_steps
 
-    def discriminator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Turn:
         """-E[log D(x_{t-1}, x_t, t)] - E[log(1 - D(x'_{t-1}, x_t, t))] and, now and then, gamma / 2 times R1."""
         t, x_s, x_t, y = self.draw_step(batch)
         with torch.no_grad():
             fake_s = self.step_back(x_t, t, y)
-        real, fake = self.judge(x_s, x_t, t, y), self.judge(fake_s, x_t, t, y)
+        real, fake = self.discriminate(x_s, x_t, t, y), self.discriminate(fake_s, x_t, t, y)
         loss = cross_entropy_discriminator_loss(real, fake)
         figures = {"adversary/d_real": real.sigmoid().mean(), "adversary/d_fake": fake.sigmoid().mean()}
         if self.r1 and self.step % self.r1_every == 0:
             # A slope in half precision would over- or underflow.
             with torch.autocast(x_s.device.type, enabled=False):
-                penalty = r1_penalty(lambda images: self.judge(images, x_t, t, y), x_s.float())
+                penalty = r1_penalty(lambda images: self.discriminate(images, x_t, t, y), x_s.float())
             loss = loss + self.r1 / 2 * penalty
         return loss, figures
 
-    def generator_loss(self, batch: tuple[Tensor, Tensor | None]) -> Turn:
+    def generator_loss(self, batch: Batch) -> Turn:
         """-E[log D(x'_{t-1}, x_t, t)]."""
         t, _, x_t, y = self.draw_step(batch)
-        return non_saturating_generator_loss(self.judge(self.step_back(x_t, t, y), x_t, t, y)), {}
+        return non_saturating_generator_loss(self.discriminate(self.step_back(x_t, t, y), x_t, t, y)), {}
 
-    def draw_step(self, batch: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return steps t (B,), x_{t-1}, x_t that follows from it, and the classes if the players are told any."""
-        x_0, y = batch
+    def draw_step(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return steps t (B,), x_{t-1}, x_t that follows from it, and the condition of a conditional method."""
+        x_0, y = batch.x, self.condition_of(batch)
         t = torch.randint(1, self.process.steps + 1, (len(x_0),), device=x_0.device).double() / self.process.steps
         s = t - 1 / self.process.steps
         x_s = self.process.diffuse(x_0, s.to(x_0), torch.randn_like(x_0))
         ratio = (self.process.alpha(t) / self.process.alpha(s)).to(x_0).view(-1, 1, 1, 1)
         deviation = transition(self.process, t, s).step_variance.sqrt().to(x_0).view(-1, 1, 1, 1)
         x_t = ratio * x_s + deviation * torch.randn_like(x_0)
-        return t, x_s, x_t, y if self.is_conditional else None
+        return t, x_s, x_t, y
 
     def step_back(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return x'_{t-1} by the generator, on fresh latents."""
@@ -127,10 +129,10 @@ class DDGAN(AdversarialMethod):
         step = transition(self.process, t, t - 1 / self.process.steps).like(x_t)
         return step.mean(x_0, x_t) + step.variance.sqrt() * torch.randn_like(x_t)
 
-    def judge(self, x_s: Tensor, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def discriminate(self, x_s: Tensor, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return D (B, 1), before its sigmoid."""
-        verdict: Tensor = self.discriminator(torch.cat([x_s, x_t], dim=1), t.to(x_t), y)
-        return verdict
+        logits: Tensor = self.discriminator(torch.cat([x_s, x_t], dim=1), t.to(x_t), y)
+        return logits
 
     def rate(self, step: int) -> float:
         """Along a cosine from 1 to a fourteenth."""
@@ -144,15 +146,15 @@ class DDGAN(AdversarialMethod):
         """Return images (count, C, H, W) in [-1, 1] by one call of the averaged generator for each step.
 
         Raises:
-            ValueError: a condition is missing, needless, or names a class that the data does not have.
+            ValueError: a condition is missing, needless, or none of this method's.
         """
-        y = check_classes(condition, count, self.num_classes, self.device)
+        y = self.check_condition(condition, count)
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             z = noise.normal(count, self.latent_dim).to(x_t)
             return Estimate(self.average(x_t, t.to(x_t).expand(count), y, z).tanh())
 
         def draw() -> Tensor:
-            return noise.normal(count, *self.image_shape).to(self.device)
+            return noise.normal(count, *self.medium.shape).to(self.device)
 
         return ancestral(denoise, self.process, draw(), draw)

@@ -14,17 +14,19 @@ Example:
     python -m genbench experiment=ddpm_digits
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from genbench.conditions.base import Condition
 from genbench.diffusion.likelihood import bound_terms
 from genbench.diffusion.parameterisation import from_x_0
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.times import EvenSteps, ImportanceSteps
 from genbench.diffusion.weightings import Weighting, weight
+from genbench.medium import Medium
 from genbench.methods.denoising.base import DenoisingMethod
 from genbench.randomness import Noise
 
@@ -36,8 +38,8 @@ class DDPM(DenoisingMethod):
 
     Args:
         denoiser: see `DenoisingMethod`.
-        image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        medium: what a sample is.
+        condition: of the data; None where it has none.
         process: a chain of T steps.
         weighting: of the times in the loss, see `diffusion.weightings`.
         times: steps are drawn "even", or by "importance" of their losses, see `diffusion.times`.
@@ -52,8 +54,8 @@ class DDPM(DenoisingMethod):
     def __init__(
         self,
         denoiser: Callable[..., nn.Module],
-        image_shape: Sequence[int],
-        num_classes: int | None,
+        medium: Medium,
+        condition: Condition | None = None,
         *,
         process: DiscreteProcess,
         weighting: Weighting = "simple",
@@ -63,7 +65,7 @@ class DDPM(DenoisingMethod):
         if times not in ("even", "importance"):
             raise ValueError(f"times must be even or importance, not {times!r}")
         drawn = ImportanceSteps(process.steps) if times == "importance" else EvenSteps(process.steps)
-        super().__init__(denoiser, image_shape, num_classes, process=process, times=drawn, **settings)
+        super().__init__(denoiser, medium, condition, process=process, times=drawn, **settings)
         self.chain = process
         self.weighting: Weighting = weighting
 
@@ -89,5 +91,5 @@ class DDPM(DenoisingMethod):
     @torch.no_grad()
     def bound_terms(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the bound's terms (B, T + 1), see `likelihood.bound_terms`."""
-        denoise = self.denoise_with(self.check_classes(condition, len(x)))
+        denoise = self.denoise_with(self.check_condition(condition, len(x)))
         return bound_terms(denoise, self.chain, x.to(self.device), self.draw_from(noise, len(x)))

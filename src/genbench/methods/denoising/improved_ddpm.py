@@ -15,17 +15,19 @@ Example:
     python -m genbench experiment=improved_ddpm_digits
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from genbench.conditions.base import Condition
 from genbench.diffusion.likelihood import chain_term
 from genbench.diffusion.parameterisation import to_x_0
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Estimate
+from genbench.medium import Medium
 from genbench.methods.denoising.ddpm import DDPM
 
 Objective = Literal["hybrid", "bound"]
@@ -35,9 +37,9 @@ class ImprovedDDPM(DDPM):
     """DDPM with a learned variance.
 
     Args:
-        denoiser: builds the network from `image_shape`, `num_classes` and `outputs`, the two images that it predicts.
-        image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        denoiser: builds the network from `shape`, `condition` and `outputs`, the two images that it predicts.
+        medium: what a sample is.
+        condition: of the data; None where it has none.
         process: a chain of T steps.
         objective: "hybrid", or "bound" for L_vlb alone, which wants `times="importance"`.
         bound_weight: of L_vlb, all T terms in bits a dimension, in the hybrid loss.
@@ -50,8 +52,8 @@ class ImprovedDDPM(DDPM):
     def __init__(
         self,
         denoiser: Callable[..., nn.Module],
-        image_shape: Sequence[int],
-        num_classes: int | None,
+        medium: Medium,
+        condition: Condition | None = None,
         *,
         process: DiscreteProcess,
         objective: Objective = "hybrid",
@@ -62,7 +64,7 @@ class ImprovedDDPM(DDPM):
             raise ValueError(f"objective must be hybrid or bound, not {objective!r}")
         if bound_weight < 0:
             raise ValueError(f"bound_weight must be at least 0, not {bound_weight}")
-        super().__init__(partial(denoiser, outputs=2), image_shape, num_classes, process=process, **settings)
+        super().__init__(partial(denoiser, outputs=2), medium, condition, process=process, **settings)
         self.objective = objective
         self.bound_weight = bound_weight
 
@@ -87,10 +89,10 @@ class ImprovedDDPM(DDPM):
         predicted, variance = outputs.chunk(2, dim=1)
         return predicted, (variance + 1) / 2
 
-    def guide(self, told: Tensor, untold: Tensor, guidance: float) -> Tensor:
-        """Guide the prediction; the variance is that of the network that is told the class."""
-        predicted, variance = told.chunk(2, dim=1)
-        return torch.cat([super().guide(predicted, untold.chunk(2, dim=1)[0], guidance), variance], dim=1)
+    def guide(self, conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
+        """Guide the prediction; the variance stays the conditional one."""
+        predicted, variance = conditional.chunk(2, dim=1)
+        return torch.cat([super().guide(predicted, unconditional.chunk(2, dim=1)[0], guidance), variance], dim=1)
 
     def estimate(self, outputs: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the image and the variance that the network's outputs at time t, a scalar, mean."""

@@ -12,17 +12,19 @@ Example:
     python -m genbench experiment=score_sde_digits
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from genbench.conditions.base import Condition
 from genbench.diffusion.likelihood import density_bits_per_dim, dequantise, flow_log_likelihood
 from genbench.diffusion.parameterisation import convert
 from genbench.diffusion.processes import Process
 from genbench.diffusion.times import EvenTimes
 from genbench.diffusion.weightings import Weighting, weight
+from genbench.medium import Medium
 from genbench.methods.denoising.base import DenoisingMethod
 from genbench.randomness import Noise
 
@@ -32,8 +34,8 @@ class ScoreSDE(DenoisingMethod):
 
     Args:
         denoiser: see `DenoisingMethod`.
-        image_shape: (C, H, W) of the data.
-        num_classes: how many classes the data has.
+        medium: what a sample is.
+        condition: of the data; None where it has none.
         process: variance preserving, sub-variance preserving or variance exploding.
         weighting: of the score's error: "snr", lambda = sigma^2; "bound", g^2 / 2; or "simple", 1.
         first_time: earliest time of training and likelihood.
@@ -49,8 +51,8 @@ class ScoreSDE(DenoisingMethod):
     def __init__(
         self,
         denoiser: Callable[..., nn.Module],
-        image_shape: Sequence[int],
-        num_classes: int | None,
+        medium: Medium,
+        condition: Condition | None = None,
         *,
         process: Process,
         weighting: Weighting = "snr",
@@ -63,7 +65,7 @@ class ScoreSDE(DenoisingMethod):
         if tolerance <= 0:
             raise ValueError(f"tolerance must be positive, not {tolerance}")
         times = EvenTimes(first_time)
-        super().__init__(denoiser, image_shape, num_classes, process=process, times=times, **settings)
+        super().__init__(denoiser, medium, condition, process=process, times=times, **settings)
         self.weighting: Weighting = weighting
         self.first_time = first_time
         self.tolerance = tolerance
@@ -85,9 +87,9 @@ class ScoreSDE(DenoisingMethod):
 
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return what the flow says (B,), without guidance, by one of Hutchinson's probes; see `HasLikelihood`."""
-        y = self.check_classes(condition, len(x))
-        x = dequantise(x, noise.uniform(len(x), *self.image_shape)).to(self.device)
-        signs = (noise.uniform(len(x), *self.image_shape) < 0.5).to(x) * 2 - 1
+        y = self.check_condition(condition, len(x))
+        x = dequantise(x, noise.uniform(len(x), *self.medium.shape)).to(self.device)
+        signs = (noise.uniform(len(x), *self.medium.shape) < 0.5).to(x) * 2 - 1
         log_density = flow_log_likelihood(
             self.denoise_with(y, clip=False),
             self.process,

@@ -1,0 +1,17 @@
+"""What every DataModule yields."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Samples with what they show.
+
+    Attributes:
+        x: images float32 in [-1, 1], (B, C, H, W), or points (B, N, D).
+        condition: B rows of the data set's condition (see `conditions`), or None.
+    """
+
+    x: Tensor
+    condition: Tensor | None

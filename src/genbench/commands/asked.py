@@ -1,0 +1,110 @@
+"""What `sample` is asked to show: by words on the command line, or by images, or all in turn."""
+
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from genbench.commands.assembly import OpenRun
+from genbench.conditions.base import Condition, Conditions
+from genbench.conditions.source_images import SourceImages
+from genbench.config.words import ASKED
+from genbench.data.sample_set import open_samples
+from genbench.errors import UserError
+from genbench.methods.base import TranslatesBack
+from genbench.metrics.conditions import conditions_in_turn, held_out
+
+
+def asked(run: OpenRun, config: DictConfig) -> Conditions | None:
+    """Return what each sample shall show; None of an unconditional method.
+
+    Raises:
+        UserError: something is asked for that the method does not know.
+    """
+    condition = run.method.condition
+    _refuse_others(run, config)
+    if condition is None:
+        return None
+    if isinstance(condition, SourceImages):
+        return _sources(run, config)
+    key = _key(condition)
+    if key == "prompt" and config.prompts is not None:
+        rows = torch.cat([_parse(run, condition, "prompt", line) for line in _lines(config.prompts)])
+        return Conditions(condition, rows[torch.arange(config.count) % len(rows)])
+    if config[key] is not None:
+        return Conditions(condition, _parse(run, condition, key, config[key]).repeat_interleave(config.count, 0))
+    if condition.examples(1) is None:
+        run.data.prepare_data()
+    return conditions_in_turn(run.method, run.data, config.count)
+
+
+def parse_one(run: OpenRun, config: DictConfig) -> Tensor | None:
+    """Return the one stored row that is asked for by a word; None if none is.
+
+    Raises:
+        UserError: something is asked for that the method does not know.
+    """
+    _refuse_others(run, config, sources=True)
+    condition = run.method.condition
+    if condition is None or (text := config[_key(condition)]) is None:
+        return None
+    return _parse(run, condition, _key(condition), text)
+
+
+def _key(condition: Condition) -> str:
+    return condition.key if condition.key in ASKED else "condition"
+
+
+def _parse(run: OpenRun, condition: Condition, key: str, text: str) -> Tensor:
+    try:
+        return condition.parse(text)
+    except ValueError as error:
+        raise UserError(f"{key}={text}: {error}, of {run.folder.path}") from error
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"prompts={path} can't be read as a text file: {error}") from error
+    lines = [line for line in lines if line]
+    if not lines:
+        raise UserError(f"prompts={path} holds no line of text")
+    return lines
+
+
+def _refuse_others(run: OpenRun, config: DictConfig, *, sources: bool = False) -> None:
+    """Refuse keys that are of another kind of condition."""
+    condition, path = run.method.condition, run.folder.path
+    translates = isinstance(condition, SourceImages)
+    if ((config.sources is not None and not sources) or config.back) and not translates:
+        raise UserError(f"{path} is of a method that translates no images: it has no use for sources= and back=")
+    if config.back and not isinstance(run.method, TranslatesBack):
+        raise UserError(f"{path} is of a method that knows no way back: only back=false does")
+    own = None if condition is None or translates else _key(condition)
+    for key in (*ASKED, "prompts"):
+        if config[key] is None or key == own or (key == "prompts" and own == "prompt"):
+            continue
+        knows = "translates images: it takes sources=" if translates else f"takes {own}=" if own else "is unconditional"
+        raise UserError(f"{key}={config[key]} has no effect: {path} is of a method that {knows}")
+    if own == "prompt" and config.prompt is not None and config.prompts is not None:
+        raise UserError("prompt= and prompts= ask for different things: give one of them")
+
+
+def _sources(run: OpenRun, config: DictConfig) -> Conditions:
+    """Return somebody's own images, at most `count`, or the first that the method never saw."""
+    condition = SourceImages(run.method.medium.shape) if config.back else run.method.condition
+    assert isinstance(condition, SourceImages)
+    if config.sources is not None:
+        opened = open_samples(Path(config.sources), condition.shape[0])
+        if tuple(opened.shape[1:]) != condition.shape:
+            raise UserError(
+                f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} takes {condition.shape}"
+            )
+        return Conditions(condition, opened[: config.count])
+    run.data.prepare_data()
+    if config.back:
+        images = run.data.store(held_out(run.data)).samples[: config.count]
+        return Conditions(condition, images[torch.arange(config.count) % len(images)])
+    return conditions_in_turn(run.method, run.data, config.count)

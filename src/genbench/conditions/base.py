@@ -1,0 +1,199 @@
+"""What a condition is: the one object that knows what its rows mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Index:
+    """Rows are whole numbers (B,) from 0 to `size` - 1, and `size` for none.
+
+    Attributes:
+        size: how many there are.
+    """
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Rows are vectors (B, length), float32.
+
+    Attributes:
+        length: of each.
+    """
+
+    length: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Rows are token sequences (B, length), int64; 0 is padding.
+
+    Attributes:
+        vocabulary: how many tokens there are, padding included.
+        length: of each sequence with its padding.
+    """
+
+    vocabulary: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Rows are images (B, C, H, W), float32 in [-1, 1].
+
+    Attributes:
+        shape: (C, H, W).
+    """
+
+    shape: tuple[int, int, int]
+
+
+Form = Index | Vector | Tokens | Channels
+"""What a network sees of a row, whatever it means; `networks.conditioning` encodes each."""
+
+
+class Condition(ABC):
+    """What the rows of a condition mean.
+
+    Rows have two forms: as a data set stores them, and as a method is given them in a batch; they differ for images
+    alone. Nobody else guesses from the number of dimensions or the dtype what a row may be.
+    """
+
+    key: ClassVar[str]
+    """The word of the command line that asks for it, such as "label" in `sample label=7`."""
+
+    @property
+    @abstractmethod
+    def form(self) -> Form:
+        """What a network sees of it."""
+
+    @abstractmethod
+    def check(self, rows: Tensor, count: int) -> Tensor:
+        """Return `count` rows as a method is given them, after a look whether they can be.
+
+        Raises:
+            ValueError: they are of another kind, out of range, or not so many.
+        """
+
+    @abstractmethod
+    def null(self, count: int) -> Tensor:
+        """Return rows that stand for "no condition", as classifier-free guidance needs them."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Tensor:
+        """Return the stored row, (1, ...), that a text asks for.
+
+        Raises:
+            ValueError: it asks for nothing that there is; the message says what there is.
+        """
+
+    @abstractmethod
+    def describe(self, rows: Tensor) -> list[str]:
+        """Return what is written under the picture of each stored row; "" for nothing."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the arguments that make it again, as JSON has them."""
+
+    @classmethod
+    def from_dict(cls, arguments: Mapping[str, Any]) -> Self:
+        """Return the condition of these arguments.
+
+        Raises:
+            ValueError: they do not do.
+        """
+        try:
+            return cls(**arguments)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    def load(self, rows: Tensor) -> Tensor:
+        """Return stored rows as a method is given them."""
+        return rows
+
+    def store(self, rows: Tensor) -> Tensor:
+        """Return rows of a batch as they are stored."""
+        return rows
+
+    def labels(self, rows: Tensor) -> Tensor | None:
+        """Return the class (N,) of each stored row, for scores of each class; None where rows are no classes."""
+        return None
+
+    def examples(self, count: int) -> Tensor | None:
+        """Return `count` different stored rows for a picture; None if they must be taken from data."""
+        return None
+
+    def picture(self, rows: Tensor) -> Tensor | None:
+        """Return what is shown to the left of each sample, uint8 (N, C, H, W); None for nothing."""
+        return None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Stored rows with what they mean; indexed, some of the rows.
+
+    Attributes:
+        kind: what they mean.
+        rows: (N, ...), as they are stored.
+    """
+
+    kind: Condition
+    rows: Tensor
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor | slice) -> "Conditions":
+        """Return some of the rows."""
+        return Conditions(self.kind, self.rows[index])
+
+    def load(self) -> Tensor:
+        """Return the rows as a method is given them."""
+        return self.kind.load(self.rows)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The class of each row, (N,); None where rows are no classes."""
+        return self.kind.labels(self.rows)
+
+    def describe(self) -> list[str] | None:
+        """Return what is written under each picture; None if that is nothing at all."""
+        texts = self.kind.describe(self.rows)
+        return texts if any(texts) else None
+
+    def picture(self) -> Tensor | None:
+        """Return what is shown beside each sample."""
+        return self.kind.picture(self.rows)
+
+
+def check_count(rows: Tensor, count: int, what: str) -> None:
+    """Check that there are as many rows as samples.
+
+    Raises:
+        ValueError: there are not.
+    """
+    if len(rows) != count:
+        raise ValueError(f"{count} samples take as many {what}, not {len(rows)}")
+
+
+def check_vectors(rows: Tensor, count: int, length: int, what: str) -> Tensor:
+    """Return finite vectors (count, length) as float32.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    check_count(rows, count, what)
+    if rows.ndim != 2 or rows.shape[1] != length:
+        raise ValueError(f"{what} are vectors of {length} numbers, not of the shape {tuple(rows.shape[1:])}")
+    rows = rows.to(torch.float32)
+    if not rows.isfinite().all():
+        raise ValueError(f"{what} hold NaN or infinite values")
+    return rows

@@ -1,0 +1,187 @@
+"""What networks make of a condition: a vector, a sequence or channels, whatever the rows mean.
+
+A vector joins the embedding of the time, a sequence is attended to, channels join those of the sample.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, one_hot
+
+from genbench.conditions.base import Channels, Condition, Form, Index, Tokens, Vector
+
+_HEADS, _LAYERS = 4, 2
+"""Of the encoder of tokens."""
+
+
+class Encoded(NamedTuple):
+    """A condition as a network takes it; None where it has no such part.
+
+    Attributes:
+        vector: (B, width).
+        sequence: (B, L, width).
+        mask: which places of the sequence hold something, bool (B, L).
+        channels: (B, C, H, W).
+    """
+
+    vector: Tensor | None = None
+    sequence: Tensor | None = None
+    mask: Tensor | None = None
+    channels: Tensor | None = None
+
+
+class ConditionEncoder(nn.Module):
+    """Encode rows of a condition.
+
+    Attributes:
+        has_sequence: whether it makes a sequence.
+        channels: how many channels it makes; 0 for none.
+    """
+
+    has_sequence = False
+    channels = 0
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return rows (B, ...) encoded."""
+        raise NotImplementedError
+
+
+class EmbeddedIndex(ConditionEncoder):
+    """A learnt vector for each number, and for none.
+
+    Args:
+        form: of the rows.
+        width: length of the vector.
+    """
+
+    def __init__(self, form: Index, width: int, *, with_null: bool) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(form.size + int(with_null), width)
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return vectors of numbers (B,)."""
+        return Encoded(vector=self.embedding(rows))
+
+
+class EmbeddedVector(ConditionEncoder):
+    """A learnt linear map of the rows.
+
+    Args:
+        form: of the rows.
+        width: length of the result.
+    """
+
+    def __init__(self, form: Vector, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(form.length, width)
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return vectors of rows (B, length)."""
+        return Encoded(vector=self.linear(rows))
+
+
+class EmbeddedTokens(ConditionEncoder):
+    """A small transformer over token and position embeddings, as in GLIDE (Nichol et al. 2022, section 3).
+
+    The sequence is its last layer's output behind a learnt token that is always there, so that a text without words is
+    something to attend to; the vector is that first place's output.
+
+    Args:
+        form: of the rows.
+        width: of the sequence and the vector; divides by four.
+    """
+
+    has_sequence = True
+
+    def __init__(self, form: Tokens, width: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(form.vocabulary, width)
+        self.first = nn.Parameter(0.02 * torch.randn(width))
+        self.positions = nn.Parameter(0.02 * torch.randn(form.length + 1, width))
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        layer = nn.TransformerEncoderLayer(
+            width, _HEADS, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, _LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return sequences and vectors of tokens (B, L); 0 is padding, which nothing attends to."""
+        words = self.tokens(rows)
+        x = torch.cat([self.first.expand(len(rows), 1, -1), words], dim=1) + self.positions
+        mask = torch.cat([torch.ones_like(rows[:, :1]), rows], dim=1) != 0
+        x = self.transformer(x, src_key_padding_mask=~mask)
+        return Encoded(vector=x[:, 0], sequence=x, mask=mask)
+
+
+class PassedChannels(ConditionEncoder):
+    """The image itself, brought to the size of the samples beside which it is shown.
+
+    Args:
+        form: of the rows.
+        side: (H, W) of the samples.
+    """
+
+    def __init__(self, form: Channels, side: tuple[int, int]) -> None:
+        super().__init__()
+        self.channels = form.shape[0]
+        self.side = side
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return images (B, C, H, W)."""
+        if tuple(rows.shape[2:]) != self.side:
+            rows = interpolate(rows, self.side, mode="bicubic", align_corners=False)
+        return Encoded(channels=rows)
+
+
+def encoder_of(condition: Condition, width: int, shape: tuple[int, ...], *, with_null: bool = True) -> ConditionEncoder:
+    """Return the encoder of a condition's rows.
+
+    Args:
+        condition: whose rows.
+        width: of vectors and sequences.
+        shape: of the samples.
+        with_null: whether rows may stand for no condition.
+
+    Raises:
+        ValueError: an image is to condition samples that are none.
+    """
+    form = condition.form
+    match form:
+        case Index():
+            return EmbeddedIndex(form, width, with_null=with_null)
+        case Vector():
+            return EmbeddedVector(form, width)
+        case Tokens():
+            return EmbeddedTokens(form, width)
+    if len(shape) != 3:
+        raise ValueError(f"source images condition images, not samples of shape {tuple(shape)}")
+    return PassedChannels(form, (shape[1], shape[2]))
+
+
+def plain_vector(form: Form, rows: Tensor) -> Tensor:
+    """Return rows as vectors (B, n) without anything learnt: one-hot for numbers.
+
+    Raises:
+        ValueError: they are sequences or images.
+    """
+    match form:
+        case Index(size):
+            return one_hot(rows.long(), size).float()
+        case Vector():
+            return rows
+    raise ValueError(f"this network takes classes, attributes or embeddings, not {type(form).__name__.lower()}")
+
+
+def plain_length(form: Form) -> int:
+    """Return the length of what `plain_vector` returns.
+
+    Raises:
+        ValueError: see there.
+    """
+    match form:
+        case Index(size):
+            return size
+        case Vector(length):
+            return length
+    raise ValueError(f"this network takes classes, attributes or embeddings, not {type(form).__name__.lower()}")

@@ -1,0 +1,1 @@
+"""Texts as tokens. It imports nothing above it."""

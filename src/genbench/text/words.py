@@ -1,0 +1,46 @@
+"""A tokenizer of whole words, whose vocabulary is that of a data set's own captions."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+PADDING, UNKNOWN = 0, 1
+
+_UNKNOWN_WORD = "[?]"
+
+
+class WordTokenizer:
+    """Lower-case words, numbers and single punctuation marks; what the vocabulary lacks is one token for all.
+
+    Args:
+        words: the vocabulary, without padding and the unknown word.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self._numbers = {word: number for number, word in enumerate(self.words, UNKNOWN + 1)}
+
+    @classmethod
+    def of(cls, captions: Iterable[str]) -> "WordTokenizer":
+        """Return the tokenizer of all words of captions, the most frequent first."""
+        counts = Counter(word for caption in captions for word in split(caption))
+        return cls(sorted(counts, key=lambda word: (-counts[word], word)))
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are, with padding and the unknown word."""
+        return len(self.words) + UNKNOWN + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text."""
+        return [self._numbers.get(word, UNKNOWN) for word in split(text)]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """Return the text of tokens, without padding."""
+        names = [_UNKNOWN_WORD, *self.words]
+        return " ".join(names[token - UNKNOWN] for token in tokens if token != PADDING)
+
+
+def split(text: str) -> list[str]:
+    """Return the words and marks of a text, in lower case."""
+    return re.findall(r"\w+|[^\w\s]", text.lower())
