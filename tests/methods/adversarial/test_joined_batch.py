@@ -37,7 +37,7 @@ def weights_after_a_step(folder: Path, kind: str, processes: int) -> dict[str, T
     launch = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
     result = subprocess.run(
         [*launch, "-m", "tests.methods.joined_batch", *words],
-        cwd=Path(__file__).parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[3], env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
