@@ -8,7 +8,7 @@ from torch import Tensor
 
 from genbench.conditions.base import Condition, Tokens, check_count
 from genbench.errors import near
-from genbench.text.words import PADDING, WordTokenizer, split
+from genbench.text.words import PADDING, WordTokenizer, split_words
 
 
 class Captions(Condition):
@@ -56,7 +56,7 @@ class Captions(Condition):
         Raises:
             ValueError: it has too many words, or one that no caption has.
         """
-        for word in split(text):
+        for word in split_words(text):
             if word not in self.tokenizer.words:
                 raise ValueError(f"no caption has the word {word!r}{near(word, self.tokenizer.words)}")
         return self.encode([text])

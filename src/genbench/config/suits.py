@@ -65,7 +65,9 @@ def implied_by_choices(overrides: Iterable[str], choices: Choices, config: DictC
     if "network" in chosen:
         _check_pair(method, chosen["network"])
     elif fitting and (experiment is None or choices.get("network") not in fitting["network"]):
-        implied.append(_choice("network", fitting["network"], size))
+        of_data = suited("data", data).get("network", {})
+        both = {name: least for name, least in of_data.items() if name in fitting["network"]}
+        implied.append(_choice("network", both or fitting["network"], size))
     sampler, samplers = choices.get("sampler"), fitting.get("sampler", {})
     if "sampler" not in chosen and (experiment is None or (sampler is not None) != bool(samplers)):
         implied.append(_choice("sampler", samplers, size))

@@ -23,7 +23,7 @@ class WordTokenizer:
     @classmethod
     def of(cls, captions: Iterable[str]) -> "WordTokenizer":
         """Return the tokenizer of all words of captions, the most frequent first."""
-        counts = Counter(word for caption in captions for word in split(caption))
+        counts = Counter(word for caption in captions for word in split_words(caption))
         return cls(sorted(counts, key=lambda word: (-counts[word], word)))
 
     @property
@@ -33,7 +33,7 @@ class WordTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text."""
-        return [self._numbers.get(word, UNKNOWN) for word in split(text)]
+        return [self._numbers.get(word, UNKNOWN) for word in split_words(text)]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Return the text of tokens, without padding."""
@@ -41,6 +41,6 @@ class WordTokenizer:
         return " ".join(names[token - UNKNOWN] for token in tokens if token != PADDING)
 
 
-def split(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words and marks of a text, in lower case."""
     return re.findall(r"\w+|[^\w\s]", text.lower())

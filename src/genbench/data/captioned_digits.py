@@ -1,0 +1,63 @@
+"""scikit-learn's digits with captions: the smallest data set of captions, without a download.
+
+Example:
+    python -m genbench experiment=ddpm_captioned_digits
+"""
+
+import torch
+
+from genbench.conditions.captions import Captions
+from genbench.data.base import DataSet, Split
+from genbench.data.digits import Digits
+from genbench.data.store import SampleStore
+from genbench.randomness import make_generator
+from genbench.text.words import WordTokenizer, split_words
+
+_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_GROUNDS = ("black", "white")
+_TEMPLATES = ("a {digit} on {ground}", "the digit {digit} on a {ground} background", "{ground} with a {digit}")
+
+
+class CaptionedDigits(DataSet):
+    """Every digit white on black, and black on white, each with a caption such as "a seven on white".
+
+    Args:
+        size: side in pixels; at least 8.
+        batch_size: images of a batch over all processes.
+        seed: seed of the training order.
+
+    Raises:
+        UserError: an argument is out of range.
+    """
+
+    name = "captioned_digits"
+
+    def __init__(self, size: int = 16, batch_size: int = 64, seed: int = 0) -> None:
+        super().__init__(batch_size, seed)
+        self._digits = Digits(size)
+        self.medium = self._digits.medium
+        captions = [
+            caption(template, digit, ground) for template in _TEMPLATES for digit in _WORDS for ground in _GROUNDS
+        ]
+        self.condition = Captions(WordTokenizer.of(captions).words, max(len(split_words(text)) for text in captions))
+
+    def load(self, split: Split) -> SampleStore:
+        """Return the images of a split, uint8 (2N, 1, size, size), with the tokens of their captions (2N, length)."""
+        digits = self._digits.store(split)
+        images = torch.cat([digits.samples[:], 255 - digits.samples[:]])
+        assert digits.conditions is not None
+        classes = digits.conditions[:].repeat(2).tolist()
+        grounds = [ground for ground in _GROUNDS for _ in range(len(digits))]
+        # The captions are the same whatever the run's seed is.
+        generator = make_generator("data", 0 if split == "train" else 1)
+        chosen = torch.randint(len(_TEMPLATES), (len(images),), generator=generator).tolist()
+        texts = [
+            caption(_TEMPLATES[template], _WORDS[digit], ground)
+            for template, digit, ground in zip(chosen, classes, grounds, strict=True)
+        ]
+        return SampleStore(images, self._captions.encode(texts), condition=self._captions)
+
+
+def caption(template: str, digit: str, ground: str) -> str:
+    """Return the caption that a template makes."""
+    return template.format(digit=digit, ground=ground)
