@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from genbench.conditions.base import Conditions
+from genbench.medium import Images
 from genbench.methods.adversarial.gan import GAN
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genbench.randomness import CHUNK, Noise, chunks, derive_seed
-from genbench.sampling import sample_chunks, sample_images
+from genbench.sampling import sample_chunks, sample_set
+from tests.kinds import classes
 
 
 @pytest.fixture(scope="module")
@@ -22,29 +25,31 @@ def gan() -> GAN:
 
 def test_processes_together_draw_the_set_of_one(gan: GAN) -> None:
     count = 3 * CHUNK + 5
-    whole = sample_images(gan.sample, count, seed=3)
+    whole = sample_set(gan.sample, count, 3, gan.medium)
     assert whole.shape == (count, 1, 16, 16)
     assert whole.dtype == torch.uint8
     for world_size in (2, 3, 8):
         parts: dict[int, Tensor] = {}
         for rank in range(world_size):
-            parts |= dict(sample_chunks(gan.sample, count, 3, rank=rank, world_size=world_size))
+            parts |= dict(sample_chunks(gan.sample, count, 3, medium=gan.medium, rank=rank, world_size=world_size))
         assert torch.equal(torch.cat([parts[first] for first in sorted(parts)]), whole)
 
 
 @pytest.mark.parametrize("count", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1])
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(gan: GAN, count: int) -> None:
-    assert torch.equal(sample_images(gan.sample, count, 7), sample_images(gan.sample, 2 * CHUNK, 7)[:count])
+    larger = sample_set(gan.sample, 2 * CHUNK, 7, gan.medium)
+    assert torch.equal(sample_set(gan.sample, count, 7, gan.medium), larger[:count])
 
 
 def test_other_seeds_draw_other_images(gan: GAN) -> None:
-    assert not torch.equal(sample_images(gan.sample, 4, 0), sample_images(gan.sample, 4, 1))
+    one, other = (sample_set(gan.sample, 4, seed, gan.medium) for seed in (0, 1))
+    assert not torch.equal(one, other)
 
 
 def test_sampling_leaves_the_global_generator_alone(gan: GAN) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    sample_images(gan.sample, 3, 0)
+    sample_set(gan.sample, 3, 0, gan.medium)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -55,9 +60,9 @@ def test_conditions_go_with_their_images() -> None:
         seen.append(condition)
         return condition.float().view(-1, 1, 1, 1) / 127.5 - 1
 
-    conditions = torch.arange(CHUNK + 3)
-    images = sample_images(sample, CHUNK + 3, 0, conditions)
-    assert images.flatten().tolist() == conditions.tolist()
+    conditions = Conditions(classes(CHUNK + 3), torch.arange(CHUNK + 3))
+    images = sample_set(sample, CHUNK + 3, 0, Images((1, 1, 1)), conditions)
+    assert images.flatten().tolist() == conditions.rows.tolist()
     assert all(len(condition) == CHUNK for condition in seen)
 
 

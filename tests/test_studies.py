@@ -101,19 +101,19 @@ def toys() -> dict[str, Callable[..., object]]:
     return runpy.run_path(str(STUDIES / "mode_collapse" / "toys.py"))
 
 
-def test_toys_are_judged_by_the_modes_that_they_fill(toys: dict[str, Callable[..., object]]) -> None:
-    judge, draw = toys["judge"], toys["draw"]
+def test_toys_are_scored_by_the_modes_that_they_fill(toys: dict[str, Callable[..., object]]) -> None:
+    find_modes, draw = toys["find_modes"], toys["draw"]
     torch.manual_seed(0)
     for target, count in (("ring of 8", 8), ("grid of 25", 25)):
-        found = judge(draw(target, 20000).flatten(1), target)  # type: ignore[attr-defined]
+        found = find_modes(draw(target, 20000).flatten(1), target)  # type: ignore[attr-defined]
         assert found["modes"] == count  # type: ignore[index]
         # Within three deviations lie 1 - exp(-9 / 2) of a Gaussian of the plane.
         assert found["good"] == pytest.approx(0.98889, abs=0.003)  # type: ignore[index]
         assert found["kl"] < 0.005  # type: ignore[index]
-    one = judge(torch.tensor([[0.8, 0.0]]).repeat(100, 1), "ring of 8")
+    one = find_modes(torch.tensor([[0.8, 0.0]]).repeat(100, 1), "ring of 8")
     assert (one["modes"], one["good"]) == (1, 1)  # type: ignore[index]
     assert one["kl"] == pytest.approx(2.0794, abs=1e-4)  # type: ignore[index]  # log 8
-    nothing = judge(torch.zeros(10, 2), "ring of 8")
+    nothing = find_modes(torch.zeros(10, 2), "ring of 8")
     assert (nothing["modes"], nothing["good"]) == (0, 0)  # type: ignore[index]
 
 

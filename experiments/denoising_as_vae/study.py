@@ -29,9 +29,8 @@ def terms(run: OpenRun, count: int) -> torch.Tensor:
     method = run.method
     assert isinstance(method, DDPM)
     store, found = run.data.store(held_out(run.data)), []
-    for chunk, images, condition in even_chunks(store, count):
-        told = condition if method.is_conditional else None
-        found.append(method.bound_terms(images, told, noise=Noise(0, chunk)))
+    for chunk, batch in even_chunks(store, count):
+        found.append(method.bound_terms(batch.x, method.condition_of(batch), noise=Noise(0, chunk)))
     return torch.cat(found).mean(0).cpu()
 
 

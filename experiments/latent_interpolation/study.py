@@ -29,12 +29,13 @@ def decode(run: OpenRun, z: Tensor) -> Tensor:
     method = run.method
     assert isinstance(method, HasLatents)
     rows, steps, _ = z.shape
-    classes = None
-    if method.is_conditional:
-        if run.data.num_classes is None:
+    conditions = None
+    if method.condition is not None:
+        examples = method.condition.examples(rows)
+        if examples is None:
             raise UserError(f"{run.folder.path} draws conditions that are no classes")
-        classes = (torch.arange(rows) % run.data.num_classes).repeat_interleave(steps)
-    return to_uint8(method.decode(z.flatten(0, 1).to(method.device), classes))
+        conditions = method.condition.load(examples.repeat_interleave(steps, 0))
+    return to_uint8(method.decode(z.flatten(0, 1).to(method.device), conditions))
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from genbench.figures.grid import make_grid
 from genbench.images import save_image
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.predictions import class_shares
-from genbench.sampling import sample_images
+from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
 SHOWN = 16
@@ -56,7 +56,7 @@ def main() -> None:
         )
         print(rows[-1])
         if run.settings.seed == 0:
-            shown.append(sample_images(run.method.sample, SHOWN, 0))
+            shown.append(sample_set(run.method.sample, SHOWN, 0, run.method.medium))
     write_csv(rows, arguments.out / "digits.csv")
     save_image(make_grid(torch.cat(shown), SHOWN), arguments.out / "digits.png")
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genbench.batch import Batch
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.methods.adversarial.gan import GAN
 from genbench.methods.adversarial.latent_gan import LatentGAN
@@ -88,7 +89,7 @@ def draw(target: str, count: int) -> Tensor:
     return points.view(-1, *SHAPE)
 
 
-def discriminate(points: Tensor, target: str) -> dict[str, float]:
+def find_modes(points: Tensor, target: str) -> dict[str, float]:
     """Return how many modes points (N, 2) found, how far from uniform they fill them, and how many lie in one.
 
     A point is good if it lies within three deviations of its nearest centre, and a mode is found if it has a good
@@ -115,7 +116,7 @@ def train(task: tuple[str, str, int, int]) -> tuple[dict[str, Any], Tensor]:
     gan = method(name)
     discriminator_optimizer, generator_optimizer = gan.configure_optimizers()
     for step in range(steps):
-        batch = draw(target, BATCH), None
+        batch = Batch(draw(target, BATCH), None)
         discriminator_optimizer.zero_grad()
         gan.discriminator_loss(batch)[0].backward()
         discriminator_optimizer.step()
@@ -126,7 +127,7 @@ def train(task: tuple[str, str, int, int]) -> tuple[dict[str, Any], Tensor]:
             generator_optimizer.step()
             gan.average.update_parameters(gan.generator)
     points = gan.sample(SAMPLES, noise=Noise(seed)).flatten(1)
-    return {"target": target, "objective": name, "seed": seed, "steps": steps, **judge(points, target)}, points
+    return {"target": target, "objective": name, "seed": seed, "steps": steps, **find_modes(points, target)}, points
 
 
 def tasks(steps: int, seeds: int) -> Iterator[tuple[str, str, int, int]]:
@@ -152,7 +153,7 @@ def chart(target: str, found: list[tuple[dict[str, Any], Tensor]], path: Path) -
 
 
 def main() -> None:
-    """Train, judge and draw."""
+    """Train, count modes and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=15000, help="of the discriminator")
     parser.add_argument("--seeds", type=int, default=3)

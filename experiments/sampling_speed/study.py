@@ -61,8 +61,8 @@ def main() -> None:
     begun = time.monotonic()
     run = open_run(compose_config("sample", [f"run={arguments.run}", "device=auto"]))
     method = run.method
-    if not isinstance(method, DenoisingMethod) or method.is_conditional:
-        raise UserError(f"{arguments.run} is of a method that denoises no images, or is told classes")
+    if not isinstance(method, DenoisingMethod) or method.condition is not None:
+        raise UserError(f"{arguments.run} is of a method that denoises no images, or is conditional")
     calls = [0]
     method.average.module.register_forward_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))
     evaluator = Evaluator(arguments.count, scores=["fid"], cache="data/references")

@@ -16,6 +16,7 @@ from torch.utils.module_tracker import ModuleTracker
 
 from genbench.commands.assembly import OpenRun, build_data, build_method, open_run
 from genbench.commands.train import quieten
+from genbench.conditions.base import Conditions
 from genbench.config import compose_config
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.methods.base import HasLikelihood
@@ -23,7 +24,7 @@ from genbench.metrics.conditions import held_out, plan_conditions
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.likelihood import likelihood_scores
 from genbench.randomness import CHUNK, Noise
-from genbench.sampling import sample_images
+from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
 _IN_A_ROW = 5
@@ -63,20 +64,23 @@ def training_flops(run: OpenRun) -> float:
     return float(counter.get_total_flops()) / COUNTED
 
 
+def planned(run: OpenRun, count: int) -> Conditions | None:
+    """Return what `count` samples of a run shall show; None of an unconditional method."""
+    return None if run.method.condition is None else plan_conditions(run.method, run.data, count)[0]
+
+
 def sampling_cost(run: OpenRun, count: int) -> dict[str, float]:
     """Return network calls and FLOPs of a sample, and the seconds of 1,000."""
     calls, method = [0], run.method
     network = method.average
     assert isinstance(network, torch.nn.Module)
     hook = network.module.register_forward_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))  # type: ignore[union-attr]
-    conditions, first = (
-        plan_conditions(run.data, number)[0] if method.is_conditional else None for number in (count, CHUNK)
-    )
+    conditions, first = (planned(run, number) for number in (count, CHUNK))
     with Flops() as counter:
-        method.sample(CHUNK, first, noise=Noise(0))
+        method.sample(CHUNK, None if first is None else first.load(), noise=Noise(0))
     hook.remove()
     start = time.monotonic()
-    sample_images(method.sample, count, 0, conditions)
+    sample_set(method.sample, count, 0, method.medium, conditions)
     # A VAE decodes without its network's forward, and calls it once.
     return {
         "calls": max(1, calls[0]),
@@ -105,8 +109,7 @@ def main() -> None:
         if not rows:
             evaluator.set_reference(run.data)
             nearby.set_reference(run.data, held_out(run.data))
-        conditions = plan_conditions(run.data, arguments.count)[0] if run.method.is_conditional else None
-        drawn = evaluator.draw(run.method.sample, torch.device("cpu"), conditions=conditions)
+        drawn = evaluator.draw(run.method.sample, torch.device("cpu"), conditions=planned(run, arguments.count))
         scores = evaluator.score(drawn, {}).values | nearby.score(drawn, {}).values
         manifest = json.loads(run.folder.manifest_file.read_text())
         row: dict[str, Any] = {

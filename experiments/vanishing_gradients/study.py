@@ -22,10 +22,10 @@ BATCH = 64
 CLIP = 0.01
 
 
-def generator_gradient(run: OpenRun, judge: nn.Module, objective: Objective, z: Tensor) -> float:
+def generator_gradient(run: OpenRun, discriminator: nn.Module, objective: Objective, z: Tensor) -> float:
     """Return the norm of the gradient that the generator's loss has in all of its parameters."""
     generator: nn.Module = run.method.generator  # type: ignore[assignment]
-    loss = objective.generator(judge(generator(z)))
+    loss = objective.generator(discriminator(generator(z)))
     gradients = torch.autograd.grad(loss, list(generator.parameters()))
     return float(torch.nn.utils.get_total_norm(gradients))
 
@@ -41,11 +41,11 @@ def train_afresh(run: OpenRun, objectives: list[str], steps: int, every: int) ->
     """
     torch.manual_seed(0)
     critic = objectives == ["wasserstein"]
-    judge: nn.Module = instantiate(run.settings.method.discriminator)(image_shape=run.data.image_shape)
+    discriminator: nn.Module = instantiate(run.settings.method.discriminator)(image_shape=run.data.image_shape)
     optimizer = (
-        torch.optim.RMSprop(judge.parameters(), 5e-5)
+        torch.optim.RMSprop(discriminator.parameters(), 5e-5)
         if critic
-        else torch.optim.Adam(judge.parameters(), 2e-4, betas=(0.5, 0.999))
+        else torch.optim.Adam(discriminator.parameters(), 2e-4, betas=(0.5, 0.999))
     )
     generator: nn.Module = run.method.generator  # type: ignore[assignment]
     latent_dim: int = run.method.latent_dim  # type: ignore[assignment]
@@ -54,18 +54,20 @@ def train_afresh(run: OpenRun, objectives: list[str], steps: int, every: int) ->
     rows = []
     for step in range(steps + 1):
         if step % every == 0:
-            norms = {name: generator_gradient(run, judge, make_objective(name), z_measured) for name in objectives}  # type: ignore[arg-type]
+            norms = {
+                name: generator_gradient(run, discriminator, make_objective(name), z_measured) for name in objectives
+            }  # type: ignore[arg-type]
             rows += [{"discriminator_steps": step, "objective": name, "gradient": norms[name]} for name in objectives]
         x = store.batch(torch.randint(len(store), (BATCH,))).x
         with torch.no_grad():
             x_fake = generator(torch.randn(BATCH, latent_dim))
-        loss = make_objective(objectives[0]).discriminator(judge(x), judge(x_fake))  # type: ignore[arg-type]
+        loss = make_objective(objectives[0]).discriminator(discriminator(x), discriminator(x_fake))  # type: ignore[arg-type]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         if critic:
             with torch.no_grad():
-                for parameter in judge.parameters():
+                for parameter in discriminator.parameters():
                     parameter.clamp_(-CLIP, CLIP)
     return rows
 

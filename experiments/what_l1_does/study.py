@@ -14,10 +14,11 @@ from genbench.config import compose_config
 from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid, place_beside
 from genbench.images import save_image
+from genbench.metrics.conditions import conditions_of
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.extractors import load_extractor
 from genbench.metrics.translation import paired_scores
-from genbench.sampling import sample_images
+from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
 SHOWN = 12
@@ -38,18 +39,20 @@ def main() -> None:
     for folder in arguments.runs:
         run = open_run(compose_config("sample", [f"run={folder}", "device=cpu"]))
         test = run.data.store("test")
-        sources, targets = test.conditions[: arguments.count], test.samples[: arguments.count]  # type: ignore[index]
+        targets = test.samples[: arguments.count]
+        sources = conditions_of(run.method, run.data, "test", torch.arange(len(targets)))
         evaluator = Evaluator(arguments.count, arguments.seed, scores=["fid"])
         evaluator.set_reference(run.data)
-        translated = sample_images(run.method.sample, len(sources), arguments.seed, sources)
-        again = sample_images(run.method.sample, len(sources[:FEW]), arguments.seed + 1, sources[:FEW])
+        translated = sample_set(run.method.sample, len(sources), arguments.seed, run.method.medium, sources)
+        few = sources[:FEW]
+        again = sample_set(run.method.sample, len(few), arguments.seed + 1, run.method.medium, few)
         rows.append(describe(run.settings.name, translated, targets, evaluator, extractor))
         rows[-1]["spread"] = round(float((again.float() - translated[:FEW].float()).abs().mean() / 127.5), 4)
         columns.append(translated[:SHOWN])
-    rows.append({**describe("sources themselves", sources, targets, evaluator, extractor), "spread": 0.0})
+    rows.append({**describe("sources themselves", sources.rows, targets, evaluator, extractor), "spread": 0.0})
     rows.append({**describe("targets themselves", targets, targets, evaluator, extractor), "spread": 0.0})
     write_csv(rows, arguments.out / "scores.csv")
-    picture = place_beside(sources[:SHOWN], *columns, targets[:SHOWN])
+    picture = place_beside(sources.rows[:SHOWN], *columns, targets[:SHOWN])
     save_image(make_grid(picture, 2), arguments.out / "translations.png")
     for row in rows:
         print(row)

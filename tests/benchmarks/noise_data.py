@@ -2,8 +2,10 @@
 
 import torch
 
+from genbench.conditions.source_images import SourceImages
 from genbench.data.base import DataSet, Split
 from genbench.data.store import SampleStore
+from genbench.medium import Images
 
 
 class NoiseData(DataSet):
@@ -22,11 +24,12 @@ class NoiseData(DataSet):
         self, shape: tuple[int, int, int], batch_size: int, *, count: int | None = None, translates: bool = False
     ) -> None:
         super().__init__(batch_size=batch_size, seed=0)
-        self.image_shape = shape
-        self.source_shape = shape if translates else None
+        self.medium = Images(shape)
+        self.condition = SourceImages(shape) if translates else None
         self._count = count or batch_size
 
     def load(self, split: Split) -> SampleStore:
         """Return the noise."""
-        images = torch.randint(0, 256, (self._count, *self.image_shape), dtype=torch.uint8)
-        return SampleStore(images, images.flip(0) if self.source_shape else None)
+        images = torch.randint(0, 256, (self._count, *self.medium.shape), dtype=torch.uint8)
+        sources = None if self.condition is None else images.flip(0)
+        return SampleStore(images, sources, medium=self.medium, condition=self.condition)

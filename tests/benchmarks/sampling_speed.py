@@ -31,7 +31,7 @@ def bare_loop(method: DDPM, steps: int = STEPS) -> Callable[[], Tensor]:
 
     @torch.no_grad()
     def draw() -> Tensor:
-        x = torch.randn(CHUNK, *method.image_shape, device=DEVICE)
+        x = torch.randn(CHUNK, *method.medium.shape, device=DEVICE)
         x_0 = x
         for index in range(steps):
             eps = network(x, times[index].expand(CHUNK))

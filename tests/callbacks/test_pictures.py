@@ -10,6 +10,7 @@ from torch import Tensor
 from genbench.callbacks import sample_grid
 from genbench.callbacks.sample_grid import SampleGrid
 from genbench.figures.grid import place_beside
+from genbench.medium import Images
 from tests.commands.test_train import last_checkpoint
 from tests.conftest import Train
 
@@ -42,10 +43,12 @@ def test_a_method_with_a_part_of_an_ability_is_not_asked_for_it(
         global_step=1,
         max_steps=1,
         is_global_zero=True,
-        datamodule=SimpleNamespace(source_shape=None, captions=lambda conditions: None),
     )
     method = SimpleNamespace(
-        is_conditional=False, decode=None, sample=lambda count, condition, noise: torch.zeros(count, 1, 8, 8)
+        condition=None,
+        medium=Images((1, 8, 8)),
+        decode=None,
+        sample=lambda count, condition, noise: torch.zeros(count, 1, 8, 8),
     )
     SampleGrid(every=1).on_train_batch_end(trainer, method, None, None, 0)
     assert drawn == ["samples/grid"]

@@ -12,6 +12,7 @@ from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.sample_grid import SampleGrid
 from genbench.callbacks.spacing import what_it_took
 from genbench.errors import UserError
+from genbench.medium import Images
 from genbench.randomness import CHUNK, Noise
 
 Watch = Callable[..., tuple[list[int], float, float]]
@@ -85,7 +86,7 @@ def test_what_a_first_score_will_take_is_found_by_a_few_images(monkeypatch: pyte
 
     evaluator: Any = SimpleNamespace(seed=0, count=2000)
     scores, grid = OnlineScores(evaluator, every=5), SampleGrid(every=5, count=CHUNK + 1)
-    method: Any = SimpleNamespace(sample=sample)
+    method: Any = SimpleNamespace(sample=sample, medium=Images((1, 2, 2)))
     trainer: Any = SimpleNamespace(global_step=5, max_steps=10, world_size=1, callbacks=[grid, scores])
     assert scores._expected_seconds(trainer, method) == pytest.approx(3.0 * 2000 / CHUNK)
     assert scores.spacing.seconds == 3.0

@@ -3,12 +3,15 @@
 import pytest
 
 from genbench.commands.assembly import build
+from genbench.conditions.source_images import SourceImages
 from genbench.config import check, compose_config, options, short_name
 from genbench.config.effects import FACTS
 from genbench.config.folder import bases, own_content
 from genbench.config.suits import suited
 from genbench.errors import UserError
+from genbench.medium import Images
 from genbench.signatures import parameters_of
+from tests.kinds import classes
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
@@ -26,7 +29,8 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
             part, _, name = key.partition(".")
             if part in config.network and name in config.network[part]:
                 config.network[part][name] = 32
-        facts = dict(zip(FACTS, (shape, shape, 10), strict=True))
+        condition = SourceImages(shape) if method in TRANSLATED else classes(10)
+        facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}
         assert (config.sampler is not None) == ("sampler" in asked)
         build(config.method, "method", **{name: fact for name, fact in facts.items() if name in asked})

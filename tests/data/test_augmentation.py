@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from genbench.conditions.source_images import SourceImages
 from genbench.data.augmentation import Augmentation, Variation
 from genbench.data.loader import BatchLoader
 from genbench.data.store import SampleStore, UnpairedStore
@@ -34,7 +35,8 @@ def test_every_place_is_as_likely() -> None:
 def test_pairs_are_varied_alike_and_two_domains_each_by_itself() -> None:
     images = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     changed = Augmentation(flip=True, jitter=4)
-    for image, condition in BatchLoader(SampleStore(images, images), 8, augmentation=changed):
+    pairs = SampleStore(images, images, condition=SourceImages((1, 8, 8)))
+    for image, condition in BatchLoader(pairs, 8, augmentation=changed):
         torch.testing.assert_close(image, condition)
     same = images[:1].repeat(40, 1, 1, 1)
     image, condition = next(iter(BatchLoader(UnpairedStore(same, same), 40, augmentation=changed)))

@@ -2,6 +2,7 @@
 
 import torch
 
+from genbench.conditions.base import Channels
 from genbench.data.digits import Digits
 from genbench.data.edges2digits import Edges2Digits, edge_maps
 from genbench.data.two_domains import TwoDomains, invert_and_tilt
@@ -20,7 +21,8 @@ def test_the_edge_map_of_a_square_is_its_outline() -> None:
 
 def test_edges_and_digits_are_pairs_in_range() -> None:
     data = Edges2Digits("digits", size=16)
-    assert (data.name, data.image_shape, data.num_classes) == ("edges2digits", (1, 16, 16), None)
+    assert (data.name, data.image_shape, data.class_names) == ("edges2digits", (1, 16, 16), None)
+    assert data.condition.form == Channels((1, 16, 16))
     batch = next(iter(data.train_dataloader()))
     assert batch.x.shape == batch.condition.shape == (64, 1, 16, 16)
     assert set(batch.condition.unique().tolist()) == {-1.0, 1.0}

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from genbench.conditions.base import Index
 from genbench.data.digits import Digits
 from genbench.errors import UserError
 
@@ -31,7 +32,7 @@ def test_images_have_the_size_that_was_asked_for(size: int) -> None:
     assert data.image_shape == (1, size, size)
     batch = next(iter(data.train_dataloader()))
     assert batch.x.shape == (7, 1, size, size)
-    assert (data.num_classes, batch.condition.dtype) == (10, torch.int64)
+    assert (data.condition.form, batch.condition.dtype) == (Index(10), torch.int64)
     # White ink on black in both.
     assert batch.x.mean() < 0
     assert batch.x.max() > 0.9

@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from genbench.conditions.base import Index
+from genbench.conditions.source_images import SourceImages
 from genbench.data.base import Split
 from genbench.data.description import summary
 from genbench.data.digits import Digits
@@ -37,7 +39,7 @@ def test_a_plain_folder_has_no_classes_and_holds_out_every_tenth(tmp_path: Path)
     (tmp_path / "images" / ".hidden.png").write_text("not an image")
     data = folder(tmp_path / "images")
     train, test = data.store("train"), data.store("test")
-    assert (data.num_classes, train.conditions) == (None, None)
+    assert (data.condition, train.conditions) == (None, None)
     np.testing.assert_array_equal(test.samples[:].numpy(), np.stack([pixels(9), pixels(19)]))
     kept = [index for index in range(25) if index not in (9, 19)]
     np.testing.assert_array_equal(train.samples[:].numpy(), np.stack([pixels(index) for index in kept]))
@@ -49,11 +51,11 @@ def test_subfolders_are_classes(tmp_path: Path) -> None:
         make_folder(tmp_path / "images" / name, 4, first=10 * number)
     make_folder(tmp_path / "images" / "owl" / "young", 2, first=50)
     data = folder(tmp_path / "images", test_every=4)
-    assert data.num_classes == 3
+    assert data.condition.form == Index(3)  # type: ignore[union-attr]
     assert data.store("train").conditions[:].tolist() == [0] * 3 + [1] * 3 + [2] * 5
     assert data.store("test").conditions[:].tolist() == [0, 1, 2]
     flat = folder(tmp_path / "images", test_every=0, classes=False)
-    assert (flat.num_classes, len(flat.store("train"))) == (None, 14)
+    assert (flat.condition, len(flat.store("train"))) == (None, 14)
 
 
 def test_folders_of_splits(tmp_path: Path) -> None:
@@ -313,9 +315,11 @@ def test_classes_are_numbered_as_people_count(tmp_path: Path) -> None:
     assert sorted(["b2", "b10", "a", "b", "2", "B2", "07", "7"], key=natural_order) == [
         "2", "07", "7", "B2", "a", "b", "b2", "b10",
     ]  # fmt: skip
-    assert [data.class_number(label) for label in (0, "10", 3)] == [0, 10, 3]
-    with pytest.raises(UserError, match="classes 0 to 10; the class named 11 is label=10"):
-        data.class_number(11)
+    condition = data.condition
+    assert condition is not None
+    assert [condition.parse(label).tolist() for label in ("0", "10", "3")] == [[0], [10], [3]]
+    with pytest.raises(ValueError, match="classes 0 to 10; the class named 11 is label=10"):
+        condition.parse("11")
 
 
 def test_what_was_understood_is_said_in_few_words(tmp_path: Path) -> None:
@@ -341,10 +345,12 @@ def test_a_reference_is_the_whole_folder_unless_its_maker_divided_it(tmp_path: P
 
 def test_sources_of_another_size_than_is_said_are_refused() -> None:
     class Odd(Digits):
-        source_shape = (1, 4, 4)
+        def __init__(self, size: int) -> None:
+            super().__init__(size)
+            self.condition = SourceImages((1, 4, 4))  # type: ignore[assignment]
 
         def load(self, split: Split) -> SampleStore:
-            images = super().load(split).images[:]
+            images = super().load(split).samples[:]
             return SampleStore(images, images)
 
     with pytest.raises(UserError, match=r"source images of digits train are \(1, 8, 8\), and the data set says"):

@@ -2,10 +2,12 @@
 
 import torch
 
+from genbench.conditions.base import Conditions
+from genbench.conditions.source_images import SourceImages
 from genbench.data.cifar10 import CIFAR10
 from genbench.data.digits import Digits
-from genbench.figures.captions import with_captions
-from genbench.figures.grid import make_grid
+from genbench.figures.captions import under_conditions, with_captions
+from genbench.figures.grid import make_grid, place_beside
 
 
 def test_each_image_has_its_own_words_below_it() -> None:
@@ -30,7 +32,16 @@ def test_words_that_are_too_long_or_strange_are_no_failure() -> None:
 
 def test_classes_are_named_by_number_and_name() -> None:
     labels = torch.tensor([3, 0])
-    assert CIFAR10().captions(labels) == ["3: cat", "0: airplane"]
-    assert Digits().captions(labels) == ["3", "0"]
-    assert Digits().captions(None) is None
-    assert Digits().captions(torch.zeros(2, 1, 8, 8)) is None
+    assert CIFAR10(root="").condition.describe(labels) == ["3: cat", "0: airplane"]
+    assert Digits().condition.describe(labels) == ["3", "0"]
+    pictures = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    with_names = under_conditions(pictures, Conditions(Digits().condition, labels))
+    assert torch.equal(with_names, with_captions(pictures, ["3", "0"]))
+
+
+def test_without_words_pictures_stay_and_sources_stand_beside_them() -> None:
+    pictures = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    assert under_conditions(pictures, None) is pictures
+    sources = Conditions(SourceImages((1, 8, 8)), torch.full((2, 1, 8, 8), 200, dtype=torch.uint8))
+    assert sources.describe() is None
+    assert torch.equal(under_conditions(pictures, sources), place_beside(sources.rows, pictures))

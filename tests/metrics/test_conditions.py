@@ -1,47 +1,55 @@
 """Which conditions a score's images are drawn for, and the scores class by class."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
+from genbench.conditions.base import Condition
+from genbench.conditions.embeddings import Embeddings
 from genbench.data.digits import Digits
 from genbench.data.store import SampleStore
 from genbench.metrics.conditions import plan_conditions
 from genbench.metrics.evaluator import Evaluator
 from genbench.randomness import Noise
+from tests.kinds import classes
 
 
 class Data:
     """Conditions of a training and of a test split."""
 
-    num_classes = None
-
-    def __init__(self, train: Tensor, test: Tensor | None = None, source_shape: tuple[int, ...] | None = None) -> None:
+    def __init__(self, train: Tensor, test: Tensor | None = None) -> None:
         self.conditions = {"train": train} | ({} if test is None else {"test": test})
         self.splits = tuple(self.conditions)
-        self.source_shape = source_shape
 
     def store(self, split: str) -> SampleStore:
         return SampleStore(torch.zeros(len(self.conditions[split]), 1, 2, 2), self.conditions[split])
 
 
+def method_of(condition: Condition) -> Any:
+    return SimpleNamespace(condition=condition, derives_condition=False)
+
+
 def test_labels_keep_the_proportions_of_the_training_images() -> None:
     data = Data(torch.tensor([0] * 50 + [1] * 30 + [2] * 20), torch.tensor([1]))
-    planned, words = plan_conditions(data, 1000)
+    method = method_of(classes(3))
+    planned, words = plan_conditions(method, data, 1000)
     assert words == "in the training images' proportions"
-    assert torch.bincount(planned).tolist() == [500, 300, 200]
-    assert torch.bincount(plan_conditions(data, 7)[0]).tolist() in ([4, 2, 1], [3, 2, 2])
-    assert not torch.equal(planned, planned.sort().values)
-    assert torch.equal(planned, plan_conditions(data, 1000)[0])
+    assert torch.bincount(planned.rows).tolist() == [500, 300, 200]
+    assert torch.bincount(plan_conditions(method, data, 7)[0].rows).tolist() in ([4, 2, 1], [3, 2, 2])
+    assert not torch.equal(planned.rows, planned.rows.sort().values)
+    assert torch.equal(planned.rows, plan_conditions(method, data, 1000)[0].rows)
 
 
 @pytest.mark.parametrize("test", [True, False])
 def test_other_conditions_are_rows_that_the_method_never_saw_if_there_are_any(test: bool) -> None:
     rows, others = torch.arange(12.0).view(6, 2), -torch.ones(4, 2)
     data = Data(others, rows) if test else Data(rows)
-    planned, words = plan_conditions(data, 15)
+    planned, words = plan_conditions(method_of(Embeddings(2)), data, 15)
     assert words == f"those of the {'test' if test else 'train'} split, each as often as any other"
-    counts = [int((planned == row).all(1).sum()) for row in rows]
+    counts = [int((planned.rows == row).all(1).sum()) for row in rows]
     assert sorted(counts) == [2, 2, 2, 3, 3, 3]
 
 
@@ -66,7 +74,7 @@ def test_a_method_that_draws_the_wrong_class_is_found_out_by_class_alone() -> No
     data = Digits()
     evaluator = Evaluator(count=600, scores=["fid", "by_class", "agreement"])
     evaluator.set_reference(data)
-    planned, _ = plan_conditions(data, 600)
+    planned, _ = plan_conditions(method_of(data.condition), data, 600)
     device = torch.device("cpu")
     right, wrong = (
         evaluator.score_method(Copier(data, shift).sample, device, conditions=planned).values for shift in (0, 1)

@@ -13,12 +13,13 @@ from genbench.data.base import Split
 from genbench.data.digits import Digits
 from genbench.data.store import SampleStore
 from genbench.errors import UserError
+from genbench.medium import Images
 from genbench.metrics.digit_classifier import DIGITS_WEIGHTS, load_digit_classifier
 from genbench.metrics.evaluator import Evaluator
 from genbench.randomness import CHUNK, Noise
 
 
-def blurred_digits(count: int, condition: None = None, *, noise: Noise) -> Tensor:
+def smooth_images(count: int, condition: None = None, *, noise: Noise) -> Tensor:
     """Stand in for a method: smooth random images with something of digits in them."""
     z = noise.normal(count, 1, 7, 7)
     return torch.nn.functional.interpolate(z, (28, 28), mode="bilinear").tanh()
@@ -29,7 +30,7 @@ class Colours(Digits):
 
     def load(self, split: Split) -> SampleStore:
         store = super().load(split)
-        self.image_shape = (3, *self.image_shape[1:])
+        self.medium = Images((3, *self.medium.shape[1:]))
         return SampleStore(store.samples[:].expand(-1, 3, -1, -1), store.conditions)
 
 
@@ -67,7 +68,7 @@ def test_the_classifier_takes_grey_images_of_any_size() -> None:
 
 def test_real_digits_score_far_better_than_noise(evaluator: Evaluator, digits: Digits) -> None:
     real = evaluator.score_images(digits.store("test").samples).values
-    noise = evaluator.score_method(blurred_digits, torch.device("cpu")).values
+    noise = evaluator.score_method(smooth_images, torch.device("cpu")).values
     assert real["fid_digits"] < noise["fid_digits"] / 10
     assert real["classes_digits"] == 10
     assert real["distance_from_uniform_digits"] < 0.15
@@ -88,7 +89,7 @@ def test_a_collapsed_set_is_seen_as_one(evaluator: Evaluator, digits: Digits) ->
 
 
 def test_a_score_carries_its_protocol(evaluator: Evaluator) -> None:
-    protocol = evaluator.score_method(blurred_digits, torch.device("cpu")).protocol
+    protocol = evaluator.score_method(smooth_images, torch.device("cpu")).protocol
     assert protocol["count"] == evaluator.count
     assert (protocol["reference"], protocol["reference_split"], protocol["reference_count"]) == (
         "digits",
@@ -101,7 +102,7 @@ def test_a_score_carries_its_protocol(evaluator: Evaluator) -> None:
 
 
 def test_no_score_by_the_digit_classifier_is_called_plain_fid(evaluator: Evaluator) -> None:
-    values = evaluator.score_method(blurred_digits, torch.device("cpu")).values
+    values = evaluator.score_method(smooth_images, torch.device("cpu")).values
     assert all("_digits" in name for name in values)
 
 
@@ -110,7 +111,7 @@ def score_in_process(rank: int, world_size: int, port: int, results: dict[int, d
     torch.distributed.init_process_group("gloo", rank=rank, world_size=world_size)
     evaluator = Evaluator(count=3 * CHUNK + 8, scores=None, kid_subset_size=50)
     evaluator.set_reference(Digits(), rank=rank, world_size=world_size)
-    results[rank] = evaluator.score_method(blurred_digits, torch.device("cpu"), rank, world_size).values
+    results[rank] = evaluator.score_method(smooth_images, torch.device("cpu"), rank, world_size).values
     torch.distributed.destroy_process_group()
 
 
@@ -118,7 +119,7 @@ def score_in_process(rank: int, world_size: int, port: int, results: dict[int, d
 def test_several_processes_get_the_scores_of_one(digits: Digits, free_port: int, count: int) -> None:
     evaluator = Evaluator(count=3 * CHUNK + 8, scores=None, kid_subset_size=50)
     evaluator.set_reference(digits)
-    alone = evaluator.score_method(blurred_digits, torch.device("cpu")).values
+    alone = evaluator.score_method(smooth_images, torch.device("cpu")).values
     with torch.multiprocessing.Manager() as manager:
         results = manager.dict()
         arguments = (count, free_port, results)

@@ -16,6 +16,7 @@ from genbench.data.base import DataSet, Split
 from genbench.data.store import SampleStore
 from genbench.errors import UserError
 from genbench.logs.vocabulary import better, plain_score
+from genbench.medium import Images
 from genbench.metrics import inception
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.inception import Inception, resize_like_tensorflow
@@ -49,7 +50,7 @@ class Photographs(DataSet):
 
     def __init__(self, pixels: torch.Tensor) -> None:
         super().__init__(8, 0)
-        self.image_shape = tuple(pixels.shape[1:])  # type: ignore[assignment]
+        self.medium = Images(pixels.shape[1:])
         self.pixels = pixels
 
     def load(self, split: Split) -> SampleStore:

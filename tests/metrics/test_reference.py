@@ -68,7 +68,7 @@ def test_samples_out_of_range_or_not_finite_are_refused() -> None:
     evaluator = Evaluator(count=100)
     evaluator.set_reference(Digits())
     device = torch.device("cpu")
-    for value, message in [(float("nan"), "image 0 of the method is not finite"), (200.0, "from 200 to 200")]:
+    for value, message in [(float("nan"), "sample 0 of the method is not finite"), (200.0, "from 200 to 200")]:
         with pytest.raises(UserError, match=message):
             evaluator.score_method(
                 lambda count, condition, noise, value=value: torch.full((count, 1, 28, 28), value), device

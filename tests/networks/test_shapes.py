@@ -11,7 +11,7 @@ from genbench.networks.mlp import MLPDiscriminator, MLPGenerator
 
 @pytest.mark.parametrize("side", [8, 10, 14, 16, 28, 32, 48, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_dcgan_makes_and_judges_images_of_any_even_side(side: int, channels: int) -> None:
+def test_dcgan_makes_and_scores_images_of_any_even_side(side: int, channels: int) -> None:
     shape = (channels, side, side)
     images = DCGANGenerator(10, shape, width=4)(torch.randn(2, 10))
     assert images.shape == (2, *shape)
@@ -43,7 +43,7 @@ def test_dcgan_refuses_sides_that_it_cannot_make(shape: tuple[int, int, int]) ->
 
 
 @pytest.mark.parametrize("hidden", [[], [5], [7, 5, 3]])
-def test_mlp_has_the_layers_it_is_told(hidden: list[int]) -> None:
+def test_mlp_has_the_layers_of_its_settings(hidden: list[int]) -> None:
     shape = (3, 6, 5)
     images = MLPGenerator(4, shape, hidden)(torch.randn(2, 4))
     assert images.shape == (2, *shape)

@@ -1,9 +1,10 @@
-"""The U-Net against the published count, and what it is told."""
+"""The U-Net against the published count, and what it depends on."""
 
 import pytest
 import torch
 
-from genbench.networks.unet import Attention, UNet
+from genbench.networks.unet import Attention, Given, UNet
+from tests.kinds import classes
 
 SMALL = {"width": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,), "dropout": 0.0}
 
@@ -29,7 +30,7 @@ def test_predictions_have_the_images_shape(side: int, outputs: int, time: str) -
 
 
 def test_every_parameter_matters_and_time_and_class_do() -> None:
-    network = awake(UNet((1, 8, 8), num_classes=3, **SMALL))  # type: ignore[arg-type]
+    network = awake(UNet((1, 8, 8), classes(3), **SMALL))  # type: ignore[arg-type]
     x_t, t, y = torch.randn(4, 1, 8, 8), torch.tensor([0.1, 0.1, 0.9, 0.1]), torch.tensor([0, 0, 0, 2])
     x_t = x_t[:1].expand(4, -1, -1, -1)
     out = network(x_t, t, y)
@@ -48,7 +49,7 @@ def test_attention_is_softmax_of_products() -> None:
     q, k, v = layer.to_qkv(layer.norm(x)).flatten(2).chunk(3, dim=1)
     shares = (q.transpose(1, 2) @ k / 4**0.5).softmax(-1)
     seen = (v @ shares.transpose(1, 2)).view_as(x)
-    torch.testing.assert_close(layer(x, torch.zeros(2, 1)), x + layer.to_out(seen))
+    torch.testing.assert_close(layer(x, Given(torch.zeros(2, 1))), x + layer.to_out(seen))
 
 
 def test_sides_and_heads_that_do_not_do() -> None:

@@ -34,11 +34,11 @@ class Classes(Condition):
         return Index(len(self.names))
 
     def check(self, rows: Tensor, count: int) -> Tensor:
-        """Return class numbers (count,); K stands for none."""
+        """Return class numbers (count,)."""
         check_count(rows, count, "classes")
         if rows.ndim != 1 or rows.is_floating_point():
             raise ValueError(f"classes are whole numbers (N,), not {rows.dtype} of shape {tuple(rows.shape)}")
-        if count and (rows.min() < 0 or rows.max() > len(self.names)):
+        if count and (rows.min() < 0 or rows.max() >= len(self.names)):
             raise ValueError(f"the condition must be classes from 0 to {len(self.names) - 1}")
         return rows
 

@@ -30,7 +30,7 @@ def step(form: Form, *, half: bool) -> dict[str, Any]:
     """Compare forwards, backwards and Adam of both networks."""
     method, peer = _both(form)
     ours = method.denoiser.train()
-    shape = (SUBJECTS["DDPM, 32"].data(form).batch_size, *method.image_shape)
+    shape = (SUBJECTS["DDPM, 32"].data(form).batch_size, *method.medium.shape)
     steps = 2 if form.tiny else 10
     with _numbers(half):
         found = in_turns(
@@ -73,7 +73,7 @@ def _both(form: Form) -> tuple[Any, Any]:
 
     config = SUBJECTS["DDPM, 32"].config(form).network.denoiser
     method = sampling.build("ddim", form, f"sampler.steps={4 if form.tiny else 50}")
-    channels, _, side = method.image_shape
+    channels, _, side = method.medium.shape
     attended = [side >> level in config.attention for level in range(len(config.multipliers))]
     peer = UNet2DModel(
         sample_size=side,

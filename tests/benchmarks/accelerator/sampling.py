@@ -63,7 +63,7 @@ def measure(sampler: str, form: Form, *, autocast: bool = False, mode: str | Non
         elif not form.tiny:
             with torch.no_grad():
                 network(
-                    torch.zeros(CHUNK, *method.image_shape, device=DEVICE), torch.ones((), device=DEVICE).expand(CHUNK)
+                    torch.zeros(CHUNK, *method.medium.shape, device=DEVICE), torch.ones((), device=DEVICE).expand(CHUNK)
                 )
         calls[0] = 0
         begin = now()
@@ -81,8 +81,8 @@ def measure(sampler: str, form: Form, *, autocast: bool = False, mode: str | Non
 
 def _draw(method: Any, sampler: str) -> None:
     if sampler == "repaint":
-        known = torch.zeros(CHUNK, *method.image_shape)
-        mask = torch.ones(method.image_shape[1:])
+        known = torch.zeros(CHUNK, *method.medium.shape)
+        mask = torch.ones(method.medium.shape[1:])
         mask[: len(mask) // 2] = 0
         method.inpaint(known, mask, noise=Noise(0))
     else:

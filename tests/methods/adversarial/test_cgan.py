@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from genbench.batch import Batch
 from genbench.methods.adversarial.cgan import ConditionalGAN, ProjectionDiscriminator
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genbench.randomness import Noise
+from tests.kinds import classes
 
 
 def make_gan(**settings: object) -> ConditionalGAN:
@@ -14,7 +16,7 @@ def make_gan(**settings: object) -> ConditionalGAN:
         lambda latent_dim, image_shape: DCGANGenerator(latent_dim, image_shape, width=4),
         lambda image_shape: DCGANDiscriminator(image_shape, width=4),
         (1, 16, 16),
-        **{"num_classes": 5, "latent_dim": 6, "embedding_dim": 3, **settings},  # type: ignore[arg-type]
+        **{"condition": classes(5), "latent_dim": 6, "embedding_dim": 3, **settings},  # type: ignore[arg-type]
         generator_optimizer=torch.optim.Adam,
         discriminator_optimizer=torch.optim.Adam,
     )
@@ -23,7 +25,7 @@ def make_gan(**settings: object) -> ConditionalGAN:
 @pytest.mark.parametrize("joining", ["concatenation", "projection"])
 def test_gradients_reach_both_embeddings(joining: str) -> None:
     gan = make_gan(joining=joining)
-    batch = torch.randn(8, 1, 16, 16), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3])
+    batch = Batch(torch.randn(8, 1, 16, 16), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3]))
     gan.discriminator_loss(batch)[0].backward()
     rows = gan.discriminator.embedding.weight.grad.abs().sum(1)  # type: ignore[union-attr]
     assert (rows[:4] > 0).all()
@@ -59,7 +61,7 @@ def test_at_first_the_noise_leads_and_not_the_class() -> None:
         lambda latent_dim, image_shape: DCGANGenerator(latent_dim, image_shape, width=8),
         lambda image_shape: DCGANDiscriminator(image_shape, width=4),
         (1, 16, 16),
-        10,
+        classes(10),
         generator_optimizer=torch.optim.Adam,
         discriminator_optimizer=torch.optim.Adam,
     )
@@ -71,13 +73,17 @@ def test_at_first_the_noise_leads_and_not_the_class() -> None:
 
 def test_conditions_that_do_not_do() -> None:
     gan = make_gan()
-    with pytest.raises(ValueError, match="must be told"):
+    with pytest.raises(ValueError, match="2 samples take as many conditions"):
         gan.sample(2, noise=Noise(0))
-    for labels in (torch.tensor([0, 5]), torch.tensor([-1, 0]), torch.tensor([0])):
-        with pytest.raises(ValueError, match="2 classes from 0 to 4"):
+    for labels, message in (
+        (torch.tensor([0, 5]), "classes from 0 to 4"),
+        (torch.tensor([-1, 0]), "classes from 0 to 4"),
+        (torch.tensor([0]), "2 samples take as many classes, not 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
             gan.sample(2, labels, noise=Noise(0))
     with pytest.raises(ValueError, match="data with classes"):
-        make_gan(num_classes=None)
+        make_gan(condition=None)
     with pytest.raises(ValueError, match="embedding_dim"):
         make_gan(embedding_dim=0)
     with pytest.raises(ValueError, match="joining"):

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genbench.batch import Batch
+from genbench.conditions.source_images import SourceImages
 from genbench.methods.adversarial.cyclegan import CycleGAN
 from genbench.methods.base import TranslatesBack
 from genbench.networks.patchgan import PatchGAN
@@ -41,7 +43,8 @@ def make(generator: Any = Shift, discriminator: Any = Mean, **settings: Any) -> 
     torch.manual_seed(0)
     optimizers = {"generator_optimizer": torch.optim.Adam, "discriminator_optimizer": torch.optim.Adam}
     shape = settings.pop("shape", (1, 8, 8))
-    return CycleGAN(generator, discriminator, shape, settings.pop("source_shape", shape), **optimizers, **settings)
+    condition = settings.pop("condition", SourceImages(shape))
+    return CycleGAN(generator, discriminator, shape, condition, **optimizers, **settings)
 
 
 def test_losses_against_sums_by_hand() -> None:
@@ -50,9 +53,9 @@ def test_losses_against_sums_by_hand() -> None:
     with torch.no_grad():
         method.generator.forth.shift.fill_(0.5)  # type: ignore[union-attr]
         method.generator.back.shift.fill_(-0.25)  # type: ignore[union-attr]
-    batch = torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    batch = Batch(torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8))
     loss, figures = method.generator_loss(batch)
-    # G(x) = 0.5 and F(y) = 0.75 are to be judged 1; both cycles miss by 0.25; identity by 0.5 and 0.25.
+    # G(x) = 0.5 and F(y) = 0.75 should be scored 1; both cycles miss by 0.25; identity by 0.5 and 0.25.
     assert figures["loss/adversarial"].item() == pytest.approx(0.25 + 0.0625)
     assert figures["loss/cycle"].item() == pytest.approx(0.5)
     assert figures["loss/identity"].item() == pytest.approx(0.75)
@@ -80,7 +83,7 @@ def test_gradients_reach_both_players_of_both_domains() -> None:
         partial(PatchGAN, width=4, layers=1, norm="instance"),
         shape=(1, 16, 16),
     )
-    batch = torch.randn(2, 1, 16, 16).clamp(-1, 1), torch.randn(2, 1, 16, 16).clamp(-1, 1)
+    batch = Batch(torch.randn(2, 1, 16, 16).clamp(-1, 1), torch.randn(2, 1, 16, 16).clamp(-1, 1))
     method.generator_loss(batch)[0].backward()
     assert all(
         parameter.grad is not None and parameter.grad.isfinite().all() for parameter in method.generator.parameters()
@@ -103,10 +106,10 @@ def test_the_rate_is_constant_then_falls_in_a_line() -> None:
 
 def test_what_does_not_do() -> None:
     with pytest.raises(ValueError, match="two domains"):
-        make(source_shape=None)
+        make(condition=None)
     with pytest.raises(ValueError, match="identity_weight"):
-        make(source_shape=(3, 8, 8))
-    make(source_shape=(3, 8, 8), identity_weight=0.0)
+        make(condition=SourceImages((3, 8, 8)))
+    make(condition=SourceImages((3, 8, 8)), identity_weight=0.0)
     for name in ("cycle_weight", "pool_size", "constant_steps", "falling_steps"):
         with pytest.raises(ValueError, match=name):
             make(**{name: -1})

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from genbench.__main__ import main
+from genbench.batch import Batch
 from genbench.losses import gradient_penalty, r1_penalty
 from genbench.methods.adversarial.cgan import ConditionalGAN
 from genbench.methods.adversarial.gan import GAN
@@ -20,7 +21,8 @@ from genbench.methods.adversarial.wgan import WGAN
 from genbench.methods.adversarial.wgan_gp import WGANGP
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from tests.conftest import NETWORKS, Train
-from tests.methods import test_ddpm
+from tests.kinds import classes
+from tests.methods.denoising import test_ddpm
 
 
 def make(kind: Any, norm: Any = "none", **settings: Any) -> Any:
@@ -40,11 +42,11 @@ def make(kind: Any, norm: Any = "none", **settings: Any) -> Any:
 def test_a_joint_pass_has_the_gradients_of_two(kind: Any) -> None:
     gradients = []
     for joint_pass in (False, True):
-        build = partial(ConditionalGAN, num_classes=5, joining=kind) if isinstance(kind, str) else kind
+        build = partial(ConditionalGAN, condition=classes(5), joining=kind) if isinstance(kind, str) else kind
         gan = make(build, joint_pass=joint_pass)
         y = torch.arange(8) % 5 if isinstance(kind, str) else None
         torch.manual_seed(1)
-        gan.discriminator_loss((torch.randn(8, 1, 16, 16), y))[0].backward()
+        gan.discriminator_loss(Batch(torch.randn(8, 1, 16, 16), y))[0].backward()
         gradients.append([parameter.grad for parameter in gan.discriminator.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
@@ -55,16 +57,18 @@ def test_a_joint_pass_refuses_batch_norm() -> None:
         make(GAN, joint_pass=True, norm="batch")
 
 
-def test_reused_samples_are_judged_twice_by_two_discriminators(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reused_samples_are_discriminated_twice_by_two_discriminators(monkeypatch: pytest.MonkeyPatch) -> None:
     gan = make(GAN, reuse_samples=True)
-    judged: list[Tensor] = []
-    judge = gan.judge
-    monkeypatch.setattr(gan, "judge", lambda images, batch: (judged.append(images), judge(images, batch))[1])
+    seen: list[Tensor] = []
+    discriminate = gan.discriminate
+    monkeypatch.setattr(
+        gan, "discriminate", lambda images, batch: (seen.append(images), discriminate(images, batch))[1]
+    )
     before = [parameter.detach().clone() for parameter in gan.generator.parameters()]
-    gan.before_turns(batch := (torch.randn(4, 1, 16, 16), None))
+    gan.before_turns(batch := Batch(torch.randn(4, 1, 16, 16), None))
     gan.discriminator_loss(batch)
     gan.generator_loss(batch)[0].backward()
-    _, in_first_turn, in_second_turn = judged
+    _, in_first_turn, in_second_turn = seen
     assert torch.equal(in_first_turn, in_second_turn)
     assert not in_first_turn.requires_grad
     assert in_second_turn.requires_grad
@@ -157,7 +161,7 @@ def test_in_half_precision_gradients_are_measured_and_clipped_at_their_true_size
             accelerator="cpu", max_steps=2, max_epochs=-1, log_every_n_steps=1, plugins=[plugin] if scaled else None,
             logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         )  # fmt: skip
-        batch = torch.rand(8, *test_ddpm.SHAPE, generator=torch.Generator().manual_seed(1)), torch.zeros(8)
+        batch = Batch(torch.rand(8, *test_ddpm.SHAPE, generator=torch.Generator().manual_seed(1)), torch.zeros(8))
         torch.manual_seed(3)
         trainer.fit(method, DataLoader([batch, batch], batch_size=None))
         moved.append([parameter.detach().clone() for parameter in method.denoiser.parameters()])

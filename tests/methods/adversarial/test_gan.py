@@ -10,6 +10,7 @@ import torch
 from lightning import Callback, Trainer
 from torch import Tensor, nn
 
+from genbench.batch import Batch
 from genbench.data.loader import BatchLoader
 from genbench.data.store import SampleStore
 from genbench.methods.adversarial.gan import GAN
@@ -142,7 +143,7 @@ def test_three_steps_are_what_a_plain_loop_does() -> None:
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
-def test_logs_both_losses_both_judgements_and_both_gradient_norms() -> None:
+def test_logs_both_losses_both_discriminator_outputs_and_both_gradient_norms() -> None:
     watch = fit(make_gan(discriminator_steps=3), steps=6, log_every_n_steps=2)
     assert watch.logged - {"step"} == {
         "loss/discriminator", "loss/generator", "gradient/discriminator", "gradient/generator",
@@ -181,7 +182,8 @@ def test_objectives_differ_in_the_generators_gradient_alone() -> None:
     for objective in ("minimax", "non_saturating"):
         gan = make_gan(objective=objective)
         torch.manual_seed(1)
-        losses[objective] = (gan.discriminator_loss((x, None))[0].item(), gan.generator_loss((x, None))[0].item())
+        batch = Batch(x, None)
+        losses[objective] = (gan.discriminator_loss(batch)[0].item(), gan.generator_loss(batch)[0].item())
     assert losses["minimax"][0] == losses["non_saturating"][0]
     assert losses["minimax"][1] < 0 < losses["non_saturating"][1]
 

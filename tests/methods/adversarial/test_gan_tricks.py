@@ -8,15 +8,16 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
+from genbench.batch import Batch
 from genbench.methods.adversarial.gan import GAN
 from genbench.networks.dcgan import DCGANDiscriminator
 from genbench.networks.mlp import MLPDiscriminator, MLPGenerator
 from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
-from tests.methods.test_gan import SHAPE, fit, make_gan, snapshot
+from tests.methods.adversarial.test_gan import SHAPE, fit, make_gan, snapshot
 
 
-def batch() -> tuple[torch.Tensor, None]:
-    return torch.rand(16, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1, None
+def batch() -> Batch:
+    return Batch(torch.rand(16, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1, None)
 
 
 class At:
@@ -29,11 +30,11 @@ class At:
 
 def test_all_are_off_by_default() -> None:
     plain = make_gan("dcgan")
-    told = make_gan("dcgan", label_smoothing=0.0, instance_noise=0.0, spectral_norm=False, r1=0.0)
-    for gan in (plain, told):
+    explicit = make_gan("dcgan", label_smoothing=0.0, instance_noise=0.0, spectral_norm=False, r1=0.0)
+    for gan in (plain, explicit):
         torch.manual_seed(2)
         fit(gan, 3)
-    assert all(torch.equal(a, b) for a, b in zip(snapshot(plain), snapshot(told), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(snapshot(plain), snapshot(explicit), strict=True))
     assert not any("parametrizations" in name for name, _ in plain.named_parameters())
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from genbench.batch import Batch
 from genbench.losses import gradient_penalty
 from genbench.methods.adversarial.wgan_gp import WGANGP
 from genbench.networks.dcgan import DCGANDiscriminator
@@ -46,7 +47,7 @@ def method(critic: type[nn.Module] = ResNetCritic, **settings: object) -> WGANGP
 
 def test_the_critics_loss_is_the_distance_and_the_penalty() -> None:
     gan = method(penalty=7.0)
-    loss, figures = gan.discriminator_loss((torch.randn(6, 1, 16, 16), None))
+    loss, figures = gan.discriminator_loss(Batch(torch.randn(6, 1, 16, 16), None))
     torch.testing.assert_close(loss, 7 * figures["adversary/penalty"] - figures["adversary/wasserstein"])
     loss.backward()
     assert all(parameter.grad is None for parameter in gan.generator.parameters())
@@ -61,7 +62,7 @@ def test_a_critic_with_batch_norm_is_refused() -> None:
 
 
 @pytest.mark.parametrize("side", [8, 16, 32, 64])
-def test_the_networks_fit_each_other_and_the_critic_judges_each_image_by_itself(side: int) -> None:
+def test_the_networks_fit_each_other_and_the_critic_scores_each_image_by_itself(side: int) -> None:
     generator, critic = ResNetGenerator(4, (3, side, side), width=8), ResNetCritic((3, side, side), width=8)
     images = generator(torch.randn(5, 4))
     assert images.shape == (5, 3, side, side)

@@ -8,10 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genbench.conditions.base import Condition
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ddim
+from genbench.medium import Images
 from genbench.methods.denoising.classifier_guidance import ClassifierGuidedDDPM
 from genbench.randomness import Noise
+from tests.kinds import classes
 
 SHAPE = (1, 2, 2)
 
@@ -19,9 +22,9 @@ SHAPE = (1, 2, 2)
 class Nothing(nn.Module):
     """Predict no noise."""
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int | None) -> None:
+    def __init__(self, shape: Sequence[int], condition: Condition | None) -> None:
         super().__init__()
-        assert num_classes is None
+        assert condition is None
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -31,7 +34,7 @@ class Nothing(nn.Module):
 class Brightness(nn.Module):
     """Class 1 is bright, class 0 is dark."""
 
-    def __init__(self, image_shape: Sequence[int], outputs: int) -> None:
+    def __init__(self, shape: Sequence[int], outputs: int) -> None:
         super().__init__()
         assert outputs == 2
         self.gain = nn.Parameter(torch.zeros(()))
@@ -50,7 +53,7 @@ def make(**settings: Any) -> ClassifierGuidedDDPM:
         "ema_decay": 0.0,
         "classifier": Brightness,
     }
-    return ClassifierGuidedDDPM(Nothing, SHAPE, 2, **(defaults | settings))
+    return ClassifierGuidedDDPM(Nothing, Images(SHAPE), classes(2), **(defaults | settings))
 
 
 def test_the_classifier_learns_from_noisy_images_and_the_denoiser_learns_no_classes() -> None:
@@ -99,12 +102,12 @@ def test_settings_that_do_not_do() -> None:
     with pytest.raises(ValueError, match="data with classes"):
         ClassifierGuidedDDPM(
             Nothing,
-            SHAPE,
+            Images(SHAPE),
             None,
             classifier=Brightness,
             process=DiscreteProcess("linear", 100),
             sampler=partial(ddim, steps=2),
             optimizer=partial(torch.optim.Adam, lr=1.0),
         )
-    with pytest.raises(ValueError, match="told 2 classes"):
+    with pytest.raises(ValueError, match="2 samples take as many conditions"):
         make().sample(2, noise=Noise(0))

@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.methods.denoising.ddgan import DDGAN
 from genbench.networks.timed_encoder import TimedEncoder, deviation_in_groups
 from genbench.networks.unet import UNet
 from genbench.randomness import Noise
+from tests.kinds import classes
 
 SHAPE = (1, 8, 8)
 X_0 = 0.4
@@ -21,7 +24,7 @@ X_0 = 0.4
 class Constant(nn.Module):
     """Guess one image, whatever it sees, and a little of the latent."""
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int | None, latent_dim: int) -> None:
+    def __init__(self, shape: Sequence[int], condition: Condition | None, latent_dim: int) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.tensor(X_0).atanh())
 
@@ -30,9 +33,9 @@ class Constant(nn.Module):
 
 
 class Brightness(nn.Module):
-    """Judge by how bright x_{t-1} is."""
+    """Discriminate by how bright x_{t-1} is."""
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int | None) -> None:
+    def __init__(self, shape: Sequence[int], condition: Condition | None) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(()))
 
@@ -49,7 +52,7 @@ def make(generator: Any = Constant, discriminator: Any = Brightness, **settings:
         "discriminator_optimizer": partial(torch.optim.Adam, lr=1e-3),
         "ema_decay": 0.0,
     }
-    method = DDGAN(generator, discriminator, SHAPE, 3, **(defaults | settings))
+    method = DDGAN(generator, discriminator, SHAPE, classes(3), **(defaults | settings))
     method.average.update_parameters(method.generator)
     return method
 
@@ -57,7 +60,7 @@ def make(generator: Any = Constant, discriminator: Any = Brightness, **settings:
 def test_steps_are_drawn_as_the_chain_goes() -> None:
     method, count = make(), 40_000
     x_0 = torch.full((count, 1, 1, 1), 0.7)
-    t, x_s, x_t, y = method.draw_step((x_0, torch.zeros(count)))
+    t, x_s, x_t, y = method.draw_step(Batch(x_0, torch.zeros(count)))
     assert y is None
     chain = method.process
     for step in range(1, 5):
@@ -77,7 +80,7 @@ def test_a_generator_that_is_right_steps_back_as_the_chain_does() -> None:
     """With x_0' = x_0 the fake x_{t-1} has the real one's law given x_t, also jointly with x_t."""
     method, count = make(), 40_000
     x_0 = torch.full((count, 1, 1, 1), X_0)
-    t, x_s, x_t, _ = method.draw_step((x_0, None))
+    t, x_s, x_t, _ = method.draw_step(Batch(x_0, None))
     fake_s = method.step_back(x_t, t, None).detach()
     for step in range(1, 5):
         own = (t * 4).round() == step
@@ -94,17 +97,17 @@ def test_losses_and_when_the_slope_counts(monkeypatch: pytest.MonkeyPatch) -> No
     for step in (0, 1, 14, 15):
         monkeypatch.setattr(DDGAN, "step", property(lambda _, step=step: step))
         torch.manual_seed(2)
-        losses[step] = method.discriminator_loss((x_0, None))[0].item()
+        losses[step] = method.discriminator_loss(Batch(x_0, None))[0].item()
     assert losses[0] - losses[1] == pytest.approx(0.25 * 64, rel=1e-4)
     assert losses[1] == losses[14]
     assert losses[15] == losses[0]
     torch.manual_seed(2)
     with torch.no_grad():
-        t, _, x_t, _ = method.draw_step((x_0, None))
-        verdict = method.discriminate(method.step_back(x_t, t, None), x_t, t, None)
+        t, _, x_t, _ = method.draw_step(Batch(x_0, None))
+        logits = method.discriminate(method.step_back(x_t, t, None), x_t, t, None)
     torch.manual_seed(2)
-    expected = nn.functional.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
-    assert method.generator_loss((x_0, None))[0].item() == pytest.approx(expected.item(), rel=1e-5)
+    expected = nn.functional.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+    assert method.generator_loss(Batch(x_0, None))[0].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_four_calls_lead_to_the_image_that_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +125,7 @@ def test_rates_fall_along_a_cosine_and_stay() -> None:
     assert make().rate(10_000) == 1
 
 
-def test_real_networks_are_told_time_class_and_latent() -> None:
+def test_real_networks_depend_on_time_class_and_latent() -> None:
     method = make(
         partial(UNet, width=8, multipliers=(1, 2), blocks=1, attention=(), adaptive=True),
         partial(TimedEncoder, width=8, batch_deviation=True),
@@ -138,13 +141,13 @@ def test_real_networks_are_told_time_class_and_latent() -> None:
     assert base.shape == (8, *SHAPE)
     for words in ((x, t / 2, y, z), (x, t, y + 1, z), (x, t, y, -z)):
         assert not torch.allclose(method.generator(*words), base)
-    verdict = method.discriminate(x, x, t, y)
-    assert verdict.shape == (8, 1)
+    logits = method.discriminate(x, x, t, y)
+    assert logits.shape == (8, 1)
     for words in ((x, -x, t, y), (x, x, t / 2, y), (x, x, t, y + 1)):
-        assert not torch.allclose(method.discriminate(*words), verdict)
+        assert not torch.allclose(method.discriminate(*words), logits)
     drawn = method.sample(5, torch.tensor([0, 1, 2, 0, 1]), noise=Noise(0))
     torch.testing.assert_close(drawn, method.sample(5, torch.tensor([0, 1, 2, 0, 1]), noise=Noise(0)))
-    with pytest.raises(ValueError, match="told 5 classes"):
+    with pytest.raises(ValueError, match="5 samples take as many conditions"):
         method.sample(5, noise=Noise(0))
 
 

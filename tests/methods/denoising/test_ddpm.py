@@ -10,11 +10,16 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.classes import Classes
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ddim
+from genbench.medium import Images
 from genbench.methods.denoising.base import by_quarter
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.randomness import CHUNK, Noise
+from tests.kinds import classes
 
 SHAPE = (1, 2, 2)
 
@@ -22,14 +27,14 @@ SHAPE = (1, 2, 2)
 class Line(nn.Module):
     """Predict a x_t + b, and c for each class."""
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int | None) -> None:
+    def __init__(self, shape: Sequence[int], condition: Condition | None) -> None:
         super().__init__()
         self.a, self.b = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
-        self.c = nn.Embedding((num_classes or 0) + 1, 1)
+        self.c = nn.Embedding((len(condition.names) if isinstance(condition, Classes) else 0) + 1, 1)
 
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        told = 0 if y is None else self.c(y).view(-1, 1, 1, 1)
-        return self.a * x_t + self.b + told
+        of_class = 0 if y is None else self.c(y).view(-1, 1, 1, 1)
+        return self.a * x_t + self.b + of_class
 
 
 def make(**settings: Any) -> DDPM:
@@ -40,7 +45,7 @@ def make(**settings: Any) -> DDPM:
         "optimizer": partial(torch.optim.Adam, lr=1e-3),
         "ema_decay": 0.0,
     }
-    return DDPM(Line, SHAPE, 3, **(defaults | settings))
+    return DDPM(Line, Images(SHAPE), classes(3), **(defaults | settings))
 
 
 def test_the_loss_is_the_error_of_the_noise() -> None:
@@ -103,9 +108,9 @@ def test_guidance_is_a_step_beyond_the_prediction_with_the_class() -> None:
 
 
 def test_classes_are_dropped_at_their_share_alone() -> None:
-    method = make(conditional=True, dropped_classes=0.1)
+    method = make(conditional=True, condition_dropout=0.1)
     y = torch.arange(30_000) % 3
-    seen = method.drop_classes(y)
+    seen = method.drop_condition(y)
     assert (seen == 3).double().mean().item() == pytest.approx(0.1, abs=0.01)
     assert torch.equal(seen[seen != 3], y[seen != 3])
 
@@ -133,7 +138,7 @@ def test_losses_by_quarter_are_means_of_their_own() -> None:
     [
         ({"guidance": 1.0}, "conditional=true"),
         ({"guidance": -1.0, "conditional": True}, "guidance must be at least 0"),
-        ({"dropped_classes": 1.0}, "dropped_classes"),
+        ({"condition_dropout": 1.0}, "condition_dropout"),
         ({"warmup_steps": -1}, "warmup_steps"),
     ],
 )
@@ -145,8 +150,12 @@ def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None
 def test_conditions_that_do_not_do() -> None:
     with pytest.raises(ValueError, match="unconditional"):
         make().sample(2, torch.tensor([0, 1]), noise=Noise(0))
-    for condition in (None, torch.tensor([0]), torch.tensor([0, 3])):
-        with pytest.raises(ValueError, match="classes"):
+    for condition, message in (
+        (None, "2 samples take as many conditions"),
+        (torch.tensor([0]), "2 samples take as many classes"),
+        (torch.tensor([0, 3]), "classes from 0 to 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
             make(conditional=True).sample(2, condition, noise=Noise(0))
 
 
@@ -173,7 +182,7 @@ def moves(steps: int, **settings: Any) -> Moves:
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     torch.manual_seed(2)
-    batch = torch.full((64, *SHAPE), 0.8), torch.zeros(64, dtype=torch.long)
+    batch = Batch(torch.full((64, *SHAPE), 0.8), torch.zeros(64, dtype=torch.long))
     trainer.fit(method, DataLoader([batch] * steps, batch_size=None))
     return watch
 

@@ -9,12 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genbench.conditions.base import Condition
 from genbench.diffusion.likelihood import LEVEL
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ancestral
+from genbench.medium import Images
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
 from genbench.randomness import Noise
+from tests.kinds import classes
 
 SHAPE = (1, 2, 2)
 MEAN, SPREAD = 0.1, 0.3
@@ -24,7 +27,7 @@ class Known(nn.Module):
     """Predict the exact eps of pixels N(MEAN, SPREAD^2), scaled by a parameter, and a variance from another."""
 
     def __init__(
-        self, image_shape: Sequence[int], num_classes: int | None, outputs: int = 1, process: Any = None
+        self, shape: Sequence[int], condition: Condition | None, outputs: int = 1, process: Any = None
     ) -> None:
         super().__init__()
         self.process, self.outputs = process, outputs
@@ -45,7 +48,7 @@ def make(kind: type[DDPM] = ImprovedDDPM, **settings: Any) -> Any:
         "optimizer": partial(torch.optim.Adam, lr=1e-2),
         "ema_decay": 0.0,
     }
-    return kind(partial(Known, process=process), SHAPE, 3, **(defaults | settings))
+    return kind(partial(Known, process=process), Images(SHAPE), classes(3), **(defaults | settings))
 
 
 def gaussian_images(count: int) -> Tensor:
@@ -121,8 +124,8 @@ def test_samples_have_the_data_s_mean_and_spread() -> None:
 
 
 def test_guidance_leaves_the_variance_alone() -> None:
-    told, untold = torch.ones(2, 2, 2, 2), torch.zeros(2, 2, 2, 2)
-    guided = make().guide(told, untold, 2.0)
+    conditional, unconditional = torch.ones(2, 2, 2, 2), torch.zeros(2, 2, 2, 2)
+    guided = make().guide(conditional, unconditional, 2.0)
     assert (guided[:, :1] == 3).all()
     assert (guided[:, 1:] == 1).all()
 

@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genbench.conditions.base import Condition
 from genbench.diffusion.likelihood import LEVEL
 from genbench.diffusion.processes import Process, SubVariancePreserving, VarianceExploding, VariancePreserving
 from genbench.diffusion.samplers import probability_flow
+from genbench.medium import Images
 from genbench.methods.denoising.score_sde import ScoreSDE
 from genbench.randomness import Noise
 
@@ -27,7 +29,7 @@ PROCESSES: dict[str, Process] = {
 class Known(nn.Module):
     """Predict the exact eps of pixels N(MEAN, SPREAD^2) from what is seen at unit scale, times a parameter."""
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int | None, process: Process) -> None:
+    def __init__(self, shape: Sequence[int], condition: Condition | None, process: Process) -> None:
         super().__init__()
         self.process = process
         self.scale = nn.Parameter(torch.ones(()))
@@ -46,7 +48,7 @@ def make(process: str = "vp", **settings: Any) -> ScoreSDE:
         "optimizer": partial(torch.optim.Adam, lr=1e-2),
         "ema_decay": 0.0,
     }
-    method = ScoreSDE(partial(Known, process=PROCESSES[process]), SHAPE, None, **(defaults | settings))
+    method = ScoreSDE(partial(Known, process=PROCESSES[process]), Images(SHAPE), None, **(defaults | settings))
     method.average.update_parameters(method.denoiser)
     return method
 
