@@ -8,6 +8,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# One more than cores: some tests wait for SLURM, for other processes or for the clock.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready-$(shell sha256sum requirements.lock | cut -c1-16)
 
@@ -17,7 +19,7 @@ demo: setup
 	$(BIN)/python -m genbench
 
 test: setup
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -118,6 +118,20 @@ def run_warm(
     return subprocess.CompletedProcess(process.args, status, output, errors)
 
 
+def start_together(
+    command: Sequence[object], count: int, port: int, cwd: str | Path | None = None
+) -> list[WarmProcess]:
+    """Start `count` processes of one run, each with the environment that torchrun gives it."""
+    shared = {
+        "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "together",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    return [
+        WarmProcess(command, cwd, {**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(count)
+    ]
+
+
 def start_warm(*words: str) -> WarmProcess:
     """Start a command of GenBench."""
     return WarmProcess(["-m", "genbench", *words])
@@ -138,9 +152,11 @@ def _become(command: list[str], cwd: str, environment: dict[str, str], streams: 
     # multiprocessing takes the server's away.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     import torch
+    from lightning.fabric.utilities.rank_zero import _get_rank, rank_zero_only
 
-    # The server has read it from its own environment.
+    # The server has read both from its own environment.
     torch.set_num_threads(int(environment.get("OMP_NUM_THREADS", "1")))
+    rank_zero_only.rank = _get_rank() or 0
     try:
         if command[0] == "-m":
             sys.argv = command[1:]

@@ -15,6 +15,7 @@ if __name__ == "__main__":
 import argparse
 import re
 
+from genbench import plugins
 from genbench.errors import SweepError, UserError, near
 from genbench.unforeseen import explain
 
@@ -86,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("words", nargs="*", metavar="key=value", help="what to choose and set")
     parser.add_argument("-m", "--multirun", action="store_true", help="run each combination of key=a,b,c")
+    parser.add_argument(
+        "--plugin", action="append", default=[], metavar="NAME", help="a package of yours whose classes may be named"
+    )
     parser.add_argument("--cfg", action="store_true", help="print the composed configuration and stop")
     parser.add_argument("-h", "--help", action="store_true", help="print this, or with a verb its settings, and stop")
     return parser
@@ -107,6 +111,7 @@ def _run(arguments: argparse.Namespace) -> None:
         return _print(_parser().format_help().rstrip("\n"))
     if arguments.verb not in VERBS:
         raise UserError(f"there is no verb {arguments.verb!r}{near(arguments.verb, VERBS)}")
+    plugins.admit(arguments.plugin)
     if arguments.stray:
         raise UserError(f"{arguments.stray[0]!r} is neither a verb nor key=value")
     from genbench import config
@@ -129,7 +134,9 @@ def _run(arguments: argparse.Namespace) -> None:
         return _print(OmegaConf.to_yaml(composed).rstrip("\n"))
     composed = config.check(arguments.verb, overrides, arguments.multirun)
     if arguments.multirun:
-        if "output" in composed and not any(re.match(r'output=".*?[^\\]","', line) for line in overrides):
+        goes_on = arguments.verb == "train" and composed.get("run") is not None
+        several = any(re.match(r'output=".*?[^\\]","', line) for line in overrides)
+        if "output" in composed and not goes_on and not several:
             # Hydra makes a folder for the sweep below it.
             overrides = [*overrides, *config.as_overrides([f"output={composed.output}"], multirun=False)]
         return _run_sweep(arguments.verb, overrides)
@@ -169,7 +176,7 @@ def _run_sweep(verb: str, overrides: list[str]) -> None:
     overrides = [*overrides, *launcher_overrides(overrides)]
     config.register_schemas()
     # Hydra reads sys.argv.
-    sys.argv = [sys.argv[0], *config.for_a_sweep(overrides), "--multirun"]
+    sys.argv = [sys.argv[0], *config.for_a_sweep(overrides), *config.searched(), "--multirun"]
     # Errors are to come through to `main`, which knows how to say them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     task = commands.load(verb)

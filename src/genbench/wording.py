@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from genbench import plugins
+
 
 def shown(path: Path) -> str:
     """Return a path as one names it in the working directory: relative where it lies in it."""
@@ -11,7 +13,8 @@ def shown(path: Path) -> str:
 
 def for_pasting(verb: str, **settings: object) -> str:
     """Return a command of GenBench to paste into a shell, its settings quoted where a shell asks for it."""
-    return shlex.join(["python", "-m", "genbench", verb, *(f"{key}={value}" for key, value in settings.items())])
+    words = (f"{key}={value}" for key, value in settings.items())
+    return shlex.join(["python", "-m", "genbench", verb, *plugins.as_words(), *words])
 
 
 def duration(seconds: float) -> str:

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from genbench.__main__ import main
 from genbench.errors import UserError
 from genbench.runs.folder import check_trusted
 from tests.conftest import Train
+from tests.warm import start_together
 
 
 def pictures(folder: Path) -> list[np.ndarray]:
@@ -186,12 +184,7 @@ def test_two_processes_evaluate_together(train: Train, free_port: int) -> None:
     run = train("steps=2")
     alone = score_of(run)
     (run / "scores.json").unlink()
-    command = [sys.executable, "-m", "genbench", "evaluate", f"run={run}", "device=cpu"]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
-    ]
+    processes = start_together(["-m", "genbench", "evaluate", f"run={run}", "device=cpu"], 2, free_port)
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     together = json.loads((run / "scores.json").read_text())["values"]["fid_digits"]
     assert together == pytest.approx(alone, rel=1e-6)

@@ -122,7 +122,8 @@ def test_several_processes_get_the_scores_of_one(digits: Digits, free_port: int,
     alone = evaluator.score_method(smooth_images, torch.device("cpu")).values
     with torch.multiprocessing.Manager() as manager:
         results = manager.dict()
-        torch.multiprocessing.spawn(score_in_process, (count, free_port, results), nprocs=count)
+        arguments = (count, free_port, results)
+        torch.multiprocessing.start_processes(score_in_process, arguments, nprocs=count, start_method="forkserver")
         for rank in range(count):
             assert results[rank] == pytest.approx(alone, rel=1e-6)
 

@@ -106,14 +106,14 @@ def test_the_published_weights_are_known_by_their_hash(
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(("side", "channels"), [(32, 3), (64, 1), (256, 3)])
 def test_scores_are_torch_fidelitys(weights: Path, side: int, channels: int) -> None:
-    generated, real = images(30, side, channels, first=1000), images(36, side, channels)
+    generated, real = images(20, side, channels, first=1000), images(24, side, channels)
     evaluator = Evaluator(
-        count=30,
+        count=20,
         extractor="inception",
         weights=str(weights),
         scores=["fid", "is", "kid", "neighbours"],
         kid_subsets=5,
-        kid_subset_size=20,
+        kid_subset_size=15,
     )
     evaluator.set_reference(Photographs(real))
     ours = evaluator.score_images(generated).values
@@ -129,7 +129,7 @@ def test_scores_are_torch_fidelitys(weights: Path, side: int, channels: int) -> 
         kid=True,
         prc=True,
         kid_subsets=5,
-        kid_subset_size=20,
+        kid_subset_size=15,
         verbose=False,
         cache=False,
     )

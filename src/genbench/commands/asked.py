@@ -86,8 +86,8 @@ def _refuse_others(run: OpenRun, config: DictConfig, *, sources: bool = False) -
     for key in (*ASKED, "prompts"):
         if config[key] is None or key == own or (key == "prompts" and own == "prompt"):
             continue
-        knows = "translates images: it takes sources=" if translates else f"takes {own}=" if own else "is unconditional"
-        raise UserError(f"{key}={config[key]} has no effect: {path} is of a method that {knows}")
+        takes = "one that takes sources=" if translates else f"one that takes {own}=" if own else "unconditional"
+        raise UserError(f"{key}={config[key]} has no effect: the method of {path} is {takes}")
     if own == "prompt" and config.prompt is not None and config.prompts is not None:
         raise UserError("prompt= and prompts= ask for different things: give one of them")
 
@@ -97,7 +97,7 @@ def _sources(run: OpenRun, config: DictConfig) -> Conditions:
     condition = SourceImages(run.method.medium.shape) if config.back else run.method.condition
     assert isinstance(condition, SourceImages)
     if config.sources is not None:
-        opened = open_samples(Path(config.sources), condition.shape[0])
+        opened = open_samples(Path(config.sources), condition.shape[0], key="sources")
         if tuple(opened.shape[1:]) != condition.shape:
             raise UserError(
                 f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} takes {condition.shape}"

@@ -23,6 +23,11 @@ def check_devices(trainer: DictConfig) -> None:
     known = ["auto", *StrategyRegistry.available_strategies()]
     if strategy not in known:
         raise UserError(f"trainer.strategy={strategy}: there is no such strategy{near(str(strategy), known)}")
+    if strategy == "ddp":
+        raise UserError(
+            "trainer.strategy=ddp can't know that of two players one is unused in each step: choose trainer=ddp, whose "
+            "strategy does"
+        )
     count = _count(trainer.get("devices", "auto"), accelerator)
     nodes = trainer.get("num_nodes", 1)
     if strategy == "auto" and (count > 1 or nodes > 1):

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning import Trainer
 from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from genbench.commands.place import is_first_process
 from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
@@ -46,6 +47,13 @@ def explained(trainer: Trainer, folder: RunFolder) -> Iterator[None]:
             raise _unforeseen(error, trainer, folder) from error
         message = f"{error.filename or folder.path} can't be written: {error.strerror}"
         raise TrainingError(f"{message}. {_way_on(folder)}") from error
+    except MisconfigurationException as error:
+        if trainer.max_epochs in (None, -1) or "max_epochs" not in str(error):
+            raise _unforeseen(error, trainer, folder) from error
+        raise UserError(
+            f"{folder.path} has had its trainer.max_epochs={trainer.max_epochs} epochs already: give more, or -1 to "
+            "let steps alone end it"
+        ) from error
     except Exception as error:
         raise _unforeseen(error, trainer, folder) from error
 

@@ -27,10 +27,13 @@ from genbench.metrics.features import Advance, FeatureSet, Watch
 from genbench.metrics.likelihood import likelihood_scores
 from genbench.metrics.reference import refuse_one_picture
 from genbench.runs.folder import RunFolder
-from genbench.runs.score_file import read_scores
+from genbench.runs.score_file import read_comparisons, read_scores
 
 _OF_RUNS = ("seed", "guidance", "sampler", "checkpoint", "against", "likelihood", "metrics.seed", "metrics.count")
 """Settings that say nothing of images that are there."""
+
+_OF_TRAINING = ("data.batch_size", "data.seed", "data.shuffle", "data.flip", "data.jitter", "data.test_every")
+"""Settings of a reference that say nothing of its images, which are all of the folder."""
 
 _QUIET = 5.0
 """Seconds of work that say nothing of how far they are where there is no terminal."""
@@ -76,8 +79,14 @@ def _refuse_idle(config: DictConfig, overrides: list[str]) -> None:
         UserError: there is something of the kind.
     """
     set_here = {override.lstrip("+").partition("=")[0] for override in overrides}
+    if config.run is not None and "data.seed" in set_here:
+        raise UserError("data.seed= has no effect here: it is of the order of a training")
+    if config.count is not None and "metrics.count" in set_here:
+        raise UserError("count= and metrics.count= say the same: give one of them")
     if config.images is not None:
-        idle: tuple[str, ...] = _OF_RUNS
+        if "metrics=null" in overrides or "metrics=none" in overrides:
+            raise UserError("metrics=none leaves nothing to do: choose metrics=full, inception or digits")
+        idle: tuple[str, ...] = (*_OF_RUNS, *_OF_TRAINING)
         what = f"images={config.images}, which are drawn already (count=N takes the first N)"
     elif config.against is not None or config.checkpoint == "all":
         idle = ("likelihood",)
@@ -107,11 +116,12 @@ def _target(config: DictConfig) -> Path:
         path = Path(config.out)
         if path.is_dir():
             raise UserError(f"out={path} is a folder: name a file for the scores, such as out={path / 'scores.json'}")
-        if path.suffix != ".csv" and config.against is None:
+        if config.checkpoint != "all" or config.against is not None:
+            read, what = (read_comparisons, "comparisons") if config.against is not None else (read_scores, "scores")
             try:
-                read_scores(path)
+                read(path)
             except UserError as error:
-                raise UserError(f"out={path} is there and is no file of scores: name another ({error})") from error
+                raise UserError(f"out={path} is there and is no file of {what}: name another ({error})") from error
     try:
         check_can_write(path.parent, key)
     except UserError as error:

@@ -91,7 +91,7 @@ def read_mask(name: str, height: int, width: int) -> Tensor:
 def _known(run: OpenRun, config: DictConfig) -> Tensor:
     shape = tuple(run.data.image_shape)
     if config.sources is not None:
-        opened = open_samples(Path(config.sources), shape[0])
+        opened = open_samples(Path(config.sources), shape[0], key="sources")
         if tuple(opened.shape[1:]) != shape:
             raise UserError(f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} draws {shape}")
         return opened[: config.count]

@@ -85,7 +85,7 @@ def refuse_changed_data(
     before, now = folder.read_data(), data.describe()
     found = differences(before, now)
     by_class = isinstance(getattr(method, "condition", None), Classes)
-    fits = not by_class or len(before.get("classes") or []) == len(now.get("classes") or [])
+    fits = not by_class or _count_of(before.get("classes")) == _count_of(now.get("classes"))
     if not found or (accepted and fits):
         return
     place = f"data.root={config.data.root}" if "root" in config.data else data.name
@@ -98,6 +98,10 @@ def refuse_changed_data(
         f"{folder.path} began with other images than {place} has now: {'; '.join(found)}. Give it those that it began "
         f"with, {remedy}"
     )
+
+
+def _count_of(classes: object) -> int:
+    return len(classes) if isinstance(classes, list) else 0
 
 
 def settings_hash(config: DictConfig, data: str) -> str:

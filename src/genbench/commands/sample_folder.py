@@ -22,8 +22,10 @@ from torch import Tensor, nn
 
 from genbench.commands.assembly import OpenRun
 from genbench.conditions.base import Conditions
+from genbench.conditions.classes import Classes
 from genbench.config.words import ASKED
 from genbench.data.prepare_progress import human_bytes
+from genbench.data.sample_set import SAMPLE_FILE, SAMPLE_IMAGES
 from genbench.errors import UserError
 from genbench.files import check_can_write, read_json, write_json
 from genbench.medium import Medium
@@ -51,12 +53,12 @@ class SampleFolder:
     def __init__(self, path: Path, key: str, facts: Mapping[str, Any], medium: Medium) -> None:
         self.path = path
         self._medium = medium
-        self.images = path / "images"
+        self.images = path / SAMPLE_IMAGES
         self.grid = path / "grid.png"
         self._key = key
         self._place = f"{key}={path}" if key == "out" else str(path)
         self._facts = dict(facts)
-        self._file = path / "sample.json"
+        self._file = path / SAMPLE_FILE
 
     def sample(self, index: int) -> Path:
         """Return the file of a sample."""
@@ -95,8 +97,8 @@ class SampleFolder:
         names = self._names()
         expected = {self.sample(index).name for index in range(count)}
         begun = read_json(self._file) if self._file.is_file() else None
-        if begun is None and (names or self.grid.exists()):
-            raise UserError(f"{self._place} holds pictures that are no set of `sample`: {self._remedy}")
+        if begun is None and self.path.is_dir() and any(self.path.iterdir()):
+            raise UserError(f"{self._place} is neither empty nor a set of `sample`: {self._remedy}")
         if begun is not None:
             self._compare(begun, conditions)
         if others := sorted(names - expected):
@@ -172,7 +174,7 @@ def _facts(run: OpenRun, config: DictConfig) -> dict[str, Any]:
         "step": run.step,
         "weights": _fingerprint(run.method),
         "seed": config.seed,
-        **{key: _plain(config[key]) for key in ASKED},
+        **{key: _asked(run, key, config[key]) for key in ASKED},
         "prompts": None if config.prompts is None else _file_digest(config.prompts),
         "guidance": run.settings.method.get("guidance"),
         "sampler": None if sampler is None else OmegaConf.to_container(sampler, resolve=True),
@@ -188,8 +190,8 @@ def _name(run: OpenRun, config: DictConfig, facts: Mapping[str, Any]) -> str:
     parts = [config.checkpoint, *([] if config.checkpoint.startswith("step_") else [f"step{run.step}"])]
     parts.append(f"seed{config.seed}")
     for key in ASKED:
-        if config[key] is not None:
-            text = str(config[key])
+        if facts[key] is not None:
+            text = str(facts[key])
             parts.append(f"{key}{text}" if key == "label" else f"{key}-{text}-{_short_hash(text)}")
     if facts["prompts"] is not None:
         parts.append(f"prompts-{Path(config.prompts).stem}-{facts['prompts'][:6]}")
@@ -216,9 +218,16 @@ def _short(part: str) -> str:
     return plain if len(plain) <= _LONGEST else f"{plain[:40]}-{hashlib.sha256(part.encode()).hexdigest()[:8]}"
 
 
-def _plain(text: str | None) -> str | int | None:
-    """Return a text, or the number that it is: earlier versions kept numbers as such."""
-    return int(text) if text is not None and re.fullmatch(r"-?\d+", str(text)) else text
+def _asked(run: OpenRun, key: str, text: str | None) -> str | int | None:
+    """Return what a text asks for: of a class its number, however it was written."""
+    condition = run.method.condition
+    if text is None or key != "label" or not isinstance(condition, Classes):
+        return text
+    try:
+        return int(condition.parse(text))
+    except ValueError:
+        # It is said, with the remedy, where what is asked for is read.
+        return text
 
 
 def _short_hash(text: str) -> str:

@@ -15,6 +15,7 @@ from lightning import Callback, Trainer, seed_everything
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from omegaconf import DictConfig
 
+from genbench import plugins
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
@@ -148,7 +149,9 @@ def _train(
 
 def _train_afresh(overrides: list[str]) -> None:
     """Train one run of a sweep in an interpreter of its own."""
-    status = subprocess.run([sys.executable, "-m", "genbench", "train", *as_words(overrides)], check=False).returncode
+    status = subprocess.run(
+        [sys.executable, "-m", "genbench", "train", *plugins.as_words(), *as_words(overrides)], check=False
+    ).returncode
     if status:
         raise TrainingError(f"the run {' '.join(overrides)} ended with status {status}")
 

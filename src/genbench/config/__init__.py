@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from genbench.config.checking import check, for_a_sweep
-from genbench.config.composing import compose_config
+from genbench.config.composing import compose_config, searched
 from genbench.config.folder import CONF, options
 from genbench.config.kinds import check_kinds
 from genbench.config.schemas import register_schemas
@@ -26,6 +26,7 @@ __all__ = [
     "for_a_sweep",
     "options",
     "register_schemas",
+    "searched",
     "short_name",
     "tags_of",
 ]

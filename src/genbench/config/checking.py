@@ -39,11 +39,20 @@ def check(verb: str, overrides: list[str], multirun: bool = False, complete: boo
         if not override.key_or_group:
             raise UserError(f"can't be read as key=value: {override.input_line!r} has no key")
     check_keys([override.key_or_group for override in parsed], multirun)
+    _check_deleted(verb, parsed)
+    if multirun and verb == "report":
+        raise UserError("report makes one page of several runs: leave out -m and name them by runs=[A,B]")
     if multirun:
         return _check_sweep(verb, parsed, complete)
     for override in parsed:
         _check_single(override)
     return _check_one(verb, overrides, complete)
+
+
+def _check_deleted(verb: str, parsed: list[Override]) -> None:
+    for override in parsed:
+        if override.is_delete() and override.key_or_group in (*keys_of(verb), "network", "method", "data", "trainer"):
+            raise UserError(f"{override.input_line}: {verb} can't do without {override.key_or_group}")
 
 
 def for_a_sweep(overrides: list[str]) -> list[str]:

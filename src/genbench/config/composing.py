@@ -18,6 +18,7 @@ from genbench.config.schemas import register_schemas
 from genbench.config.site_settings import apply_site
 from genbench.config.suits import SUITS, Choices, chosen_groups, implied_by_choices, implied_by_words
 from genbench.errors import UserError, first_line, near
+from genbench.plugins import conf_folders
 
 
 def compose_config(verb: str, overrides: list[str]) -> DictConfig:
@@ -72,7 +73,7 @@ def _compose(verb: str, overrides: list[str]) -> tuple[DictConfig, Choices]:
     register_schemas()
     try:
         with _apart_from_a_sweep(), initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose(verb, overrides, return_hydra_config=True)
+            config = compose(verb, [*overrides, *searched()], return_hydra_config=True)
     # Hydra checks the kind of some values by raising what it may.
     except (HydraException, OmegaConfBaseException, ValueError, TypeError) as error:
         raise UserError(_explain(error, verb, overrides)) from error
@@ -80,6 +81,12 @@ def _compose(verb: str, overrides: list[str]) -> tuple[DictConfig, Choices]:
     with read_write(config), open_dict(config):
         del config["hydra"]
     return config, choices
+
+
+def searched() -> list[str]:
+    """Return the override that has Hydra look into the folders of plug-ins too; none where there are none."""
+    paths = ",".join(f'"file://{path}"' for path in conf_folders())
+    return [f"hydra.searchpath=[{paths}]"] if paths else []
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
         if name is not None and "output" in config and not inside(name):
             raise UserError(f"{key}={name} leads out of output={config.output}: it must name a folder in it")
     for group in ("network", "callbacks", "logger"):
-        _check_parts(config, group)
+        check_parts(config, group)
     keys = set(keys)
     if "callbacks.checkpoints.monitor" in keys:
         _check_monitor(config)
@@ -138,8 +138,12 @@ def check_given(config: Any, path: str = "") -> None:
             check_given(node, f"{path}.{key}" if path else key)
 
 
-def _check_parts(config: DictConfig, group: str) -> None:
-    """Check that each part of a group is something that can be built, and of a network that the method builds it."""
+def check_parts(config: DictConfig, group: str) -> None:
+    """Check that each part of a group is something that can be built, and of a network that the method builds it.
+
+    Raises:
+        UserError: one is not.
+    """
     for name in config.get(group) or {}:
         part = config[group][name]
         if part is not None and not (isinstance(part, DictConfig) and "_target_" in part):

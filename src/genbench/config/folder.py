@@ -1,4 +1,4 @@
-"""The folder of configurations, `conf/`: its groups, what each offers, and what their files say of themselves."""
+"""The folders of configurations, `conf/`: their groups, what each offers, and what the files say of themselves."""
 
 import re
 from functools import cache
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from genbench.plugins import conf_folders
 from genbench.signatures import first_line
 
 _PACKAGED = Path(__file__).parents[1] / "conf"
@@ -14,19 +15,32 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[3] / "conf"
 """The folder: within an installed package, or at the top of the checkout."""
 
 
+def folders() -> list[Path]:
+    """Return the folders of configurations: GenBench's own, then those of plug-ins."""
+    return [CONF, *conf_folders()]
+
+
 def options(group: str) -> list[str]:
-    """Return the names that a group of `conf/` offers, sorted."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    """Return the names that a group offers, sorted."""
+    return sorted({path.stem for folder in folders() for path in (folder / group).glob("*.yaml")})
 
 
 def groups() -> list[str]:
-    """Return the groups of `conf/`, sorted."""
-    return sorted(path.name for path in CONF.iterdir() if path.is_dir() and options(path.name))
+    """Return the groups, sorted."""
+    names = {path.name for folder in folders() for path in folder.iterdir() if path.is_dir()}
+    return sorted(name for name in names if options(name))
+
+
+def find(group: str, name: str) -> Path | None:
+    """Return the file of a group's option; None where there is none."""
+    paths = (folder / group / f"{name}.yaml" for folder in folders())
+    return next((path for path in paths if path.is_file()), None)
 
 
 def describe(group: str, name: str) -> str:
     """Return the comment that opens a configuration or else the first line of the module that its target lies in."""
-    text = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8")
+    path = find(group, name)
+    text = "" if path is None else path.read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line.startswith("#"):
             break
@@ -36,11 +50,15 @@ def describe(group: str, name: str) -> str:
     return first_line(target[1]) if target else ""
 
 
-@cache
 def own_content(group: str, name: str) -> dict[str, Any]:
     """Return what the file of a group's option says itself; {} where there is no such file."""
-    path = CONF / group / f"{name}.yaml"
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    path = find(group, name)
+    return {} if path is None else _content(path)
+
+
+@cache
+def _content(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
 def bases(group: str, name: str) -> list[str]:

@@ -4,17 +4,18 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.config.composing import compose_config, near_key
-from genbench.config.effects import check_keys
+from genbench.config.effects import check_keys, check_parts
 from genbench.config.folder import options
 from genbench.config.kinds import check_kinds
 from genbench.config.paths import resolve_paths
+from genbench.config.schemas import as_first_key
 from genbench.config.trainer import PLACEMENT
 from genbench.errors import UserError
 from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
 FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
-"""What may change when a run goes on; anything else would make it another run under the same name."""
+"""What may change when a run goes on, keys and what keys begin with; anything else would make it another run."""
 
 ACCEPT_CHANGED = "data.accept_changed"
 """What lets a run go on with other images than it began with, whatever its data set."""
@@ -44,7 +45,10 @@ def reopen(overrides: list[str]) -> DictConfig:
     for key, override in parsed.items():
         _check_free(config, key)
         OmegaConf.update(config, key, override.value(), force_add=True)
+    if "steps" in parsed:
+        config.steps = as_first_key("train", "steps", config.steps)
     check_keys(parsed, multirun=False)
+    check_parts(config, "logger")
     check_kinds(config)
     config.run = str(folder.path)
     config.accept_changed = accepts
@@ -68,11 +72,15 @@ def _check_free(config: DictConfig, key: str) -> None:
     node = OmegaConf.select(config, parent) if parent else config
     name = key.rpartition(".")[2]
     target = node.get("_target_") if isinstance(node, DictConfig) else None
-    is_free = key.startswith(FREE_TO_CHANGE) and (target is None or name in (parameters_of(target) or {name}))
+    is_free = _is_free(key) and parent != "" and (target is None or name in (parameters_of(target) or {name}))
     if not isinstance(node, DictConfig) or not (name in node or is_free):
         raise UserError(f"there is no key {key!r} in the run's configuration{near_key(key, config)}")
-    if not key.startswith(FREE_TO_CHANGE):
+    if not _is_free(key):
         raise UserError(
             f"{key} can't change when a run goes on, only steps, trainer, trainer.*, logger, logger.* and data.root, "
             ".prepared, .workers and .accept_changed can; for other settings begin a new run, without run="
         )
+
+
+def _is_free(key: str) -> bool:
+    return any(key.startswith(free) if free.endswith(".") else key == free for free in FREE_TO_CHANGE)

@@ -4,7 +4,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import ValidationError
+
+from genbench.errors import UserError, first_line
 
 
 @dataclass
@@ -21,7 +24,7 @@ class TrainSchema:
     compile: bool = False
     tf32: bool = MISSING
     data: Any = MISSING
-    network: Any = MISSING
+    network: Any = None
     method: Any = MISSING
     sampler: Any = None
     metrics: Any = MISSING
@@ -111,6 +114,20 @@ def register_schemas() -> None:
     store = ConfigStore.instance()
     for verb, schema in _SCHEMAS.items():
         store.store(name=f"{verb}_schema", node=schema)
+
+
+def as_first_key(verb: str, key: str, value: Any) -> Any:
+    """Return a value of one of a verb's first keys, of its own kind.
+
+    Raises:
+        UserError: it is of another kind.
+    """
+    schema = OmegaConf.structured(_SCHEMAS[verb])
+    try:
+        OmegaConf.update(schema, key, value)
+    except ValidationError as error:
+        raise UserError(f"{key}={value}: {first_line(error)}") from error
+    return schema[key]
 
 
 def keys_of(verb: str) -> list[str]:

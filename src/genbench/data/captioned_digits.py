@@ -36,10 +36,9 @@ class CaptionedDigits(DataSet):
         super().__init__(batch_size, seed)
         self._digits = Digits(size)
         self.medium = self._digits.medium
-        captions = [
-            caption(template, digit, ground) for template in _TEMPLATES for digit in _WORDS for ground in _GROUNDS
-        ]
-        self.condition = Captions(WordTokenizer.of(captions).words, max(len(split_words(text)) for text in captions))
+        texts = [caption(template, digit, ground) for template in _TEMPLATES for digit in _WORDS for ground in _GROUNDS]
+        self._captions = Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))
+        self.condition = self._captions
 
     def load(self, split: Split) -> SampleStore:
         """Return the images of a split, uint8 (2N, 1, size, size), with the tokens of their captions (2N, length)."""

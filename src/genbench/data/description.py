@@ -51,7 +51,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         elif one.get("sha256") != other.get("sha256"):
             found.append(f"{part} has as many images, {_count(one)}, of other content ({one.get('sha256')} before, "
                          f"{other.get('sha256')} now)")  # fmt: skip
-    if (old := before.get("classes") or []) != (new := now.get("classes") or []):
+    old, new = (facts if isinstance(facts, list) else [] for facts in (before.get("classes"), now.get("classes")))
+    if old != new:
         gone, added = ([name for name in one if name not in other] for one, other in ((old, new), (new, old)))
         words = [f"{word} {shortened(names)}" for word, names in (("without", gone), ("with", added)) if names]
         found.append(f"{len(old):,} classes became {len(new):,}" + (f", {' and '.join(words)}" if words else ""))

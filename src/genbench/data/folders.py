@@ -95,7 +95,11 @@ def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of a folder's files, and of its folders, sorted and without hidden ones."""
+    """Return the names of a folder's files, and of its folders, sorted and without hidden ones.
+
+    Raises:
+        UserError: it can't be read, or a link in it leads nowhere.
+    """
     try:
         with os.scandir(folder) as found:
             entries = sorted((entry.name, _is_folder(entry)) for entry in found if not entry.name.startswith("."))
@@ -105,6 +109,10 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
         raise UserError(f"{folder} is a file, not a folder of images") from None
     except OSError as error:
         raise UserError(f"{folder} can't be read: {error.strerror}") from error
+    for name, is_folder in entries:
+        # What was meant to be a class would be missing without a word.
+        if not is_folder and Path(name).suffix == "" and (folder / name).is_symlink() and not (folder / name).exists():
+            raise UserError(f"{folder / name} is a link that leads nowhere: mend it or take it away")
     return [name for name, is_folder in entries if not is_folder], [name for name, is_folder in entries if is_folder]
 
 

@@ -15,7 +15,14 @@ import numpy as np
 from genbench.conditions.classes import Classes
 from genbench.data.base import Split
 from genbench.data.description import shortened
-from genbench.data.folders import IMAGE_ENDINGS, list_images, natural_order, one_folder_each, split_folders
+from genbench.data.folders import (
+    IMAGE_ENDINGS,
+    list_folders,
+    list_images,
+    natural_order,
+    one_folder_each,
+    split_folders,
+)
 from genbench.data.prepare_progress import say
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
@@ -127,6 +134,9 @@ class ImageFolder(PreparedData):
             )
         if others:
             say(f"{self.root}: {others:,} files that are no images are left alone")
+        empty = sorted(set(list_folders(self.root)) - {PurePosixPath(name).parts[0] for name in images} - {"__MACOSX"})
+        if empty:
+            say(f"{self.root}: without any image are the folders {shortened(empty)}")
         return images
 
     def where(self, part: str) -> str | None:

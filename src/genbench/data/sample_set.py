@@ -13,6 +13,9 @@ from genbench.data.preparation import decode
 from genbench.data.sources import FolderSource, Source, ZipSource
 from genbench.errors import UserError, first_line
 
+SAMPLE_FILE, SAMPLE_IMAGES = "sample.json", "images"
+"""What `sample` writes into the folder of a set: what it is, and where its samples are."""
+
 
 class Pictures:
     """Picture files of one size as uint8 images (N, C, H, W), which are decoded when they are asked for.
@@ -62,48 +65,54 @@ class Pictures:
         return pixels.reshape(*pixels.shape[:2], self._channels)
 
 
-def open_samples(path: Path, channels: int, count: int | None = None) -> "Tensor | Pictures":
+def open_samples(path: Path, channels: int, count: int | None = None, key: str = "images") -> "Tensor | Pictures":
     """Return the samples of a folder, `.zip`, `.npz` or `.npy` as uint8 images (N, C, H, W).
 
     Args:
         path: where they are.
         channels: of the reference they are to be compared with.
         count: how many of them, the first in the order of the file or of their names; all if None.
+        key: the setting that named them, for messages.
 
     Raises:
         UserError: there are none or fewer than `count`, or they are not images of so many channels.
     """
+    if (path / SAMPLE_FILE).is_file() and (path / SAMPLE_IMAGES).is_dir():
+        # A set that `sample` drew, with a picture of it beside its images.
+        path = path / SAMPLE_IMAGES
     if path.is_dir():
         names, _ = list_images(path)
-        return _pictures(path, names, lambda: FolderSource(path, names), channels, count)
+        return _pictures(path, names, lambda: FolderSource(path, names), channels, count, key)
     if not path.is_file():
-        raise UserError(f"images={path} is neither a folder nor a file")
+        raise UserError(f"{key}={path} is neither a folder nor a file")
     if path.suffix in (".npz", ".npy"):
-        images = _array(path, channels)
-        _check_count(path, len(images), count)
+        images = _array(path, channels, key)
+        _check_count(path, len(images), count, key)
         return images[:count]
     if path.suffix == ".zip":
         source = ZipSource(path)
         names = sorted(
             name for name in source.list_keys() if Path(name).suffix.lower() in IMAGE_ENDINGS and "__MACOSX" not in name
         )
-        return _pictures(path, names, lambda: source.only(names), channels, count)
-    raise UserError(f"images={path}: samples are a folder or zip of pictures, an .npz or an .npy")
+        return _pictures(path, names, lambda: source.only(names), channels, count, key)
+    raise UserError(f"{key}={path}: samples are a folder or zip of pictures, an .npz or an .npy")
 
 
-def _pictures(path: Path, names: list[str], make: Callable[[], Source], channels: int, count: int | None) -> Pictures:
+def _pictures(
+    path: Path, names: list[str], make: Callable[[], Source], channels: int, count: int | None, key: str
+) -> Pictures:
     if not names:
-        raise UserError(f"images={path} holds no picture ({', '.join(sorted(IMAGE_ENDINGS))})")
-    _check_count(path, len(names), count)
+        raise UserError(f"{key}={path} holds no picture ({', '.join(sorted(IMAGE_ENDINGS))})")
+    _check_count(path, len(names), count, key)
     return Pictures(make(), channels, count)
 
 
-def _check_count(path: Path, there: int, count: int | None) -> None:
+def _check_count(path: Path, there: int, count: int | None, key: str) -> None:
     if count is not None and count > there:
-        raise UserError(f"count={count}: images={path} holds {there:,}")
+        raise UserError(f"count={count}: {key}={path} holds {there:,}")
 
 
-def _array(path: Path, channels: int) -> Tensor:
+def _array(path: Path, channels: int, key: str) -> Tensor:
     try:
         content = np.load(path, allow_pickle=False)
         name = "the array"
@@ -112,7 +121,7 @@ def _array(path: Path, channels: int) -> Tensor:
             name = content.files[0]
             content = content[name]
     except (OSError, ValueError, EOFError, IndexError, zipfile.BadZipFile) as error:
-        raise UserError(f"images={path} can't be read: {first_line(error)}") from error
+        raise UserError(f"{key}={path} can't be read: {first_line(error)}") from error
     if content.dtype != np.uint8:
         finite = np.isfinite(content).all() if np.issubdtype(content.dtype, np.floating) else True
         found = f"from {content.min()} to {content.max()}" if finite and content.size else "with NaN or infinite values"

@@ -14,7 +14,11 @@ from genbench.figures.layout import enlargement
 _STRIP = 14
 """Pixels in height of a line of text."""
 
+_LINES = 4
+
 _GROUND, _INK = 255, 0
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
@@ -33,33 +37,52 @@ def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
 
 
 def with_captions(images: Tensor, captions: Sequence[str]) -> Tensor:
-    """Return images, enlarged as a grid enlarges them, each with a line of text below; what is too long is cut.
+    """Return images, enlarged as a grid enlarges them, each with its text below, in at most four lines.
 
     Args:
         images: uint8 (N, C, H, W), C 1 or 3.
         captions: N of them.
 
     Returns:
-        uint8 (N, C, H * factor + 14, W * factor), which a grid shows as they are.
+        uint8 (N, C, H * factor + 14 * lines, W * factor), which a grid shows as they are.
     """
     factor = enlargement(*images.shape[-2:])
     images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     count, channels, _, width = images.shape
-    strips = {text: _strip(text, width) for text in set(captions)}
+    font = ImageFont.load_default()
+    lines = {text: _wrapped(text, font, width) for text in set(captions)}
+    height = _STRIP * max(map(len, lines.values()))
+    strips = {text: _strip(lines[text], font, height, width) for text in lines}
     below = torch.stack([strips[text] for text in captions]).unsqueeze(1).expand(count, channels, -1, -1)
     return torch.cat([images, below.to(images.device)], dim=2)
 
 
-def _strip(text: str, width: int) -> Tensor:
-    """Return a line of text, uint8 (14, width)."""
-    strip = Image.new("L", (width, _STRIP), _GROUND)
-    draw, font = ImageDraw.Draw(strip), ImageFont.load_default()
+def _wrapped(text: str, font: Font, width: int) -> list[str]:
+    """Return the lines of a text; what is too long for the last one is cut."""
     if isinstance(font, ImageFont.ImageFont):
         # Pillow without FreeType has letters of Western languages alone.
         text = text.encode("latin-1", "replace").decode("latin-1")
-    while text and draw.textlength(text, font) > width:
-        text = text[:-1]
-    draw.text(
-        (width / 2, _STRIP / 2), text, _INK, font, anchor="mm" if isinstance(font, ImageFont.FreeTypeFont) else None
-    )
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) > width and lines[-1] and len(lines) < _LINES:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [_cut(line, font, width) for line in lines]
+
+
+def _cut(line: str, font: Font, width: int) -> str:
+    while line and font.getlength(line) > width:
+        line = line[:-1]
+    return line
+
+
+def _strip(lines: list[str], font: Font, height: int, width: int) -> Tensor:
+    """Return lines of text, uint8 (height, width)."""
+    strip = Image.new("L", (width, height), _GROUND)
+    draw = ImageDraw.Draw(strip)
+    for index, line in enumerate(lines):
+        anchor = "mm" if isinstance(font, ImageFont.FreeTypeFont) else None
+        draw.text((width / 2, (index + 0.5) * _STRIP), line, _INK, font, anchor=anchor)
     return torch.from_numpy(np.array(strip))

@@ -141,7 +141,7 @@ class RunFolder:
             UserError: it does not exist.
         """
         path = self.checkpoints / f"{name}.ckpt"
-        if not path.is_file():
+        if not path.is_file() or path.parent != self.checkpoints:
             there = ", ".join(sorted(file.stem for file in self.checkpoints.glob("*.ckpt"))) or "none"
             raise UserError(f"{self.path} has no checkpoint {name!r}; it has: {there}")
         return path

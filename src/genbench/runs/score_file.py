@@ -27,6 +27,11 @@ def read_scores(path: Path) -> list[Row]:
     return _read(path, _is_scores)
 
 
+def read_comparisons(path: Path) -> list[Row]:
+    """Return the comparisons of a file as `read_scores` does scores."""
+    return _read(path, _is_comparison)
+
+
 def add_scores(path: Path, row: Row) -> None:
     """Write scores into a file, beside those that are there.
 
@@ -82,13 +87,14 @@ def _lasting(protocol: Row) -> Row:
 
 
 def _read(path: Path, is_row: Callable[[Any], bool]) -> list[Row]:
+    what = "scores" if is_row is _is_scores else "comparisons"
     if not path.is_file():
         return []
     newest = read_json(path)
     others = newest.pop("others", [])
     rows = [newest, *others] if isinstance(others, list) else []
     if not rows or not all(map(is_row, rows)):
-        raise UserError(f"{path} can't be read: it holds no scores")
+        raise UserError(f"{path} can't be read: it holds no {what}")
     return rows
 
 

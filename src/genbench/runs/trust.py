@@ -1,8 +1,10 @@
 """What a saved configuration may name and where it may lead: a run folder may come from anywhere."""
 
 import importlib
+import sys
 from typing import Any
 
+from genbench import plugins
 from genbench.errors import UserError
 from genbench.files import leads_out
 
@@ -22,6 +24,8 @@ _TRUSTED = (
     "lightning.pytorch.trainer",
     "lightning.pytorch.loggers",
 )
+
+_TOPS = {root.partition(".")[0] for root in _TRUSTED}
 
 _SAMPLERS = "genbench.diffusion.samplers"
 """Its functions may be named too: they compute and do nothing else."""
@@ -73,8 +77,11 @@ def _check_inside(config: Any, key: str, where: str) -> None:
 
 
 def _check_target(target: Any, where: str) -> None:
+    top = target.partition(".")[0] if isinstance(target, str) else ""
+    unknown = top.isidentifier() and top not in _TOPS and top not in sys.stdlib_module_names
+    own = f"; if {top} is a package of your own, add --plugin {top}" if unknown else ""
     refusal = UserError(
-        f"{where}: _target_ {target!r} is not trusted: it may only name classes of {', '.join(_TRUSTED)}"
+        f"{where}: _target_ {target!r} is not trusted: it may only name classes of {', '.join(_TRUSTED)}{own}"
     )
     if not isinstance(target, str) or not _is_trusted(target):
         raise refusal
@@ -89,4 +96,4 @@ def _check_target(target: Any, where: str) -> None:
 
 
 def _is_trusted(name: str) -> bool:
-    return any(name == root or name.startswith(root + ".") for root in _TRUSTED)
+    return any(name == root or name.startswith(root + ".") for root in (*_TRUSTED, *plugins.admitted()))

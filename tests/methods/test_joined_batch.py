@@ -1,8 +1,5 @@
 """Gradients of several processes are those of one process on the joined batch."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +8,7 @@ from torch import Tensor
 
 from tests.commands.test_train import last_checkpoint
 from tests.soak.kills import RUNS
+from tests.warm import start_together
 
 SGD = {
     "gan": [
@@ -29,18 +27,19 @@ SGD = {
 """A step of SGD at rate 1 moves the weights by the gradient itself."""
 
 
-def weights_after_a_step(folder: Path, kind: str, processes: int) -> dict[str, Tensor]:
+def weights_after_a_step(folder: Path, kind: str, processes: int, port: int) -> dict[str, Tensor]:
     words = [
         *RUNS[kind], "data.batch_size=12", *SGD[kind], "steps=1", f"output={folder}", f"name=of_{processes}",
         "trainer=ddp", f"trainer.devices={processes}",
     ]  # fmt: skip
-    launch = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
-    result = subprocess.run(
-        [*launch, "-m", "tests.methods.joined_batch", *words],
-        cwd=Path(__file__).parents[3], env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
+    together = start_together(["-m", "tests.methods.joined_batch", *words], processes, port, Path(__file__).parents[2])
+    try:
+        for process in together:
+            output, errors = process.communicate(timeout=300)
+            assert process.returncode == 0, output + errors
+    finally:
+        for process in together:
+            process.kill()
     # Whoever launches, a run has one folder.
     (run,) = (folder / f"of_{processes}").iterdir()
     state: dict[str, Tensor] = last_checkpoint(run)["state_dict"]
@@ -48,10 +47,12 @@ def weights_after_a_step(folder: Path, kind: str, processes: int) -> dict[str, T
 
 
 @pytest.mark.parametrize(("kind", "counts"), [("gan", (2, 3)), ("ddpm", (3,))])
-def test_gradients_of_several_processes_are_those_of_one(tmp_path: Path, kind: str, counts: tuple[int, ...]) -> None:
-    one = weights_after_a_step(tmp_path, kind, 1)
+def test_gradients_of_several_processes_are_those_of_one(
+    tmp_path: Path, free_port: int, kind: str, counts: tuple[int, ...]
+) -> None:
+    one = weights_after_a_step(tmp_path, kind, 1, free_port)
     for count in counts:
-        several = weights_after_a_step(tmp_path, kind, count)
+        several = weights_after_a_step(tmp_path, kind, count, free_port)
         assert several.keys() == one.keys()
         for name, value in one.items():
             torch.testing.assert_close(

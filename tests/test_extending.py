@@ -1,0 +1,111 @@
+"""`docs/extending.md`, word for word: its files in an empty folder outside the checkout, and its commands."""
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from genbench import plugins
+from genbench.__main__ import main
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+SMALL = ["trainer.accelerator=cpu", "callbacks.grid.count=4", "callbacks.nearest=null"]
+
+
+@pytest.fixture
+def mine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Write the package of the page into the working folder, from which it can be imported."""
+    (Path("mine")).mkdir()
+    Path("mine/__init__.py").touch()
+    found = re.findall(r"^```(?:python|yaml)\n# (mine/\S+)\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    for name, text in found:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    # All that the page lists is there.
+    listed = re.search(r"^    mine/\n(.*?)\n\n", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    names = {line.split()[0] for line in listed[1].splitlines()} - {"__init__.py"}
+    assert names == {name.removeprefix("mine/") for name, _ in found}
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    monkeypatch.setenv("GENBENCH_PLUGINS", "")
+    yield Path("mine").absolute()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mine"]:
+        del sys.modules[name]
+    plugins.admit([])
+
+
+def command(part: str) -> list[str]:
+    """Return the words of the one command of the page that holds a part."""
+    (line,) = {line.strip() for line in PAGE.read_text().splitlines() if part in line and line.startswith("    python")}
+    return shlex.split(line)[3:]
+
+
+def only(folder: Path) -> Path:
+    (found,) = folder.iterdir()
+    return found
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_method_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "metrics.count=200", "output=outputs", "name=run"]
+    assert main([*command("method=gaussian data=digits data.size=8"), *words]) == 0
+    printed = capsys.readouterr().out
+    run = only(Path("outputs/run"))
+    # What is to be pasted says which package it takes.
+    assert "python -m genbench sample --plugin mine run=" in printed
+    # It knows the mean digit, which one step of training does not.
+    score = json.loads((run / "scores.json").read_text())["values"]["fid_digits"]
+    assert main([*command("method=gaussian data=digits data.size=8"), *words, "steps=1", "name=start"]) == 0
+    assert score < json.loads((only(Path("outputs/start")) / "scores.json").read_text())["values"]["fid_digits"]
+    assert main(["train", "--plugin", "mine", f"run={run}", "steps=210"]) == 0
+    assert main(["evaluate", "--plugin", "mine", f"run={run}", "device=cpu"]) == 0
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_data_set_and_a_kind_of_condition_are_one_file_each(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "steps=4", "data.size=8", "network.denoiser.width=8", "sampler.steps=2"]
+    assert main([*command("method=ddpm data=stripes"), *words, "output=outputs", "name=run"]) == 0
+    run = only(Path("outputs/run"))
+    assert json.loads((run / "condition.json").read_text()) == {"condition": {"_target_": "mine.angle.Angle"}}
+    draw = ["sample", "--plugin", "mine", f"run={run}", "device=cpu", "count=3"]
+    assert main([*draw, "condition=45", "out=drawn"]) == 0
+    assert Image.open("drawn/images/000002.png").size == (8, 8)
+    assert main([*draw, "condition=north"]) == 2
+    assert "an angle is a number of degrees" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("mine")
+def test_nothing_of_it_is_imported_unless_the_command_line_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "metrics=none", "steps=2", "output=outputs", "name=run"]
+    assert main([*command("method=gaussian data=digits data.size=8"), *words]) == 0
+    run = only(Path("outputs/run"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mine"]:
+        del sys.modules[name]
+    for words in (["sample", f"run={run}"], ["train", f"run={run}", "steps=4"]):
+        assert main(words) == 2
+        assert "add --plugin mine" in capsys.readouterr().err
+    assert main(["method=gaussian"]) == 2
+    assert not [name for name in sys.modules if name.partition(".")[0] == "mine"]
+
+
+def test_the_options_of_a_plugin_are_listed(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--plugin", "mine"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"method=gaussian +Pixels as independent", printed)
+    assert re.search(r"data=stripes +Stripes at a random angle", printed)
+    assert main(["list"]) == 0
+    assert "gaussian" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("os", "part of Python"), ("../mine", "name of a package"), ("nowhere_at_all", "no package of this name")],
+)
+def test_what_is_no_package_of_ones_own(capsys: pytest.CaptureFixture[str], name: str, message: str) -> None:
+    assert main(["--plugin", name, "data=digits"]) == 2
+    assert message in capsys.readouterr().err
