@@ -55,8 +55,9 @@ def train_afresh(run: OpenRun, objectives: list[str], steps: int, every: int) ->
     for step in range(steps + 1):
         if step % every == 0:
             norms = {
-                name: generator_gradient(run, discriminator, make_objective(name), z_measured) for name in objectives
-            }  # type: ignore[arg-type]
+                name: generator_gradient(run, discriminator, make_objective(name), z_measured)  # type: ignore[arg-type]
+                for name in objectives
+            }
             rows += [{"discriminator_steps": step, "objective": name, "gradient": norms[name]} for name in objectives]
         x = store.batch(torch.randint(len(store), (BATCH,))).x
         with torch.no_grad():

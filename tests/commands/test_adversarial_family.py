@@ -94,7 +94,7 @@ def test_a_translation_is_scored_one_by_one_and_back(tmp_path: Path, capsys: pyt
     (pix2pix,) = tmp_path.glob("pix2pix_*/*")
     for arguments, message in (
         ([f"run={pix2pix}", "back=true"], "no way back"),
-        ([f"run={pix2pix}", "label=3"], "draws no classes"),
+        ([f"run={pix2pix}", "label=3"], "label=3 has no effect"),
         ([f"run={pix2pix}", f"sources={tmp_path / 'none'}"], "none"),
     ):
         assert main(["sample", *arguments, "device=cpu"]) == 2

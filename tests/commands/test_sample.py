@@ -17,6 +17,8 @@ from PIL import Image
 from genbench.__main__ import main
 from genbench.commands import sample, sample_folder
 from genbench.commands.sample_folder import choose_sample_folder
+from genbench.config.words import ASKED
+from genbench.medium import Images
 from genbench.randomness import CHUNK
 
 Sample = Callable[..., Path]
@@ -56,13 +58,15 @@ def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) 
     mask = tmp_path / "my mask.png"
     mask.write_bytes(b"a picture")
     folder: Any = SimpleNamespace(samples=tmp_path / "samples", read_config=lambda: OmegaConf.create(own))
+    method: Any = torch.nn.Linear(2, 2)
+    method.condition = None
 
     def name(settings: dict[str, Any] | None = None, **asked: Any) -> str:
         run: Any = SimpleNamespace(
-            folder=folder, settings=OmegaConf.create(own | (settings or {})), step=7, method=torch.nn.Linear(2, 2),
-            data=SimpleNamespace(image_shape=(1, 8, 8)),
+            folder=folder, settings=OmegaConf.create(own | (settings or {})), step=7, method=method,
+            data=SimpleNamespace(medium=Images((1, 8, 8))),
         )  # fmt: skip
-        config = dict.fromkeys(("out", "label", "mask", "sources"))
+        config = dict.fromkeys(("out", *ASKED, "prompts", "mask", "sources"))
         config |= {"checkpoint": "last", "seed": 0, "count": 5, "back": False} | asked
         return choose_sample_folder(run, OmegaConf.create(config)).path.name
 
@@ -73,6 +77,10 @@ def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) 
     assert name(mask="left") == "last_step7_seed0_mask-left"
     assert re.fullmatch(r"last_step7_seed0_mask-my-mask-[0-9a-f]{6}", name(mask=str(mask)))
     assert name(back=True) == "last_step7_seed0_back"
+    # What is asked for in words may be long, and of any signs.
+    assert re.fullmatch(r"last_step7_seed0_prompt-a-cat--on-a-mat-[0-9a-f]{6}", name(prompt="a cat, on a mat"))
+    assert name(prompt="a cat") != name(prompt="a-cat")
+    assert len(name(prompt="very " * 100)) < 100
     # Two folders of one name, and a name as long as a path may be.
     assert re.fullmatch(r"last_step7_seed0_sources-photos-[0-9a-f]{6}", name(sources="a/photos"))
     assert name(sources="a/photos") != name(sources="b/photos")
@@ -146,7 +154,7 @@ def test_what_is_not_of_this_set_is_left_and_refused(
     mixed = draw("count=5", f"out={tmp_path / 'mixed'}")
     shutil.copy(theirs / "images" / "cat.png", mixed / "images")
     for words, message in (
-        (["count=5", f"out={theirs}"], "holds pictures that are no set of `sample`"),
+        (["count=5", f"out={theirs}"], "is neither empty nor a set of `sample`"),
         (["count=5", f"out={ours}", "label=2"], "another set, of label none, not 2"),
         (["count=5", f"out={ours}", "seed=9"], "another set, of seed 0, not 9"),
         (["count=3", f"out={ours}"], "more than count=3 images, such as 000003.png"),
