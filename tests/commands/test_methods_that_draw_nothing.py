@@ -35,4 +35,4 @@ def test_it_trains_goes_on_and_draws_nothing(tmp_path: Path, capsys: pytest.Capt
         capsys.readouterr()
         assert main([verb, "--plugin", "tests", f"run={run}", "device=cpu"]) == 2
         assert "draws no samples" in capsys.readouterr().err
-    assert main(["report", f"runs={run}", f"out={tmp_path / 'page'}"]) == 0
+    assert main(["report", "--plugin", "tests", f"runs={run}", f"out={tmp_path / 'page'}"]) == 0
