@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from genbench import plugins
 from genbench.__main__ import main
 
 WORDS = ["--plugin", "tests", "method=linear_classifier", "data=digits", "data.size=8", "trainer.accelerator=cpu"]
@@ -15,7 +14,6 @@ WORDS = ["--plugin", "tests", "method=linear_classifier", "data=digits", "data.s
 def admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave no package admitted behind."""
     monkeypatch.setenv("GENBENCH_PLUGINS", "")
-    monkeypatch.setattr(plugins, "conf_folders", lambda: [Path(__file__).parents[1] / "plugins" / "conf"])
 
 
 def test_it_trains_goes_on_and_draws_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

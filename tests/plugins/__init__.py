@@ -1,1 +1,0 @@
-"""Methods of the tests' own, which configurations may name by `--plugin tests`."""
