@@ -31,7 +31,7 @@ def sample_chunks(
         count: samples of the set over all processes.
         seed: seed of the set.
         medium: what a sample is.
-        conditions: what each sample shall show, `count` of them, or None.
+        conditions: what each sample is to show, `count` of them, or None.
         rank: this process among `world_size`.
         world_size: processes that share the set.
         done: chunks that are left out.

@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Parameter:
-    """A setting: its name and what its annotation admits, None where that can't be told."""
+    """A setting: its name and what its annotation admits, None where that is unknown."""
 
     name: str
     kinds: tuple[Any, ...] | None
@@ -30,7 +30,7 @@ class Choice:
 
 
 def parameters_of(target: str) -> dict[str, Parameter] | None:
-    """Return the parameters of a class or function by its dotted name; None if they can't be told from source.
+    """Return the parameters of a class or function by its dotted name; None if they can't be read from source.
 
     A class that takes `**settings` hands them to its base, whose parameters are then its own as well, but for those
     that it gives to its base itself.

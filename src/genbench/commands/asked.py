@@ -17,7 +17,7 @@ from genbench.metrics.conditions import conditions_in_turn, held_out
 
 
 def asked(run: OpenRun, config: DictConfig) -> Conditions | None:
-    """Return what each sample shall show; None of an unconditional method.
+    """Return what each sample is to show; None of an unconditional method.
 
     Raises:
         UserError: something is asked for that the method does not know.

@@ -17,7 +17,7 @@ class Drawing:
         sample: a method's `sample`, or something that is called like it.
         count: samples.
         medium: what a sample is.
-        conditions: what each of them shall show, or None.
+        conditions: what each of them is to show, or None.
         show: turns the pictures of the first samples, uint8 (N, C, H, W), into those of a grid, such as each beside its
             source.
     """

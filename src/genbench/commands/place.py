@@ -49,7 +49,7 @@ def settle(choose: Callable[[], RunFolder]) -> RunFolder:
 def choose_folder(config: DictConfig, data: DataSet) -> RunFolder:
     """Return the folder of a run, which may be there already.
 
-    With `sweep=NAME` it is told by the run's settings and its data, and within a job of SLURM by the job as well, so
+    With `sweep=NAME` it follows from the run's settings and its data, and within a job of SLURM by the job as well, so
     that what is submitted or requeued again goes on where it was. Otherwise each call makes a folder of its own.
 
     Raises:
@@ -105,11 +105,11 @@ def _count_of(classes: object) -> int:
 
 
 def settings_hash(config: DictConfig, data: str) -> str:
-    """Return eight letters that tell a run's settings from others', wherever and on whatever it runs.
+    """Return eight letters that identify a run's settings, wherever and on whatever it runs.
 
     Args:
         config: the run's.
-        data: what tells the images that it sees from others.
+        data: what identifies the images that it sees.
     """
     content = OmegaConf.to_container(config, resolve=True)
     assert isinstance(content, dict)

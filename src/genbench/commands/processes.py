@@ -96,7 +96,7 @@ def leave() -> None:
 def end_with_parent() -> None:
     """End this process when the one that started it is gone.
 
-    A process killed with SIGKILL tells nobody, and the others of its run may wait for it in an exchange for half an
+    A process killed with SIGKILL informs nobody, and the others of its run may wait for it in an exchange for half an
     hour.
     """
     parent = os.getppid()
@@ -110,7 +110,7 @@ def end_with_parent() -> None:
 
 
 def slurm_plugins(config: DictConfig) -> list[SLURMEnvironment]:
-    """Return what tells Lightning of the tasks that SLURM started; nothing outside a job.
+    """Return what informs Lightning of the tasks that SLURM started; nothing outside a job.
 
     Raises:
         UserError: the job's tasks are not the processes that the run is configured for.

@@ -95,7 +95,7 @@ def protocol_title(facts: dict[str, Any], side: int | None) -> str:
 
 
 def protocol_difference(first: dict[str, Any], other: dict[str, Any]) -> str:
-    """Return in words how a protocol differs from another one; what only a hash tells is said without it."""
+    """Return in words how a protocol differs from another one; what only a hash distinguishes is said without it."""
     return "; ".join(dict.fromkeys(_differences(_comparable(first), _comparable(other))))
 
 

@@ -19,7 +19,7 @@ from genbench.runs.score_file import Row
 
 _PICTURES = {
     "grid": "samples, from fixed noise",
-    "interpolation": "walks between latents",
+    "interpolation": "interpolations between latents",
     "nearest": "samples, below each its nearest training images",
 }
 

@@ -42,7 +42,7 @@ class RunRecord:
         state: finished, running, stopped or failed.
         why: why it is not finished.
         steps: finished ones.
-        planned: steps that it shall have.
+        planned: steps that were requested.
         seconds: of training; None before the first figure.
         command: that makes it again.
         settings: the configuration, `a.b.c` with its value, each once; what is built stands there by its short name.
@@ -51,7 +51,7 @@ class RunRecord:
         scores: what scores.json holds, see `read_scores`; the newest first.
         curves: figures by name, each as long as the axes `step`, `images` and `seconds`; None where there is no value.
         pictures: the last grid, interpolation and nearest images, as far as there are any.
-        problems: what in the folder could not be read; the rest is told all the same.
+        problems: what in the folder could not be read; the rest is shown all the same.
     """
 
     path: Path
@@ -151,7 +151,7 @@ def read_run(path: Path) -> RunRecord:
 
 
 def _read_or_tell(read: Callable[[Path], _T], file: Path, problems: list[str]) -> _T | None:
-    """Return what a file holds, or None if it is damaged, which is told."""
+    """Return what a file holds, or None if it is damaged, which is reported."""
     try:
         return read(file)
     except UserError as error:

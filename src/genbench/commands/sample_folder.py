@@ -166,7 +166,7 @@ def choose_sample_folder(run: OpenRun, config: DictConfig) -> SampleFolder:
 
 
 def _facts(run: OpenRun, config: DictConfig) -> dict[str, Any]:
-    """Return what tells a set from others of the same run, as JSON has it."""
+    """Return what identifies a set among others of the same run, as JSON has it."""
     sampler = run.settings.get("sampler")
     mask = None if config.mask is None else Path(config.mask)
     return {
@@ -244,7 +244,7 @@ def _shown(value: Any) -> str:
 
 
 def _fingerprint(method: nn.Module) -> str:
-    """Return what tells a method's weights from others."""
+    """Return a fingerprint of a method's weights."""
     digest = hashlib.sha256()
     for name, value in sorted(method.state_dict().items()):
         digest.update(name.encode())

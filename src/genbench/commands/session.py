@@ -30,7 +30,7 @@ class Session:
         overrides: the words of the command line.
 
     Raises:
-        UserError: the run has done more steps than it shall have, or its checkpoints are damaged.
+        UserError: the run has done more steps than requested, or its checkpoints are damaged.
     """
 
     def __init__(

@@ -215,8 +215,8 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
         scores = replace(online[0].latest, protocol=online[0].latest.protocol | drawn)
         speed = online[0].evaluator.seconds_per_image
         publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
-    share = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
-    print(f"trained {share} in {duration(clock.seconds)}: {folder.path}")
+    done = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
+    print(f"trained {done} in {duration(clock.seconds)}: {folder.path}")
     print(what_it_took(trainer, clock.seconds))
     for stem, what in (
         ("step", "samples"),

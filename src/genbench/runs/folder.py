@@ -200,7 +200,7 @@ class RunFolder:
         A session that was killed after its last checkpoint and before its end does its last steps again.
 
         Args:
-            steps: with how many the run shall end.
+            steps: with how many the run is to end.
 
         Raises:
             UserError: it has done more, or there are checkpoints and none of them is whole.

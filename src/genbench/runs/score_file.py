@@ -36,7 +36,7 @@ def add_scores(path: Path, row: Row) -> None:
     """Write scores into a file, beside those that are there.
 
     Scores of the same checkpoint under the same protocol take the place of the old ones, or join them if others of them
-    were asked for. A file that can't be read is kept under another name, and that is told.
+    were asked for. A file that can't be read is kept under another name, with a warning.
 
     Raises:
         OSError: it can't be written.
