@@ -9,6 +9,7 @@ from lightning import LightningDataModule
 
 from genbench.conditions.base import Channels, Condition
 from genbench.conditions.classes import Classes
+from genbench.conditions.source_images import SourceImages
 from genbench.data.augmentation import Augmentation
 from genbench.data.contents import digest
 from genbench.data.loader import BatchLoader
@@ -136,7 +137,11 @@ class DataSet(LightningDataModule):
             if split != "val":
                 store = self.store(split)
                 tensors = [one[:] for one in (store.samples, store.conditions) if one is not None]
-                parts[split] = part_facts(len(store), [_hash(tensor) for tensor in tensors], self._labels(tensors))
+                content: list[Any] = [_hash(tensor) for tensor in tensors]
+                if not isinstance(self.condition, Classes | SourceImages | None):
+                    # Tokens mean nothing without their vocabulary. (The names of classes are added in `describe`.)
+                    content.append(self.condition.to_dict())
+                parts[split] = part_facts(len(store), content, self._labels(tensors))
         return parts
 
     def _labels(self, tensors: list[torch.Tensor]) -> list[int] | None:

@@ -236,6 +236,8 @@ class UNet(nn.Module):
         ValueError: an argument does not suit.
     """
 
+    null: Tensor
+
     def __init__(
         self,
         shape: Sequence[int],
@@ -264,10 +266,10 @@ class UNet(nn.Module):
                 f"by {2**halvings}, not {height} x {side}"
             )
         embedding = 4 * width
-        self.condition = condition
         self.embed_time = embed_time(time, width, embedding)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
         self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape))
+        self.register_buffer("null", None if condition is None else condition.null(1), persistent=False)
         more = 0 if self.embed_condition is None else self.embed_condition.channels
         context = embedding if self.embed_condition is not None and self.embed_condition.has_sequence else 0
 
@@ -324,8 +326,7 @@ class UNet(nn.Module):
             embedding = embedding + self.embed_latent(z)
         sequence = mask = None
         if self.embed_condition is not None:
-            assert self.condition is not None
-            rows = self.condition.null(len(x_t)).to(x_t.device) if condition is None else condition
+            rows = self.null.expand(len(x_t), *self.null.shape[1:]) if condition is None else condition
             encoded = self.embed_condition(rows)
             sequence, mask = encoded.sequence, encoded.mask
             if encoded.vector is not None:

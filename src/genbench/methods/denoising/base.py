@@ -54,6 +54,8 @@ class DenoisingMethod(GenerativeMethod):
         ValueError: an argument is out of range, or the data has no condition.
     """
 
+    null: Tensor
+
     def __init__(
         self,
         denoiser: Callable[..., nn.Module],
@@ -89,6 +91,8 @@ class DenoisingMethod(GenerativeMethod):
         self.condition = chosen(conditional, condition) if derive is None else derive.condition(medium)
         self.derive = derive
         self.derives_condition = derive is not None
+        # Where the method is, so that no step waits for a copy.
+        self.register_buffer("null", None if self.condition is None else self.condition.null(1), persistent=False)
         self.denoiser = denoiser(shape=medium.shape, condition=self.condition)
         self.average = AveragedNetwork(self.denoiser, ema_decay)
         self.process = process
@@ -151,9 +155,8 @@ class DenoisingMethod(GenerativeMethod):
 
     def drop_condition(self, y: Tensor) -> Tensor:
         """Return rows of the condition, some of them replaced by the one that stands for none."""
-        assert self.condition is not None
         dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
-        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.condition.null(len(y)).to(y), y)
+        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.null, y)
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return what the network predicts of x_t at times (B,)."""
@@ -183,8 +186,7 @@ class DenoisingMethod(GenerativeMethod):
             times = t.to(x_t).expand(len(x_t))
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
-                assert self.condition is not None
-                unguided = self.predict(network, x_t, times, self.condition.null(len(y)).to(y))
+                unguided = self.predict(network, x_t, times, self.null.expand_as(y))
                 predicted = self.guide(predicted, unguided, guidance)
             x_0, share = self.estimate(predicted, x_t, t)
             return Estimate(self.bounded(x_0) if clip else x_0, share)
