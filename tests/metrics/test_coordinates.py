@@ -1,12 +1,9 @@
 """Samples as their own features, by which points are scored."""
 
-import pytest
 import torch
 
 from genbench.data.toy_points import ToyPoints
-from genbench.errors import UserError
 from genbench.metrics.coordinates import Coordinates
-from genbench.metrics.digit_classifier import load_digit_classifier
 from genbench.metrics.evaluator import Evaluator
 
 
@@ -32,14 +29,3 @@ def test_two_sample_tests_tell_points_of_the_data_from_others() -> None:
     assert noise["mmd_p_coordinates"] < 0.05 < real["mmd_p_coordinates"]
     assert noise["c2st_p_coordinates"] < 0.01
     assert noise["c2st_coordinates"] > 0.8
-
-
-def test_an_extractor_refuses_what_it_does_not_look_at() -> None:
-    Coordinates((5, 2)).check(torch.zeros(3, 5, 2))
-    with pytest.raises(UserError, match=r"samples of shape \(5, 2\) are compared here, not of \(4, 2\)"):
-        Coordinates((5, 2)).check(torch.zeros(3, 4, 2))
-    classifier = load_digit_classifier()
-    classifier.check(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
-    for samples in (torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8, dtype=torch.uint8)):
-        with pytest.raises(UserError, match="scores take uint8 images"):
-            classifier.check(samples)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genbench.errors import UserError
 from genbench.metrics.extractor import Extractor, Features
 
 
@@ -25,19 +24,9 @@ class Coordinates(Extractor):
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
-        self.shape = tuple(shape)
         self.feature_dim = math.prod(shape)
         # What says where it is.
         self.register_buffer("place", torch.empty(0))
-
-    def check(self, samples: Tensor) -> None:
-        """Check that stored samples have the shape.
-
-        Raises:
-            UserError: they have not.
-        """
-        if tuple(samples.shape[1:]) != self.shape:
-            raise UserError(f"samples of shape {self.shape} are compared here, not of {tuple(samples.shape[1:])}")
 
     def forward(self, images: Tensor) -> Features:
         """Return the numbers (B, D) of stored samples (B, ...), float32."""

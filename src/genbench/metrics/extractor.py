@@ -6,10 +6,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-
-from genbench.errors import UserError
 
 
 class Features(NamedTuple):
@@ -42,15 +39,6 @@ class Extractor(nn.Module):
     class_count: int
     resize: str
     weights_sha256: str
-
-    def check(self, samples: Tensor) -> None:
-        """Check that stored samples are what it looks at: uint8 images (B, C, H, W), unless it says otherwise.
-
-        Raises:
-            UserError: they are not.
-        """
-        if samples.dtype != torch.uint8 or samples.ndim != 4:
-            raise UserError(f"scores take uint8 images (B, C, H, W), not {samples.dtype} {tuple(samples.shape)}")
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:

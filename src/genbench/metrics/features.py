@@ -117,7 +117,7 @@ def extract(
         advance: is told of the images of each part.
 
     Raises:
-        UserError: the extractor can't look at the images, or its features are not finite.
+        UserError: the extractor can't judge the images, or its features are not finite.
     """
     # Apple's GPUs have no float64, in which the statistics are kept.
     keeper = torch.device("cpu") if device.type == "mps" else device
@@ -128,7 +128,8 @@ def extract(
         torch.empty(0, extractor.feature_dim, device=keeper), torch.empty(0, extractor.class_count, device=keeper), 0
     )
     for first, images in parts:
-        extractor.check(images)
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise UserError(f"scores take uint8 images (B, C, H, W), not {images.dtype} {tuple(images.shape)}")
         features, logits = (output.to(keeper) for output in extractor(images.to(device)))
         if not features.isfinite().all():
             bad = int((~features.isfinite().all(1)).nonzero()[0])
