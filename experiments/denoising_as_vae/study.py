@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from genbench.abilities import HasLikelihood
 from genbench.commands.assembly import OpenRun, open_run
 from genbench.config import compose_config, short_name
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
-from genbench.methods.base import HasLikelihood
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.metrics.conditions import held_out
 from genbench.metrics.likelihood import even_chunks, likelihood_scores

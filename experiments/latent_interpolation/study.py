@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from genbench.abilities import HasLatents
 from genbench.commands.assembly import OpenRun, open_run
 from genbench.config import compose_config, short_name
 from genbench.errors import UserError
@@ -17,7 +18,6 @@ from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid
 from genbench.figures.interpolation import lerp, save_animation, slerp, walk
 from genbench.images import save_image, to_uint8
-from genbench.methods.base import HasLatents
 from genbench.randomness import Noise
 
 HERE = Path(__file__).parent

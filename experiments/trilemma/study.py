@@ -14,12 +14,12 @@ from lightning import Trainer
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
+from genbench.abilities import HasLikelihood
 from genbench.commands.assembly import OpenRun, build_data, build_method, open_run
 from genbench.commands.train import quieten
 from genbench.conditions.base import Conditions
 from genbench.config import compose_config
 from genbench.figures.charts import make_chart, save_chart, write_csv
-from genbench.methods.base import HasLikelihood
 from genbench.metrics.conditions import held_out, plan_conditions
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.likelihood import likelihood_scores

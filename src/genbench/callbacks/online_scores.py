@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning import Callback, Trainer
 
+from genbench.abilities import Draws
 from genbench.callbacks.sample_grid import SampleGrid
 from genbench.callbacks.spacing import Spacing
 from genbench.conditions.base import Conditions
@@ -44,7 +45,10 @@ class OnlineScores(Callback):
         self._protocol: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Measure the reference once."""
+        """Extract the reference's features once."""
+        draws = isinstance(pl_module, Draws)
+        if not draws:
+            return
         data = trainer.datamodule  # type: ignore[attr-defined]
         self.evaluator.set_reference(
             data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
@@ -54,6 +58,8 @@ class OnlineScores(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if it is time."""
+        if not isinstance(pl_module, Draws):
+            return
         step = trainer.global_step
         if step != trainer.max_steps:
             if step % self.every:
@@ -67,7 +73,7 @@ class OnlineScores(Callback):
 
     def score_now(self, trainer: Trainer, pl_module: Any) -> None:
         """Score, unless this step is scored already."""
-        if self._scored_step != trainer.global_step:
+        if isinstance(pl_module, Draws) and self._scored_step != trainer.global_step:
             self._scored_step = trainer.global_step
             with self.spacing.measured(trainer):
                 self._score(trainer, pl_module)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning import Callback, Trainer
 
+from genbench.abilities import Draws
 from genbench.callbacks.spacing import Spacing
 from genbench.errors import TrainingError, first_line
 
@@ -28,11 +29,13 @@ class Pictures(Callback):
         """Draw and write what the step that has just finished shows."""
 
     def try_to_draw(self, trainer: Trainer, method: Any) -> None:
-        """Draw; what fails is told once.
+        """Draw, if it is of a method that draws; what fails is said once.
 
         Raises:
             TrainingError: the method has diverged, which is no fault of the picture.
         """
+        if not isinstance(method, Draws):
+            return
         try:
             with self.spacing.measured(trainer):
                 self.draw(trainer, method)

@@ -6,6 +6,7 @@ import torch
 from lightning import Trainer
 from torch import Tensor
 
+from genbench.abilities import HasLatents
 from genbench.callbacks.pictures import Pictures
 from genbench.conditions.base import Channels
 from genbench.errors import UserError
@@ -67,7 +68,7 @@ class SampleGrid(Pictures):
         step = trainer.global_step
         log_picture(trainer, "samples/grid", self._grid(trainer, method), stem="step")
         late = step % self.every == 0 or step == trainer.max_steps
-        has_latents = all(hasattr(method, name) for name in ("decode", "latent_dim"))
+        has_latents = isinstance(method, HasLatents)
         # A latent of a method that translates goes with a source image, between which nothing can be interpolated.
         between_images = method.condition is not None and isinstance(method.condition.form, Channels)
         if late and self.walks and has_latents and not between_images:

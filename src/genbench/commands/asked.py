@@ -6,13 +6,13 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from genbench.abilities import TranslatesBack
 from genbench.commands.assembly import OpenRun
 from genbench.conditions.base import Condition, Conditions
 from genbench.conditions.source_images import SourceImages
 from genbench.config.words import ASKED
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
-from genbench.methods.base import TranslatesBack
 from genbench.metrics.conditions import conditions_in_turn, held_out
 
 

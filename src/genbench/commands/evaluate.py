@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from genbench.abilities import HasLikelihood, TranslatesBack
 from genbench.commands.assembly import OpenRun, build, build_data, choose_device, open_run
 from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import compare, publish, score_real, way_of_drawing, write_curve
@@ -20,7 +21,6 @@ from genbench.data.prepare_progress import Progress
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.files import check_can_write
-from genbench.methods.base import HasLikelihood, TranslatesBack
 from genbench.metrics.conditions import held_out, plan_conditions
 from genbench.metrics.evaluator import FEWEST, Evaluator, Scores
 from genbench.metrics.features import Advance, FeatureSet, Watch

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from genbench.abilities import FillsIn
 from genbench.commands.asked import parse_one
 from genbench.commands.assembly import OpenRun
 from genbench.commands.drawing import Drawing
@@ -18,7 +19,6 @@ from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.figures.grid import place_beside
 from genbench.medium import Images
-from genbench.methods.denoising.base import DenoisingMethod
 from genbench.metrics.conditions import held_out
 from genbench.randomness import Noise
 
@@ -32,7 +32,7 @@ def fill_in(run: OpenRun, config: DictConfig) -> Drawing:
         UserError: the method, the mask or the images do not do.
     """
     method = run.method
-    if not isinstance(method, DenoisingMethod):
+    if not isinstance(method, FillsIn):
         raise UserError(f"{run.folder.path} is of a method that fills in no images: it has no use for mask=")
     shape = run.data.image_shape
     _, height, width = shape

@@ -4,6 +4,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from genbench.abilities import TranslatesBack
 from genbench.commands.asked import asked
 from genbench.commands.assembly import OpenRun, open_run
 from genbench.commands.drawing import Drawing
@@ -16,7 +17,6 @@ from genbench.figures.captions import under_conditions
 from genbench.figures.grid import make_grid
 from genbench.images import save_image
 from genbench.medium import Images
-from genbench.methods.base import TranslatesBack
 from genbench.randomness import chunks
 from genbench.sampling import sample_chunks
 

@@ -12,7 +12,7 @@ from genbench.conditions.base import Condition
 from genbench.data.base import DataSet
 from genbench.data.description import differences
 from genbench.methods.base import Method
-from genbench.runs.folder import RunFolder, describe_session
+from genbench.runs.folder import UNKNOWN, RunFolder, Unknown, describe_session
 
 
 class Session:
@@ -36,7 +36,7 @@ class Session:
     def __init__(
         self, config: DictConfig, folder: RunFolder, data: DataSet, method: Method, overrides: list[str]
     ) -> None:
-        self._condition: Condition | None = getattr(method, "condition", None)
+        self._condition: Condition | Unknown | None = getattr(method, "condition", UNKNOWN)
         self._config, self._folder, self._data, self._overrides = config, folder, data, overrides
         self.goes_on = folder.config_file.is_file()
         self.checkpoint: Path | None = folder.resume_point(config.steps) if self.goes_on else None
@@ -59,7 +59,8 @@ class Session:
         if not self.is_written:
             manifest = self.describe()
             self._folder.create(self._config)
-            self._folder.write_condition(self._condition)
+            if self._condition is not UNKNOWN:
+                self._folder.write_condition(self._condition)
             self._folder.add_to_manifest(**manifest)
             self.is_written = True
 

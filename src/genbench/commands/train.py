@@ -16,6 +16,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 from omegaconf import DictConfig
 
 from genbench import plugins
+from genbench.abilities import Draws
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
@@ -41,6 +42,9 @@ from genbench.runs.folder import RunFolder
 from genbench.runs.lock import locked
 from genbench.signatures import parameters_of
 from genbench.wording import duration, for_pasting
+
+_PICTURES = {"step": "samples", "interpolation": "interpolations", "nearest": "nearest training samples"}
+"""Files of pictures that the last words name, and what they show."""
 
 
 def main(config: DictConfig, overrides: list[str]) -> None:
@@ -214,12 +218,17 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
     share = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
     print(f"trained {share} in {duration(clock.seconds)}: {folder.path}")
     print(what_it_took(trainer, clock.seconds))
-    for stem, what in (("step", "samples"), ("interpolation", "walks"), ("nearest", "nearest training images")):
+    for stem, what in (
+        ("step", "samples"),
+        ("interpolation", "interpolations"),
+        ("nearest", "nearest training samples"),
+    ):
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
     print("what next:")
-    print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
-    print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
+    if isinstance(trainer.lightning_module, Draws):
+        print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
+        print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
     print(f"  {for_pasting('report', runs=folder.path)}", flush=True)
 
 

@@ -85,6 +85,9 @@ class SampleStore:
         self.medium = medium or Images(samples.shape[1:])
         self.condition = condition
 
+    has_pairs = True
+    """Whether the conditions belong to the samples one by one."""
+
     def __len__(self) -> int:
         """Return how many samples an epoch has."""
         return len(self.samples)
@@ -127,6 +130,8 @@ class UnpairedStore(SampleStore):
         samples: uint8 images of the target domain, (N, C, H, W).
         sources: uint8 images of the source domain, (M, C, H, W).
     """
+
+    has_pairs = False
 
     def __init__(self, samples: Rows, sources: Rows) -> None:
         super().__init__(samples, sources, condition=SourceImages(sources.shape[1:]))

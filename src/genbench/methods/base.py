@@ -1,7 +1,7 @@
-"""What every method answers, whatever it is inside, and what further abilities some have."""
+"""What every method answers, whatever it is inside; further abilities are protocols, see `abilities`."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from lightning import LightningModule
 from torch import Tensor
@@ -88,41 +88,3 @@ class GenerativeMethod(Method):
         if rows is None:
             raise ValueError(f"this method is conditional: its {count} samples take as many conditions")
         return self.condition.check(rows, count).to(self.device)
-
-
-@runtime_checkable
-class HasLatents(Protocol):
-    """The ability to map a latent vector to an image, which interpolation needs."""
-
-    latent_dim: int
-
-    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return samples of latents `z`, (B, latent_dim), and of rows of its condition, from the averaged weights."""
-        ...
-
-
-@runtime_checkable
-class TranslatesBack(Protocol):
-    """The ability of a method of two domains to translate in both directions."""
-
-    def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return the sources that images `condition`, (count, C, H, W), may be translations of."""
-        ...
-
-
-@runtime_checkable
-class HasLikelihood(Protocol):
-    """The ability to say how likely images are."""
-
-    likelihood: str
-    """What the number is, in a few words: a bound or exact, and of what."""
-
-    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return bits a dimension (B,) of images (B, C, H, W) of 256 levels in [-1, 1], by the averaged weights.
-
-        Args:
-            x: images.
-            condition: rows of its condition, of a conditional method.
-            noise: source of random numbers.
-        """
-        ...

@@ -3,29 +3,18 @@
 Whoever needs conditions asks the method: its condition is the data's, or made of the data's samples.
 """
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from genbench.batch import Batch
+from genbench.abilities import Generative
 from genbench.conditions.base import Condition, Conditions
 
 _BATCH = 64
 
 
-class Conditional(Protocol):
-    """What is asked of a method, see `methods.base.GenerativeMethod`."""
-
-    condition: Condition | None
-    derives_condition: bool
-
-    def condition_of(self, batch: Batch) -> Tensor | None:
-        """Return the rows that a batch goes with."""
-        ...
-
-
-def plan_conditions(method: Conditional, data: Any, count: int, seed: int = 0) -> tuple[Conditions, str]:
+def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) -> tuple[Conditions, str]:
     """Return `count` conditions for a set that is to be scored, and in words where they come from.
 
     Of class labels each class gets its fraction of the training images to within one image, so that two plans differ in
@@ -48,7 +37,7 @@ def plan_conditions(method: Conditional, data: Any, count: int, seed: int = 0) -
     return chosen, f"those of the {split} split, each as often as any other"
 
 
-def conditions_in_turn(method: Conditional, data: Any, count: int) -> Conditions:
+def conditions_in_turn(method: Generative, data: Any, count: int) -> Conditions:
     """Return `count` conditions for a picture: the classes in turn, or what the first unseen images are drawn for.
 
     Args:
@@ -64,7 +53,7 @@ def conditions_in_turn(method: Conditional, data: Any, count: int) -> Conditions
     return conditions_of(method, data, split, torch.arange(there))[torch.arange(count) % there]
 
 
-def conditions_of(method: Conditional, data: Any, split: str, rows: Tensor) -> Conditions:
+def conditions_of(method: Generative, data: Any, split: str, rows: Tensor) -> Conditions:
     """Return what the method would be given for some samples of a split.
 
     Args:
@@ -89,12 +78,12 @@ def held_out(data: Any) -> Literal["train", "test"]:
     return "test" if "test" in data.splits else "train"
 
 
-def _of(method: Conditional) -> Condition:
+def _of(method: Generative) -> Condition:
     assert method.condition is not None
     return method.condition
 
 
-def _count(method: Conditional, data: Any, split: str) -> int:
+def _count(method: Generative, data: Any, split: str) -> int:
     store = data.store(split)
     return len(store.samples if method.derives_condition else store.conditions)
 

@@ -21,6 +21,7 @@ class Coordinates(Extractor):
     class_count = 0
     resize = "none"
     weights_sha256 = "none"
+    takes_images = False
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import genbench
+from genbench.abilities import Generative
 from genbench.conditions.base import Conditions
 from genbench.errors import UserError, near
 from genbench.medium import Images, Medium
@@ -26,7 +27,7 @@ from genbench.metrics.reference import (
     refuse_one_picture,
 )
 from genbench.metrics.scores import IS_SPLITS, SCORES, Comparison
-from genbench.metrics.translation import Translator, translation_scores
+from genbench.metrics.translation import translation_scores
 from genbench.sampling import Stopwatch, sample_chunks
 
 FEWEST = IS_SPLITS
@@ -285,7 +286,7 @@ class Evaluator:
         return Scores({_with_suffix(name, suffix): value for name, value in values.items()}, protocol, left_out)
 
     def score_translation(
-        self, method: Translator, back: Callable[..., Tensor] | None, data: Any, split: str
+        self, method: Generative, back: Callable[..., Tensor] | None, data: Any, split: str
     ) -> Scores:
         """Score at most `count` translations of a split's source images, see `translation_scores`.
 

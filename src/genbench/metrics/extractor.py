@@ -31,6 +31,7 @@ class Extractor(nn.Module):
         class_count: K, number of classes.
         resize: how images are brought to its size.
         weights_sha256: the first 16 hexadecimal digits of the hash of its weights' file.
+        takes_images: whether it takes uint8 images, rather than samples of any medium.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Extractor(nn.Module):
     class_count: int
     resize: str
     weights_sha256: str
+    takes_images = True
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:

@@ -128,7 +128,7 @@ def extract(
         torch.empty(0, extractor.feature_dim, device=keeper), torch.empty(0, extractor.class_count, device=keeper), 0
     )
     for first, images in parts:
-        if images.dtype != torch.uint8 or images.ndim != 4:
+        if extractor.takes_images and (images.dtype != torch.uint8 or images.ndim != 4):
             raise UserError(f"scores take uint8 images (B, C, H, W), not {images.dtype} {tuple(images.shape)}")
         features, logits = (output.to(keeper) for output in extractor(images.to(device)))
         if not features.isfinite().all():

@@ -4,24 +4,14 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
+from genbench.abilities import Generative, HasLikelihood
 from genbench.batch import Batch
 from genbench.randomness import CHUNK, Noise
 
 
-class Likelihood(Protocol):
-    """What is asked of a method, see `methods.base.HasLikelihood`."""
-
-    likelihood: str
-
-    def condition_of(self, batch: Batch) -> Tensor | None:
-        """Return the rows that a batch goes with."""
-        ...
-
-    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return bits a dimension (B,) of images (B, C, H, W) in [-1, 1]."""
-        ...
+class Likely(Generative, HasLikelihood, Protocol):
+    """A generative method that says how likely images are."""
 
 
 def even_chunks(store: Any, count: int) -> Iterator[tuple[int, Batch]]:
@@ -32,7 +22,7 @@ def even_chunks(store: Any, count: int) -> Iterator[tuple[int, Batch]]:
 
 
 def likelihood_scores(
-    method: Likelihood, data: Any, split: str, *, count: int, seed: int
+    method: Likely, data: Any, split: str, *, count: int, seed: int
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return `bits_per_dim` with its standard error over the images, and the protocol.
 

@@ -5,7 +5,7 @@ target domain, and whether the way back leads home.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -14,14 +14,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from genbench.abilities import Generative
 from genbench.conditions.base import Conditions
 from genbench.conditions.source_images import SourceImages
 from genbench.images import to_float
-from genbench.medium import Images, Medium
-from genbench.metrics.conditions import Conditional, conditions_of
+from genbench.medium import Images
+from genbench.metrics.conditions import conditions_of
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.features import FeatureSet, extract
-from genbench.randomness import Noise
 from genbench.sampling import sample_set
 
 Draw = Callable[..., Tensor]
@@ -30,18 +30,8 @@ _CLASSIFIED = 5000
 """Training images of each domain that the domain classifier learns from."""
 
 
-class Translator(Conditional, Protocol):
-    """What is asked of a method, see `methods.base`."""
-
-    medium: Medium
-
-    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return translations of sources."""
-        ...
-
-
 def translation_scores(
-    method: Translator, back: Draw | None, data: Any, split: str, extractor: Extractor, *, count: int, seed: int
+    method: Generative, back: Draw | None, data: Any, split: str, extractor: Extractor, *, count: int, seed: int
 ) -> dict[str, float]:
     """Return what suits a data set: `paired_scores`, or `domain_scores` and `cycle_scores`.
 
@@ -58,7 +48,7 @@ def translation_scores(
     sources = conditions_of(method, data, split, torch.arange(count))
     translated = sample_set(method.sample, count, seed, method.medium, sources)
     targets = store.samples[:count]
-    if not hasattr(store, "sources"):
+    if store.has_pairs:
         return paired_scores(translated, targets, extractor)
     train = data.store("train")
     scores = domain_scores(translated, sources.rows, targets, (train.conditions, train.samples), extractor)
@@ -120,7 +110,7 @@ def domain_scores(
 
 
 def cycle_scores(
-    method: Translator, back: Draw, sources: Conditions, targets: Tensor, seed: int, translated: Tensor
+    method: Generative, back: Draw, sources: Conditions, targets: Tensor, seed: int, translated: Tensor
 ) -> dict[str, float]:
     """Return the mean absolute error on [-1, 1] of images that are translated there and back, from both domains.
 

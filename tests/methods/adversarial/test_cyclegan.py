@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from genbench.abilities import TranslatesBack
 from genbench.batch import Batch
 from genbench.conditions.source_images import SourceImages
 from genbench.methods.adversarial.cyclegan import CycleGAN
-from genbench.methods.base import TranslatesBack
 from genbench.networks.patchgan import PatchGAN
 from genbench.networks.resnet_translation import ResNetTranslator
 from genbench.randomness import Noise

@@ -10,11 +10,11 @@ import torch
 from lightning import Callback, Trainer
 from torch import Tensor, nn
 
+from genbench.abilities import HasLatents
 from genbench.batch import Batch
 from genbench.data.loader import BatchLoader
 from genbench.data.store import SampleStore
 from genbench.methods.adversarial.gan import GAN
-from genbench.methods.base import HasLatents
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from genbench.networks.mlp import MLPDiscriminator, MLPGenerator
 from genbench.randomness import Noise

@@ -1,0 +1,85 @@
+"""What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.medium import Medium
+from genbench.randomness import Noise
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """The ability to draw samples."""
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return samples (count, ...) from the averaged weights."""
+        ...
+
+
+class Generative(Draws, Protocol):
+    """All that is asked of a method that draws; see `methods.base.GenerativeMethod`, which says what each part is."""
+
+    medium: Medium
+    condition: Condition | None
+    derives_condition: bool
+
+    def condition_of(self, batch: Batch) -> Tensor | None:
+        """Return the rows of the condition that a batch goes with."""
+        ...
+
+
+@runtime_checkable
+class HasLatents(Protocol):
+    """The ability to map a latent vector to a sample, which interpolation needs."""
+
+    latent_dim: int
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return samples of latents `z`, (B, latent_dim), and of rows of its condition, from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class TranslatesBack(Protocol):
+    """The ability of a method of two domains to translate in both directions."""
+
+    def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return the sources that images `condition`, (count, C, H, W), may be translations of."""
+        ...
+
+
+@runtime_checkable
+class FillsIn(Protocol):
+    """The ability to fill in what is missing of images."""
+
+    def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images whose masked-out part is filled in.
+
+        Args:
+            known: images (B, C, H, W) in [-1, 1].
+            mask: 1 where they are known and 0 where they are not, (H, W).
+            condition: rows of its condition; None to do without, also if the method is conditional.
+            noise: source of random numbers.
+        """
+        ...
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """The ability to say how likely images are."""
+
+    likelihood: str
+    """What the number is, in a few words: a bound or exact, and of what."""
+
+    def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return bits a dimension (B,) of images (B, C, H, W) of 256 levels in [-1, 1], by the averaged weights.
+
+        Args:
+            x: images.
+            condition: rows of its condition, of a conditional method.
+            noise: source of random numbers.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Methods of the tests' own, which configurations may name by `--plugin tests`."""
