@@ -262,11 +262,13 @@ def test_a_run_of_an_earlier_version_keeps_its_numbers(capsys: pytest.CaptureFix
     (run,) = runs_of()
     # Earlier versions kept no names of classes, and sorted 10 before 2.
     (run / "manifest.json").write_text(json.dumps({"steps": 2, "data": {"name": "image_folder"}}))
+    (run / "condition.json").unlink()
     capsys.readouterr()
     assert main(["train", f"run={run}", "steps=3"]) == 0
     assert "classes: 0: 1 (8), 1: 10 (8), 2 (8)" in capsys.readouterr().out
     assert main(["train", f"run={run}", "steps=4"]) == 0
     assert manifest_of(run)["data"]["classes"] == ["1", "10", "2"]
+    assert json.loads((run / "condition.json").read_text())["condition"]["names"] == ["1", "10", "2"]
 
 
 def test_a_reference_of_pictures_is_the_whole_folder(capsys: pytest.CaptureFixture[str]) -> None:

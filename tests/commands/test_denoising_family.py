@@ -142,7 +142,7 @@ LIKELIHOODS = {
 
 
 @pytest.mark.parametrize("method", sorted(LIKELIHOODS))
-def test_bits_of_held_out_images_are_told_with_their_protocol(tmp_path: Path, method: str) -> None:
+def test_bits_of_held_out_images_are_printed_with_their_protocol(tmp_path: Path, method: str) -> None:
     run = train(tmp_path, method, "run", "steps=2", *(["method.process.steps=10"] if "guided" in method else []))
     found = []
     for _ in range(2):
@@ -211,7 +211,10 @@ def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.Capture
         (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, quadratic"),
         (["experiment=ddpm_digits", "method.prediction=noise"], "one of eps, x_0, v, score"),
         (["experiment=ddpm_digits", "data.size=10"], "divides by 4"),
-        (["experiment=ddpm_digits", "method.conditional=true", "data=edges2digits", "data.source=digits"], "classes"),
+        (
+            ["experiment=ddpm_digits", "method.conditional=true", "data=lsun_bedroom", "data.root=none"],
+            "conditional=true takes data with a condition, such as the classes",
+        ),
         (["experiment=ddpm_digits", "method.process.steps=0"], "method.process.steps must be at least 1"),
     ):
         assert main([*words, f"output={tmp_path}"]) == 2

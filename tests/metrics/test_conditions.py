@@ -7,11 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.conditions.derived import LowResolution
 from genbench.conditions.embeddings import Embeddings
+from genbench.conditions.source_images import SourceImages
 from genbench.data.digits import Digits
 from genbench.data.store import SampleStore
-from genbench.metrics.conditions import plan_conditions
+from genbench.images import to_float, to_uint8
+from genbench.metrics.conditions import conditions_in_turn, plan_conditions
 from genbench.metrics.evaluator import Evaluator
 from genbench.randomness import Noise
 from tests.kinds import classes
@@ -86,3 +90,35 @@ def test_a_method_that_draws_the_wrong_class_is_found_out_by_class_alone() -> No
     assert wrong["cas_linear_digits"] < 0.1
     assert wrong["fid_class_mean_digits"] > 5 * right["fid_class_mean_digits"]
     assert right["fid_class_worst_digits"] >= right["fid_class_mean_digits"]
+
+
+class Shrinks:
+    """Is given its own images at half the size."""
+
+    condition = SourceImages((1, 4, 4))
+    derives_condition = True
+
+    def condition_of(self, batch: Batch) -> Tensor:
+        return LowResolution(2)(batch.x)
+
+
+@pytest.mark.parametrize("count", [3, 80, 400])
+def test_a_condition_that_is_made_of_samples_is_that_of_unseen_ones(count: int) -> None:
+    data = Digits(size=8)
+    test = data.store("test")
+    expected = to_uint8(LowResolution(2)(to_float(test.samples[:])))
+    in_turn = conditions_in_turn(Shrinks(), data, count)
+    assert torch.equal(in_turn.rows, expected[torch.arange(count) % len(test)])
+    planned, words = plan_conditions(Shrinks(), data, count)
+    assert words == "those of the test split, each as often as any other"
+    assert planned.rows.shape == (count, 1, 4, 4)
+    # As they are stored: a method is given the same as in training.
+    assert torch.equal(planned.load(), to_float(planned.rows))
+    if count < len(test):
+        assert all((expected == row).flatten(1).all(1).any() for row in planned.rows)
+
+
+def test_classes_come_in_turn_and_others_as_they_come() -> None:
+    data = Data(torch.arange(12.0).view(6, 2), torch.arange(8.0).view(4, 2))
+    assert conditions_in_turn(method_of(classes(3)), data, 5).rows.tolist() == [0, 1, 2, 0, 1]
+    assert conditions_in_turn(method_of(Embeddings(2)), data, 6).rows[:, 0].tolist() == [0, 2, 4, 6, 0, 2]

@@ -64,6 +64,8 @@ def build_method(
     if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
         raise UserError("sampler=repaint fills in images: it goes with the verb sample and mask=..., which go with it")
     # Only what is asked for: to count a folder's classes the folder must be there.
+    if config.method.get("conditional") is False:
+        condition = None
     kept = {} if condition is UNKNOWN else {"condition": condition}
     facts = {name: kept[name] if name in kept else getattr(data, name) for name in data.facts if name in asked}
     for name in facts:
