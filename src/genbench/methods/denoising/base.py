@@ -104,7 +104,7 @@ class DenoisingMethod(GenerativeMethod):
 
     @abstractmethod
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return the loss (B,) of samples x_0 (B, ...) at times t (B,), with rows of the condition y (B, ...) if any."""
+        """Return the loss (B,) of samples x_0 (B, ...) at times t (B,), with rows y (B, ...) of any condition."""
 
     def condition_of(self, batch: Batch) -> Tensor | None:
         """Return the rows of the condition for a batch: the data's, or those derived from the samples."""
