@@ -1,4 +1,4 @@
-"""How many bits a method needs for images that it never saw."""
+"""Bits per dimension of held-out images."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -11,21 +11,21 @@ from genbench.randomness import CHUNK, Noise
 
 
 class Likelihood(Protocol):
-    """What is asked of a method, see `methods.base.HasLikelihood`."""
+    """The interface required of a method, see `methods.base.HasLikelihood`."""
 
     likelihood: str
 
     def condition_of(self, batch: Batch) -> Tensor | None:
-        """Return the rows that a batch goes with."""
+        """Return the rows of the condition for a batch."""
         ...
 
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return bits a dimension (B,) of images (B, C, H, W) in [-1, 1]."""
+        """Return bits per dimension (B,) of images (B, C, H, W) in [-1, 1]."""
         ...
 
 
 def even_chunks(store: Any, count: int) -> Iterator[tuple[int, Batch]]:
-    """Yield index and batch of chunks of `count` samples, evenly over a split."""
+    """Yield index and batch of chunks of `count` samples, evenly spaced over a split."""
     rows = torch.tensor([index * len(store.samples) // count for index in range(count)])
     for chunk, own in enumerate(rows.split(CHUNK)):
         yield chunk, store.batch(own)
@@ -37,11 +37,11 @@ def likelihood_scores(
     """Return `bits_per_dim` with its standard error over the images, and the protocol.
 
     Args:
-        method: that is asked.
+        method: whose likelihood is computed.
         data: a data set.
-        split: whose images are looked at, evenly from its first to its last.
+        split: from which evenly spaced images are taken.
         count: images, at most all of the split.
-        seed: of the noise that the method draws.
+        seed: of the method's noise.
     """
     store = data.store(split)
     count = min(count, len(store.samples))
