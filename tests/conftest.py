@@ -25,8 +25,8 @@ SMALL = [
     "metrics.count=64",
     "trainer.accelerator=cpu",
     "callbacks.grid.count=4",
-    "callbacks.grid.share=1",
-    "callbacks.scores.share=1",
+    "callbacks.grid.max_fraction=1",
+    "callbacks.scores.max_fraction=1",
 ]
 """Settings of runs that take a second."""
 

@@ -47,7 +47,7 @@ class TranslatesBack(Protocol):
     """The ability of a method of two domains to translate in both directions."""
 
     def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return the sources that images `condition`, (count, C, H, W), may be translations of."""
+        """Return images `condition`, (count, C, H, W), translated back to the source domain."""
         ...
 
 
@@ -69,13 +69,13 @@ class FillsIn(Protocol):
 
 @runtime_checkable
 class HasLikelihood(Protocol):
-    """The ability to say how likely images are."""
+    """The ability to compute or bound the likelihood of images."""
 
     likelihood: str
     """What the number is, in a few words: a bound or exact, and of what."""
 
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return bits a dimension (B,) of images (B, C, H, W) of 256 levels in [-1, 1], by the averaged weights.
+        """Return bits per dimension (B,) of images (B, C, H, W) of 256 levels in [-1, 1], by the averaged weights.
 
         Args:
             x: images.

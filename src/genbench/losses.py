@@ -16,25 +16,25 @@ ObjectiveName = Literal["minimax", "non_saturating", "wasserstein", "least_squar
 
 
 class Objective(NamedTuple):
-    """What two players minimise."""
+    """The losses of discriminator and generator."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
-    """Of the discriminator's outputs on real and on generated images, of any shape."""
+    """Loss from the discriminator's outputs on real and on generated images, of any shape."""
 
     generator: Callable[[Tensor], Tensor]
-    """Of its outputs on generated images."""
+    """Loss from its outputs on generated images."""
 
 
 def make_objective(name: ObjectiveName, label_smoothing: float = 0.0) -> Objective:
-    """Return the objective of a name.
+    """Return an objective by its name.
 
     Args:
         name: "minimax" or "non_saturating" (Goodfellow et al. 2014), "wasserstein" (Arjovsky et al. 2017),
             "least_squares" (Mao et al. 2017) or "hinge" (Lim and Ye 2017).
-        label_smoothing: real images are labelled 1 - this instead of 1, see `cross_entropy_discriminator_loss`.
+        label_smoothing: real images are labelled 1 - label_smoothing, see `cross_entropy_discriminator_loss`.
 
     Raises:
-        ValueError: there is no such objective, or it has no labels to be smoothed.
+        ValueError: there is no such objective, or it has no labels to smooth.
     """
     if name not in _OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(_OBJECTIVES)}, not {name!r}")
@@ -48,7 +48,7 @@ def make_objective(name: ObjectiveName, label_smoothing: float = 0.0) -> Objecti
     }
     discriminator, generator = _OBJECTIVES[name]
     if discriminator not in smoothed:
-        raise ValueError(f"objective={name} has no labels: label_smoothing goes with the others")
+        raise ValueError(f"objective={name} has no labels: label_smoothing works with the other objectives")
     return Objective(smoothed[discriminator], generator)
 
 
@@ -56,8 +56,8 @@ def cross_entropy_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, s
     """-E[log D(x)] - E[log(1 - D(G(z)))]: real against generated (Goodfellow et al. 2014, equation 1).
 
     Its minimum for equal densities is log 4, where D is 1/2 everywhere. Logits may have any shape. One-sided smoothing
-    (Salimans et al. 2016, section 3.4) labels real images 1 - smoothing, so that D does not grow sure without end;
-    generated images stay 0, or else D would praise the generator where it errs already.
+    (Salimans et al. 2016, section 3.4) labels real images 1 - smoothing, so that D does not become overconfident.
+    Generated images keep the label 0; otherwise D would reinforce the generator's current mistakes.
     """
     real = softplus(-real_logits)
     if smoothing:
@@ -69,7 +69,7 @@ def cross_entropy_discriminator_loss(real_logits: Tensor, fake_logits: Tensor, s
 def minimax_generator_loss(fake_logits: Tensor) -> Tensor:
     """E[log(1 - D(G(z)))]: what the discriminator maximises (Goodfellow et al. 2014, equation 1).
 
-    Its gradient with respect to a logit is -D(G(z)), which vanishes where the discriminator is sure.
+    Its gradient with respect to a logit is -D(G(z)), which vanishes where the discriminator is confident.
     """
     return -softplus(fake_logits).mean()
 
@@ -77,13 +77,13 @@ def minimax_generator_loss(fake_logits: Tensor) -> Tensor:
 def non_saturating_generator_loss(fake_logits: Tensor) -> Tensor:
     """-E[log D(G(z))]: same fixed point, strong gradient early on (Goodfellow et al. 2014, section 3).
 
-    Its gradient with respect to a logit is D(G(z)) - 1, which is strongest where the discriminator is sure.
+    Its gradient with respect to a logit is D(G(z)) - 1, which is strongest where the discriminator is confident.
     """
     return softplus(-fake_logits).mean()
 
 
 def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """E[f(G(z))] - E[f(x)]: the negative of what estimates the distance (Arjovsky et al. 2017, equation 2)."""
+    """E[f(G(z))] - E[f(x)]: the negative estimate of the Wasserstein distance (Arjovsky et al. 2017, equation 2)."""
     return fake_scores.mean() - real_scores.mean()
 
 
@@ -106,9 +106,9 @@ def least_squares_generator_loss(fake_scores: Tensor) -> Tensor:
 
 
 def hinge_discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]: what is told apart by a margin counts no more.
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]: zero for outputs beyond the margin.
 
-    Lim and Ye 2017 (https://arxiv.org/abs/1705.02894); the generator's loss is that of Wasserstein.
+    Lim and Ye 2017 (https://arxiv.org/abs/1705.02894); the generator's loss is the Wasserstein one.
     """
     return relu(1 - real_scores).mean() + relu(1 + fake_scores).mean()
 
@@ -125,11 +125,11 @@ _OBJECTIVES = {
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     """E[|grad_x D(x)|^2] at real images, to be weighted by gamma / 2 (Mescheder et al. 2018, equation 9).
 
-    A discriminator that is flat where the data are leaves the generator in peace once it got there. The graph is kept,
-    so it can be minimised; the caller computes it in float32.
+    A discriminator that is flat around the data gives no gradient to a generator that has converged. The graph is kept,
+    so the penalty can be minimised; the caller computes it in float32.
 
     Args:
-        discriminator: its output before the sigmoid; it must judge each image by itself, so it has no BatchNorm.
+        discriminator: D before its sigmoid; no output may depend on other images of the batch, so no BatchNorm.
         real: images (B, ...).
     """
     slope = _slope(discriminator, real)
@@ -139,24 +139,24 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """E[(|grad_x f(x)| - 1)^2] at x between real and generated images (Gulrajani et al. 2017, equation 3).
 
-    It is 0 for a critic of slope one everywhere and (s - 1)^2 for one of slope s. Its graph is kept, so it can be
-    minimised; the caller computes it in float32.
+    It is 0 for a critic of slope one everywhere and (s - 1)^2 for one of slope s. The graph is kept, so the penalty can
+    be minimised; the caller computes it in float32.
 
     Args:
-        critic: f; it must judge each image by itself, so it has no BatchNorm.
+        critic: f; no output may depend on other images of the batch, so no BatchNorm.
         real: images (B, ...).
         fake: images (B, ...), without gradient.
-        mix: share of the real image in each x, uniform on [0, 1], (B,).
+        mix: weight of the real image in each x, uniform on [0, 1], (B,).
     """
-    share = mix.view(-1, *[1] * (real.ndim - 1))
-    slope = _slope(critic, share * real + (1 - share) * fake)
+    weight = mix.view(-1, *[1] * (real.ndim - 1))
+    slope = _slope(critic, weight * real + (1 - weight) * fake)
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 
 def _slope(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the gradient of the summed outputs with respect to `x`, itself differentiable."""
     x = x.detach().requires_grad_()
-    # What torch.compile made of a network can't be differentiated twice, so here the network itself is called.
+    # A network compiled by torch.compile can't be differentiated twice, so here it runs uncompiled.
     with torch.compiler.set_stance("force_eager"):
         (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
     return slope

@@ -45,7 +45,7 @@ def test_the_best_is_at_the_good_end_of_the_score(monitor: str, name: str, kept:
 def test_a_score_that_does_not_come_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert kept_at("score/fid", "score/is_digits", [1.0, 2.0]) == []
     said = capsys.readouterr().err
-    assert said.count("monitor=score/fid is not among the scores that came (score/is_digits)") == 1
+    assert said.count("monitor=score/fid is not among the computed scores (score/is_digits)") == 1
 
 
 def test_what_is_not_a_number_is_never_the_best() -> None:

@@ -71,7 +71,7 @@ def test_scores_on_the_way_are_spaced_unless_there_is_no_limit(
     watch: Watch, monkeypatch: pytest.MonkeyPatch, share: float, expected: list[int]
 ) -> None:
     evaluator: Any = SimpleNamespace(seed=0, count=640)
-    scores = OnlineScores(evaluator, every=50, share=share)
+    scores = OnlineScores(evaluator, every=50, max_fraction=share)
     monkeypatch.setattr(scores, "_expected_seconds", lambda trainer, method: 4.0)
     assert watch(scores, "_score", 175, 0.5, 5.0)[0] == expected
 
@@ -118,5 +118,5 @@ def test_a_session_that_goes_on_knows_what_earlier_ones_spent(watch: Watch) -> N
 
 def test_a_part_is_a_part() -> None:
     for share in (0.0, -1.0, 1.5, float("nan")):
-        with pytest.raises(UserError, match=r"callbacks\.grid\.share must be above 0"):
-            SampleGrid(every=1, share=share)
+        with pytest.raises(UserError, match=r"callbacks\.grid\.max_fraction must be above 0"):
+            SampleGrid(every=1, max_fraction=share)

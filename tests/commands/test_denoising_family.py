@@ -210,7 +210,7 @@ def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.Capture
         (["experiment=ddpm_digits", "sampler=dim"], "did you mean ddim"),
         (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, quadratic"),
         (["experiment=ddpm_digits", "method.prediction=noise"], "one of eps, x_0, v, score"),
-        (["experiment=ddpm_digits", "data.size=10"], "divides by 4"),
+        (["experiment=ddpm_digits", "data.size=10"], "multiple of 4"),
         (
             ["experiment=ddpm_digits", "method.conditional=true", "data=lsun_bedroom", "data.root=none"],
             "conditional=true takes data with a condition, such as the classes",

@@ -40,4 +40,4 @@ def test_guidance_moves_the_score_by_the_slope_times_its_strength() -> None:
     with torch.no_grad():
         x_0, share = led(x, t)
     torch.testing.assert_close((alpha * x_0 - x) / sigma**2, -x / sigma**2 + 5 * 2)
-    assert share is estimate.variance_share
+    assert share is estimate.variance_fraction

@@ -67,7 +67,7 @@ def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path, monke
     assert not any(name.startswith(("is_", "classes")) for name in values)
     evaluator = Evaluator(count=10, extractor="clip", weights=str(clip_file), scores=["is"])
     # It is said before an image is looked at.
-    with pytest.raises(UserError, match=r"metrics\.scores=is: this extractor knows no classes"):
+    with pytest.raises(UserError, match=r"metrics\.scores=is: this extractor has no classes"):
         evaluator.set_reference(data)
 
 

@@ -53,7 +53,7 @@ def test_attention_is_softmax_of_products() -> None:
 
 
 def test_sides_and_heads_that_do_not_do() -> None:
-    with pytest.raises(ValueError, match="divides by 8"):
+    with pytest.raises(ValueError, match="multiple of 8"):
         UNet((3, 28, 28))
     with pytest.raises(ValueError, match="heads=3"):
         UNet((3, 32, 32), heads=3)

@@ -28,7 +28,7 @@ class Sample:
 def watch_training(folder: Path, *, steps: int, start: Callable[..., Any] = start) -> list[Sample]:
     """Train a tiny GAN with a score and a grid every 50 steps, and look at its process from outside all the while."""
     settings = [word for word in RUNS["gan"] if not word.startswith(("metrics", "callbacks.grid"))]
-    grids = ["callbacks.grid.every=50", "callbacks.grid.count=16", "callbacks.grid.share=1"]
+    grids = ["callbacks.grid.every=50", "callbacks.grid.count=16", "callbacks.grid.max_fraction=1"]
     process = start("train", *settings, *_OFTEN, *grids, f"steps={steps}", f"output={folder}", "name=long")
     samples: list[Sample] = []
     while process.poll() is None:

@@ -1,7 +1,7 @@
-"""What a run can go on from, and its best weights.
+"""Checkpoints to resume from, and of the best weights.
 
-Lightning's ModelCheckpoint knows epochs, validation and its own tests' modules; for methods that optimise by hand it
-warns at each save that the weights are those after the step, which is just what is wanted here.
+Lightning's ModelCheckpoint is built around epochs and validation. With manual optimisation it also warns at each save
+that the weights are those after the step, which is intended here.
 """
 
 import math
@@ -19,18 +19,18 @@ from genbench.logs.vocabulary import RANKED, better, find_score
 class Checkpoints(Callback):
     """Write `last.ckpt` every `every` steps and at the end, and `best.ckpt` when the watched score improves.
 
-    They lie in `checkpoints` of the run folder, each written whole or not at all (see `checkpoint_files`).
+    They are in `checkpoints` of the run folder, written atomically (see `checkpoint_files`).
 
-    This callback must come after those that make the score and those that may refuse the weights.
+    This callback must come after those that compute the score and those that may reject the weights.
 
     Args:
         every: steps between two writings of `last.ckpt`.
-        monitor: the score in `trainer.callback_metrics` whose best value is looked for; by whatever extractor if its
-            name says none. `vocabulary.better` knows which end is the good one.
-        keep: steps between two checkpoints `step_*.ckpt` that are kept for a curve after the fact; None for none.
+        monitor: the score in `trainer.callback_metrics` whose best value is kept; of any extractor if its name has no
+            extractor's suffix. `vocabulary.better` knows whether higher or lower is better.
+        keep: steps between checkpoints `step_*.ckpt` that are kept, for a curve of scores later; None for none.
 
     Raises:
-        UserError: `every` or `keep` is not positive, or `monitor` is no score with a good end.
+        UserError: `every` or `keep` is not positive, or `monitor` is not a score that ranks methods.
     """
 
     def __init__(self, every: int, monitor: str, keep: int | None = None) -> None:
@@ -40,7 +40,7 @@ class Checkpoints(Callback):
         if not monitor.startswith("score/") or better(monitor.removeprefix("score/")) is None:
             known = ", ".join(f"score/{name}" for name in RANKED)
             raise UserError(
-                f"callbacks.checkpoints.monitor={monitor} is no score with a good end: choose one of {known}"
+                f"callbacks.checkpoints.monitor={monitor} is not a score that ranks methods: choose one of {known}"
             )
         self.every = every
         self.keep = keep
@@ -53,13 +53,13 @@ class Checkpoints(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save what is due."""
+        """Save the checkpoints that are due."""
         step, folder = trainer.global_step, Path(trainer.default_root_dir) / "checkpoints"
         name = find_score(self.monitor, trainer.callback_metrics)
         if name is None and not self._missed:
             self._say_if_missed(trainer)
         score = None if name is None else trainer.callback_metrics[name]
-        # The entry stays between two scores; a new score is a new object.
+        # The entry remains between two scores; a new score is a new object.
         if name is not None and score is not None and score is not self._latest:
             self._latest = score
             if self._improves(float(score)):
@@ -72,12 +72,12 @@ class Checkpoints(Callback):
             self.save_last(trainer)
 
     def _say_if_missed(self, trainer: Trainer) -> None:
-        """Say once that the first scores came without the watched one, so that no checkpoint is kept as the best."""
+        """Warn once if the first scores lack the monitored one, so that no checkpoint is kept as the best."""
         ranked = [name for name in trainer.callback_metrics if better(name.removeprefix("score/")) is not None]
         came = sorted(name for name in ranked if name.startswith("score/"))
         if came and trainer.is_global_zero:
             print(
-                f"genbench: warning: callbacks.checkpoints.monitor={self.monitor} is not among the scores that came "
+                f"genbench: warning: callbacks.checkpoints.monitor={self.monitor} is not among the computed scores "
                 f"({', '.join(came)}): no checkpoint is kept as the best",
                 file=sys.stderr,
                 flush=True,
@@ -85,7 +85,7 @@ class Checkpoints(Callback):
         self._missed = bool(came)
 
     def _improves(self, score: float) -> bool:
-        # What is not a number is no improvement, and would be none to improve on.
+        # NaN is not an improvement, and nothing could improve on it.
         if not math.isfinite(score) or self.best_score is None:
             return math.isfinite(score)
         if better(self.monitor.removeprefix("score/")) == "max":
@@ -93,10 +93,10 @@ class Checkpoints(Callback):
         return score < self.best_score
 
     def save_last(self, trainer: Trainer) -> None:
-        """Write what the run can go on from, unless this step's state is written already."""
+        """Write `last.ckpt`, unless this step's state has been written already."""
         if self._saved_step == trainer.global_step:
             return
-        # The rows of steps before the checkpoint are not made again.
+        # Rows of metrics.csv before the checkpoint are not computed again when the run resumes.
         for logger in trainer.loggers:
             if isinstance(logger, KeepsRows):
                 logger.write()
@@ -108,5 +108,5 @@ class Checkpoints(Callback):
         return {"best_score": self.best_score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember the best score of earlier sessions."""
+        """Restore the best score of earlier sessions."""
         self.best_score = state_dict["best_score"]

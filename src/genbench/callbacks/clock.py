@@ -1,4 +1,4 @@
-"""Images and seconds beside steps: the axes on which methods are compared."""
+"""Images and seconds as further axes beside steps, on which methods are compared."""
 
 import resource
 import sys
@@ -12,14 +12,14 @@ from genbench.logs.loggers import log_figures
 
 
 class Clock(Callback):
-    """Keep the axes `images` and `seconds` since the run began, over all its sessions, and log how fast it is.
+    """Keep the axes `images` and `seconds` since the run began, over all its sessions, and log the speed.
 
-    `speed/images_per_second` counts all that takes time, scores and pictures too; `speed/step_seconds` is the mean of a
-    step alone, `speed/data_wait` the share of time that was spent waiting for batches, `speed/memory_gib` the most
-    memory so far: of the GPU, or of the process where there is none.
+    `speed/images_per_second` includes all time, also that of scores and pictures; `speed/step_seconds` is the mean
+    duration of a step alone, `speed/data_wait` the fraction of time spent waiting for batches, `speed/memory_gib` the
+    peak memory so far: of the GPU, or of the process if there is none.
 
     Args:
-        batch_size: images of a step over all processes.
+        batch_size: images per step over all processes.
     """
 
     def __init__(self, batch_size: int) -> None:
@@ -35,16 +35,16 @@ class Clock(Callback):
         return {"images": float(trainer.global_step * self.batch_size), "seconds": self._seconds()}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the watch."""
+        """Start the clock."""
         self._since = time.monotonic()
         self._last = self._lap(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Note when a step begins, its batch at hand."""
+        """Record when a step begins, after its batch is loaded."""
         self._step_began = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Log at the steps at which the method logs."""
+        """Log at the same steps as the method."""
         self._in_steps += time.monotonic() - self._step_began
         if self._last is None or not pl_module.logs_at(trainer.global_step):
             return
@@ -65,11 +65,11 @@ class Clock(Callback):
         return {"seconds": self._seconds()}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Go on from the seconds of an earlier session."""
+        """Restore the seconds of earlier sessions."""
         self.seconds = state_dict["seconds"]
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the watch."""
+        """Stop the clock."""
         self.seconds, self._since = self._seconds(), None
 
     def _seconds(self) -> float:
@@ -88,8 +88,8 @@ class _Lap(NamedTuple):
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Return bytes."""
+    """Return the peak memory in bytes."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
-    # In KiB, but on macOS in bytes.
+    # ru_maxrss is in KiB, on macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

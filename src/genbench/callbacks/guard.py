@@ -1,4 +1,4 @@
-"""Stop a training whose numbers are no longer numbers."""
+"""Stop a training that has diverged to NaN or infinity."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from genbench.errors import DivergenceError
 
 
 class Guard(Callback):
-    """Stop when a loss or a weight is NaN or infinite, and let no such weight into a checkpoint.
+    """Stop when a loss or a weight is NaN or infinite, and write no checkpoint with such a weight.
 
-    The losses of all steps are watched, but looked at every `every` steps only: each look makes a GPU wait.
+    The losses of all steps are accumulated, but read only every `every` steps: each read synchronises the GPU.
 
     Args:
-        every: steps between two looks.
+        every: steps between two reads.
     """
 
     def __init__(self, every: int) -> None:
@@ -25,10 +25,10 @@ class Guard(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Watch the losses that the method's step returned.
+        """Check the losses that the method's step returned.
 
         Raises:
-            DivergenceError: one of them was not finite since the last look.
+            DivergenceError: one of them was not finite since the last read.
         """
         for name, loss in (outputs or {}).items():
             self._losses.setdefault(name, []).append(loss.detach())
@@ -40,7 +40,7 @@ class Guard(Callback):
         self._losses = {}
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Look at what is about to be written, so that the checkpoints that exist are good ones.
+        """Check the weights before they are written, so that existing checkpoints stay valid.
 
         Raises:
             DivergenceError: a weight is not finite.

@@ -1,4 +1,4 @@
-"""End a training early and lose nothing: on Ctrl-C, when a job is preempted, when a limit of the trainer is reached."""
+"""End a training early without losing work: on Ctrl-C, preemption of a job, or a limit of the trainer."""
 
 import signal
 from types import FrameType
@@ -10,22 +10,22 @@ from genbench.callbacks.checkpoints import Checkpoints
 from genbench.callbacks.online_scores import OnlineScores
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""Ctrl-C; what SLURM sends a job that it ends; what sbatch --signal and submitit send ahead of a time limit."""
+"""Ctrl-C; what SLURM sends when it ends a job; what sbatch --signal and submitit send before a time limit."""
 
 
 class Interruption(Callback):
-    """After a signal, end the step, write a checkpoint and stop the trainer.
+    """After a signal, finish the step, write a checkpoint and stop the trainer.
 
-    What else ends a training before its last step, such as `trainer.max_time`, leaves time for scores as well.
+    Other limits that end a training before its last step, such as `trainer.max_time`, leave time for scores as well.
 
-    The handler only makes a note: a checkpoint written from within one could be torn by the next signal. The processes
-    of a run agree on the step, whichever of them got the signal; as that takes an exchange, they ask each other every
+    The handler only sets a flag: a checkpoint written inside a handler could be torn by the next signal. All processes
+    of a run stop at the same step, whichever of them received the signal; as this takes communication, they do it every
     `every` steps. A second Ctrl-C ends the process at once.
 
-    It must come after all callbacks that look at a step, so that the checkpoint finds them done with it.
+    It must come after all callbacks that process a step, so that their state in the checkpoint includes it.
 
     Args:
-        every: steps between two questions among several processes.
+        every: steps between two synchronisations of several processes.
 
     Attributes:
         received: the signal that ended the training; None if none did.
@@ -37,14 +37,14 @@ class Interruption(Callback):
         self._noted: signal.Signals | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen. Lightning gives the old handlers back when the training ends."""
+        """Install the signal handlers. Lightning restores the old ones when the training ends."""
         for number in SIGNALS:
             signal.signal(number, self._note)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if one of the processes got a signal."""
+        """Stop if one of the processes received a signal."""
         step = trainer.global_step
         if step == trainer.max_steps:
             return
@@ -58,13 +58,13 @@ class Interruption(Callback):
         else:
             must_stop = self._noted is not None
         if must_stop:
-            # Another process got it: this one stops as if it had, too.
+            # Another process received it: this one stops in the same way.
             self.received = self._noted or signal.SIGTERM
             _save(trainer)
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score and save what a limit of the trainer ended in the midst of an epoch."""
+        """Score and save if a limit of the trainer ended the training in the middle of an epoch."""
         if self.received is None and 0 < trainer.global_step < trainer.max_steps:
             _score_and_save(trainer, pl_module)
 
@@ -77,7 +77,7 @@ class Interruption(Callback):
 def _ends_the_last_epoch(trainer: Trainer) -> bool:
     """Whether `trainer.max_epochs` ends the training with this step.
 
-    What is saved later would have Lightning begin the next epoch twice when the run goes on.
+    A checkpoint saved later would make Lightning begin the next epoch twice when the run resumes.
     """
     last = trainer.max_epochs
     return last not in (None, -1) and trainer.is_last_batch and trainer.current_epoch + 1 >= last

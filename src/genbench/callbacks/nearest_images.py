@@ -1,4 +1,4 @@
-"""Does it copy? Samples beside the training samples that are nearest to them."""
+"""Samples beside their nearest training samples, to detect memorisation."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ _BLOCK = 4096
 class NearestImages(Pictures):
     """At the end, write `samples/nearest_<step>.png`: in the first row samples, below each its nearest training images.
 
-    Near is near in pixels, shrunk to 32 x 32 by averaging if they are larger, or in coordinates, so a shifted copy is
-    not found. Of more than 50,000 training samples as many are looked at, spread evenly.
+    The distance is Euclidean, in pixels (averaged down to 32 x 32 if larger) or in coordinates, so a shifted copy is
+    not found. Of more than 50,000 training samples, 50,000 evenly spaced ones are searched.
 
     Args:
         count: samples that are shown, the first of the grid's.
@@ -43,12 +43,12 @@ class NearestImages(Pictures):
         self.seed = seed
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Draw and look at the last step."""
+        """Draw at the last step."""
         if trainer.global_step == trainer.max_steps and trainer.is_global_zero:
             self.try_to_draw(trainer, pl_module)
 
     def draw(self, trainer: Trainer, method: Any) -> None:
-        """Draw samples and look for what is nearest to them."""
+        """Draw samples and search for their nearest training samples."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         conditions = None if method.condition is None else conditions_in_turn(method, data, self.count)
         samples = sample_set(method.sample, self.count, self.seed, method.medium, conditions)
@@ -59,23 +59,23 @@ class NearestImages(Pictures):
 
 
 def nearest_rows(samples: Tensor, real: Any, neighbours: int) -> Tensor:
-    """Return which real samples are nearest to each sample, the nearest first.
+    """Return the rows of the real samples nearest to each sample, the nearest first.
 
     Args:
-        samples: as they are stored, (N, ...).
-        real: of the same kind, (M, ...), that can be indexed.
-        neighbours: how many of each, at most M.
+        samples: stored samples (N, ...).
+        real: stored samples (M, ...) that can be indexed.
+        neighbours: how many for each, at most M.
 
     Returns:
-        int64 (N, min(neighbours, looked at)).
+        int64 (N, min(neighbours, number of searched samples)).
     """
-    looked_at = torch.linspace(0, len(real) - 1, min(len(real), _MOST)).long()
+    searched = torch.linspace(0, len(real) - 1, min(len(real), _MOST)).long()
     x = _shrink(samples)
     best = torch.empty(len(x), 0)
     rows = torch.empty(len(x), 0, dtype=torch.long)
-    for block in looked_at.split(_BLOCK):
+    for block in searched.split(_BLOCK):
         y = _shrink(real[block])
-        # Squared distances less what is the same for all y.
+        # Squared distances minus |x|^2, which does not change their order.
         distances = torch.cat([best, y.square().sum(1) - 2 * x @ y.T], dim=1)
         candidates = torch.cat([rows, block.expand(len(x), -1)], dim=1)
         best, order = distances.topk(min(neighbours, distances.shape[1]), dim=1, largest=False)

@@ -20,23 +20,23 @@ from genbench.sampling import sample_set
 class OnlineScores(Callback):
     """Log `score/<name>` of the averaged weights every `every` steps and at the end; all processes share the work.
 
-    Scores that would take more than a part `share` of the run's time are left out, but for the last (see `Spacing`).
-    The reference is the training split. The scores at a step can be had from `trainer.callback_metrics`, where
-    `Checkpoints` looks for the best.
+    Scores that would take more than `max_fraction` of the run's time are skipped, except the last (see `Spacing`). The
+    reference is the training split. The scores of a step are in `trainer.callback_metrics`, where `Checkpoints` finds
+    the best.
 
     Args:
         evaluator: draws and scores the images.
         every: steps between two scores.
-        share: largest part of the run's time that scores on the way may take; 1 for no limit.
+        max_fraction: largest fraction of the run's time that scores before the last may take; 1 for no limit.
 
     Raises:
         UserError: `every` is not positive.
     """
 
-    def __init__(self, evaluator: Evaluator, every: int, share: float = 0.05) -> None:
+    def __init__(self, evaluator: Evaluator, every: int, max_fraction: float = 0.05) -> None:
         if every < 1:
             raise UserError(f"callbacks.scores.every must be at least 1, not {every}")
-        self.spacing = Spacing("callbacks.scores.share", share)
+        self.spacing = Spacing("callbacks.scores.max_fraction", max_fraction)
         self.evaluator = evaluator
         self.every = every
         self.latest: Scores | None = None
@@ -45,7 +45,7 @@ class OnlineScores(Callback):
         self._protocol: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Extract the reference's features once."""
+        """Compute the reference once."""
         draws = isinstance(pl_module, Draws)
         if not draws:
             return
@@ -57,7 +57,7 @@ class OnlineScores(Callback):
             self._conditions, self._protocol["conditions"] = plan_conditions(pl_module, data, self.evaluator.count)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Score if it is time."""
+        """Score if a score is due."""
         if not isinstance(pl_module, Draws):
             return
         step = trainer.global_step
@@ -66,32 +66,32 @@ class OnlineScores(Callback):
                 return
             if self.spacing.is_unknown(trainer):
                 self.spacing.expect(self._expected_seconds(trainer, pl_module))
-            # All processes score together, so they go by the first one's clock.
+            # All processes score together, so they use the first one's clock.
             if not trainer.strategy.broadcast(self.spacing.allows(trainer)):
                 return
         self.score_now(trainer, pl_module)
 
     def score_now(self, trainer: Trainer, pl_module: Any) -> None:
-        """Score, unless this step is scored already."""
+        """Score, unless this step has been scored already."""
         if isinstance(pl_module, Draws) and self._scored_step != trainer.global_step:
             self._scored_step = trainer.global_step
             with self.spacing.measured(trainer):
                 self._score(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the time that was spent."""
+        """Return the time spent so far."""
         return self.spacing.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the time that earlier sessions spent."""
+        """Restore the time spent in earlier sessions."""
         self.spacing.load_state_dict(state_dict)
 
     def _expected_seconds(self, trainer: Trainer, method: Any) -> float:
-        """Return how long the drawing of what a score takes will take: by the last grid, or by a few images."""
+        """Estimate how long drawing the images of a score will take, from the last grid or a few images."""
         grids = (one for one in trainer.callbacks if isinstance(one, SampleGrid))  # type: ignore[attr-defined]
         chunk = next((one.spacing.last / -(-one.count // CHUNK) for one in grids if one.spacing.last), None)
         if chunk is None or trainer.world_size > 1:
-            # Of several processes the first alone draws grids, and all must come to the same decisions.
+            # With several processes only the first draws grids, and all must make the same decisions.
             before = self.spacing.seconds
             conditions = None if self._conditions is None else self._conditions[:CHUNK]
             with self.spacing.measured(trainer):

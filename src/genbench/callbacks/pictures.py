@@ -1,4 +1,4 @@
-"""What all callbacks have in common that draw pictures: no picture is worth a training."""
+"""Base of callbacks that draw pictures: a failed picture never ends the training."""
 
 import sys
 from abc import abstractmethod
@@ -12,27 +12,27 @@ from genbench.errors import TrainingError, first_line
 
 
 class Pictures(Callback):
-    """Draw pictures in the first process; if that fails, say so once and let the training go on.
+    """Draw pictures in the first process; if that fails, warn once and continue training.
 
     Args:
         name: of the callback in the configuration.
-        share: largest part of the run's time that it may take, see `Spacing`.
+        max_fraction: largest fraction of the run's time that it may take, see `Spacing`.
     """
 
-    def __init__(self, name: str, share: float = 1.0) -> None:
-        self.spacing = Spacing(f"callbacks.{name}.share", share)
+    def __init__(self, name: str, max_fraction: float = 1.0) -> None:
+        self.spacing = Spacing(f"callbacks.{name}.max_fraction", max_fraction)
         self._name = name
         self._failed = False
 
     @abstractmethod
     def draw(self, trainer: Trainer, method: Any) -> None:
-        """Draw and write what the step that has just finished shows."""
+        """Draw and write pictures of the step that has just finished."""
 
     def try_to_draw(self, trainer: Trainer, method: Any) -> None:
-        """Draw, if it is of a method that draws; what fails is said once.
+        """Draw, if the method draws samples; warn about the first failure only.
 
         Raises:
-            TrainingError: the method has diverged, which is no fault of the picture.
+            TrainingError: the method has diverged, which is not a failure of the picture.
         """
         if not isinstance(method, Draws):
             return
@@ -52,9 +52,9 @@ class Pictures(Callback):
             self._failed = True
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the time that was spent."""
+        """Return the time spent so far."""
         return self.spacing.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the time that earlier sessions spent."""
+        """Restore the time spent in earlier sessions."""
         self.spacing.load_state_dict(state_dict)

@@ -1,4 +1,4 @@
-"""How far a training is: steps, not epochs."""
+"""Progress of a training, in steps instead of epochs."""
 
 import sys
 import time
@@ -17,10 +17,10 @@ _SHOWN_SCORES = ("fid", "mae")
 
 
 class StepProgress(Callback):
-    """Show steps, images a second, time left, the latest losses and the last score.
+    """Show steps, images per second, time left, the latest losses and the last score.
 
-    On a terminal it is a bar. Elsewhere, in a file or a job of SLURM, there are plain lines: the first after ten
-    seconds, then ever fewer, one in five minutes in the end, and one at the last step.
+    On a terminal it is a bar. Elsewhere, as in a file or a SLURM job, it prints plain lines: the first after ten
+    seconds, then at growing intervals of up to five minutes, and one at the last step.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class StepProgress(Callback):
         self._begun = (time.monotonic(), trainer.global_step)
         self._next_line = self._begun[0] + _SHORTEST
         if trainer.is_global_zero and sys.stderr.isatty():
-            # What does not fit on a narrow terminal is cut off at its end, not wrapped.
+            # Text that does not fit a narrow terminal is truncated, not wrapped.
             figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
             columns = (BarColumn(bar_width=20), MofNCompleteColumn(), figures)
             self._bar = Progress(*columns, console=Console(stderr=True), expand=True)
@@ -44,11 +44,11 @@ class StepProgress(Callback):
             self._bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move the bar, or write a line if it is time."""
+        """Advance the bar, or print a line if one is due."""
         if not trainer.is_global_zero:
             return
         step = trainer.global_step
-        self._look_at_score(trainer)
+        self._read_score(trainer)
         self._losses = list(outputs or {})
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=step)
@@ -60,11 +60,11 @@ class StepProgress(Callback):
             print(line.rstrip(), file=sys.stderr, flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the finished bar."""
+        """Close the finished bar."""
         self._stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the terminal back before the message comes."""
+        """Release the terminal before the error message is printed."""
         self._stop()
 
     def _stop(self) -> None:
@@ -72,8 +72,8 @@ class StepProgress(Callback):
             self._bar.stop()
             self._bar = None
 
-    def _look_at_score(self, trainer: Trainer) -> None:
-        """Keep the last score with its step; it was made after this callback's turn, at the step before."""
+    def _read_score(self, trainer: Trainer) -> None:
+        """Keep the last score with its step; it was computed after this callback ran, at the step before."""
         for name, value in trainer.callback_metrics.items():
             plain = name.removeprefix("score/")
             if name != plain and plain_score(plain) in _SHOWN_SCORES and value is not self._score:

@@ -1,4 +1,4 @@
-"""Random numbers of a training step that depend on (seed, rank, step) alone."""
+"""Random numbers of a training step that depend only on (seed, rank, step)."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from lightning import Callback, LightningModule, Trainer
 from genbench.randomness import derive_seed
 
 _BLOCK = 64
-"""Steps whose seeds are derived together: for each by itself NumPy's code would have to come back into the cache."""
+"""Steps whose seeds are derived together; one at a time would be slower, as NumPy's code leaves the CPU cache."""
 
 
 class ReproducibleSteps(Callback):
-    """Seed torch anew before every step.
+    """Reseed torch before every step.
 
-    A resumed run then draws what an uninterrupted one would have drawn, without a saved generator state, and nothing
-    that a callback draws between two steps disturbs the training.
+    A resumed run then draws the same random numbers as an uninterrupted one, without a saved generator state, and
+    random numbers that a callback draws between two steps do not affect the training.
 
     Args:
         seed: the run's seed.
@@ -26,14 +26,14 @@ class ReproducibleSteps(Callback):
         self._seeds: dict[int, int] = {}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Seed by what the step is."""
+        """Seed the generators from (seed, rank, step)."""
         step = trainer.global_step
         if step not in self._seeds:
             steps = range(step, step + _BLOCK)
             self._seeds = {later: derive_seed("step", self.seed, trainer.global_rank, later) for later in steps}
         seed = self._seeds[step]
-        # torch.manual_seed would seed every kind of device that there could be, and for each that sleeps keep a stack
-        # trace: seed the one in use.
+        # torch.manual_seed would seed every possible kind of device, and record a stack trace for each uninitialised
+        # one: seed only the one in use.
         torch.default_generator.manual_seed(seed)
         if pl_module.device.type == "cuda":
             torch.cuda.manual_seed(seed)

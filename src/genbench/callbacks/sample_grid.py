@@ -1,4 +1,4 @@
-"""Pictures of a training: the same noise, drawn again and again."""
+"""Grids of samples during training, always from the same noise."""
 
 from typing import Any
 
@@ -19,42 +19,46 @@ from genbench.randomness import Noise
 from genbench.sampling import sample_set
 
 _STOPS = 11
-"""Images of a walk."""
+"""Images per interpolation."""
 
 
 class SampleGrid(Pictures):
     """Write a grid of samples of the averaged weights, from fixed noise, to `samples/step_<step>.png`.
 
-    Grids come at steps 1, 2, 4, 8, ... until `every`, so that a wrong range or a dead network shows at once, then
-    every `every` steps and at the end, but for those that would take more than a part `share` of the run's time (see
-    `Spacing`). A translation stands to the right of its source; under a sample stands what it was asked to show, such
-    as its class or caption. With each grid but the early ones a method that has latents also interpolates between fixed
-    ones, on great circles: `samples/interpolation_<step>.png`.
+    Grids are written at steps 1, 2, 4, 8, ... up to `every`, so that a wrong value range or a dead network shows at
+    once, then every `every` steps and at the end. Grids that would take more than `max_fraction` of the run's time are
+    skipped (see `Spacing`). A translation is shown to the right of its source; a sample's condition, such as its class
+    or caption, below it. With each grid except the early ones, a method with latents also interpolates between fixed
+    latents on great circles: `samples/interpolation_<step>.png`.
 
     Args:
         every: steps between two grids.
-        count: images a grid.
+        count: images per grid.
         seed: seed of the noise.
-        walks: how many walks through the latent space, a row each; a conditional method takes one class a walk.
-        share: largest part of the run's time that grids and walks may take; 1 for no limit.
+        interpolations: how many latent interpolations, one per row; each has one condition if the method is
+            conditional.
+        max_fraction: largest fraction of the run's time that grids and interpolations may take; 1 for no limit.
 
     Raises:
         UserError: an argument is out of range.
     """
 
-    def __init__(self, every: int, count: int = 64, seed: int = 0, walks: int = 4, share: float = 0.05) -> None:
-        super().__init__("grid", share)
-        if every < 1 or count < 1 or walks < 0:
+    def __init__(
+        self, every: int, count: int = 64, seed: int = 0, interpolations: int = 4, max_fraction: float = 0.05
+    ) -> None:
+        super().__init__("grid", max_fraction)
+        if every < 1 or count < 1 or interpolations < 0:
             raise UserError(
-                f"a sample grid needs every >= 1, count >= 1 and walks >= 0, not {every}, {count} and {walks}"
+                "a sample grid needs every >= 1, count >= 1 and interpolations >= 0, "
+                f"not {every}, {count} and {interpolations}"
             )
         self.every = every
         self.count = count
         self.seed = seed
-        self.walks = walks
+        self.interpolations = interpolations
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Draw what it is time for."""
+        """Draw a grid if one is due."""
         step = trainer.global_step
         early = step < self.every and step & (step - 1) == 0
         due = early or step % self.every == 0
@@ -64,14 +68,14 @@ class SampleGrid(Pictures):
             self.try_to_draw(trainer, pl_module)
 
     def draw(self, trainer: Trainer, method: Any) -> None:
-        """Draw a grid, and the walks unless it is an early one."""
+        """Draw a grid and, unless it is an early one, the interpolations."""
         step = trainer.global_step
         log_picture(trainer, "samples/grid", self._grid(trainer, method), stem="step")
         late = step % self.every == 0 or step == trainer.max_steps
         has_latents = isinstance(method, HasLatents)
-        # A latent of a method that translates goes with a source image, between which nothing can be interpolated.
+        # The condition of a translation is a source image, which differs from latent to latent.
         between_images = method.condition is not None and isinstance(method.condition.form, Channels)
-        if late and self.walks and has_latents and not between_images:
+        if late and self.interpolations and has_latents and not between_images:
             log_picture(trainer, "samples/interpolation", self._strips(trainer, method), stem="interpolation")
 
     def _grid(self, trainer: Trainer, method: Any) -> Tensor:
@@ -82,11 +86,11 @@ class SampleGrid(Pictures):
         return make_grid(under_conditions(method.medium.picture(samples), conditions))
 
     def _strips(self, trainer: Trainer, method: Any) -> Tensor:
-        ends = Noise(self.seed).normal(2 * self.walks, method.latent_dim)
+        ends = Noise(self.seed).normal(2 * self.interpolations, method.latent_dim)
         z = slerp(ends[::2], ends[1::2], torch.linspace(0, 1, _STOPS))
         rows = None
         if method.condition is not None:
-            conditions = conditions_in_turn(method, trainer.datamodule, self.walks)  # type: ignore[attr-defined]
+            conditions = conditions_in_turn(method, trainer.datamodule, self.interpolations)  # type: ignore[attr-defined]
             rows = conditions.load().repeat_interleave(_STOPS, 0)
         samples = method.decode(z.flatten(0, 1).to(method.device), rows)
         return make_grid(method.medium.picture(method.medium.store(samples).cpu()), _STOPS)

@@ -1,4 +1,4 @@
-"""Looking at a training costs time, of which it may take a small part only."""
+"""A limit on the fraction of a run's time that pictures and scores may take."""
 
 import time
 from collections.abc import Iterator
@@ -12,53 +12,53 @@ from genbench.logs.loggers import seconds_of
 from genbench.wording import duration
 
 _FREE = 2.0
-"""Seconds that are not counted: what is drawn in no time need not wait for a run to have lasted long enough."""
+"""Seconds that are not counted, so that cheap pictures need not wait until a run has lasted long enough."""
 
 
 class Spacing:
-    """Leave out what would take more than a part of a run's time, by what it took the last time.
+    """Skip pictures or scores that would exceed a fraction of a run's time, as estimated from the last one.
 
-    The first of its kind is never left out unless `expect` has said what it costs. What is left out changes nothing of
-    what is trained, since each step draws from random numbers of its own.
+    The first is never skipped unless `expect` has estimated its cost. Skipping does not change the training, since each
+    step has its own random numbers.
 
     Args:
         key: of the setting, for messages.
-        share: largest part of the time since the run began, in (0, 1]; 1 for no limit.
+        max_fraction: largest fraction of the time since the run began, in (0, 1]; 1 for no limit.
 
     Attributes:
-        seconds: spent on the way so far, over all sessions of the run.
-        at_end: spent at the last step, where nothing is left out.
+        seconds: spent before the last step so far, over all sessions of the run.
+        at_end: spent at the last step, where nothing is skipped.
 
     Raises:
-        UserError: `share` is out of range.
+        UserError: `max_fraction` is out of range.
     """
 
-    def __init__(self, key: str, share: float) -> None:
-        if not 0 < share <= 1:
-            raise UserError(f"{key} must be above 0 and at most 1, not {share}")
-        self.share = share
+    def __init__(self, key: str, max_fraction: float) -> None:
+        if not 0 < max_fraction <= 1:
+            raise UserError(f"{key} must be above 0 and at most 1, not {max_fraction}")
+        self.max_fraction = max_fraction
         self.seconds = self.at_end = 0.0
         self.last: float | None = None
-        """What the last one took; None before the first."""
+        """Seconds of the last one; None before the first."""
 
     def allows(self, trainer: Trainer) -> bool:
-        """Whether there is time for the next one, by this process's clock: who draws together must agree on one."""
+        """Whether there is time for the next one, by this process's clock; processes that draw together must agree."""
         elapsed = seconds_of(trainer)
-        if self.share == 1 or elapsed is None:
+        if self.max_fraction == 1 or elapsed is None:
             return True
-        return self.last is None or self.seconds + self.last <= self.share * elapsed + _FREE
+        return self.last is None or self.seconds + self.last <= self.max_fraction * elapsed + _FREE
 
     def is_unknown(self, trainer: Trainer) -> bool:
-        """Whether nobody knows yet what the next one costs, and somebody should."""
-        return self.last is None and self.share < 1 and seconds_of(trainer) is not None
+        """Whether there is a limit but no estimate yet of the next one's cost."""
+        return self.last is None and self.max_fraction < 1 and seconds_of(trainer) is not None
 
     def expect(self, seconds: float) -> None:
-        """Say what the first one will probably cost."""
+        """Set the estimated cost of the first one."""
         self.last = seconds
 
     @contextmanager
     def measured(self, trainer: Trainer) -> Iterator[None]:
-        """Count the time of what is done within."""
+        """Count the time spent in this context."""
         begun = time.monotonic()
         try:
             yield
@@ -70,16 +70,16 @@ class Spacing:
                 self.seconds += self.last
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what has been spent so far."""
+        """Return the time spent so far."""
         return {"seconds": self.seconds, "last": self.last}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what earlier sessions spent."""
+        """Restore the time spent in earlier sessions."""
         self.seconds, self.last = state_dict["seconds"], state_dict["last"]
 
 
 def what_it_took(trainer: Trainer, total: float) -> str:
-    """Say what all pictures and scores of a run took of its `total` seconds, over all its sessions."""
+    """Describe how many of a run's `total` seconds pictures and scores took, over all its sessions."""
     found = (getattr(callback, "spacing", None) for callback in trainer.callbacks)  # type: ignore[attr-defined]
     spacings = [spacing for spacing in found if isinstance(spacing, Spacing)]
     seconds, at_end = (sum(getattr(spacing, name) for spacing in spacings) for name in ("seconds", "at_end"))

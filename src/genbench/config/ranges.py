@@ -34,9 +34,9 @@ _NAMES = {
     """,
     "[2, inf)": "kid_subset_size",
     "[0, inf)": """
-        jitter test_every walks halves pool_size long_first warmup_steps cosine_steps constant_steps falling_steps
-        corrections guidance r1 instance_noise penalty cycle_weight identity_weight l1_weight adversarial_weight
-        bound_weight beta weight_decay eps
+        jitter test_every interpolations halves pool_size long_first warmup_steps cosine_steps constant_steps
+        falling_steps corrections guidance r1 instance_noise penalty cycle_weight identity_weight l1_weight
+        adversarial_weight bound_weight beta weight_decay eps
     """,
     "(0, inf)": "lr tolerance snr beta_min beta_max sigma_min sigma_max",
     "[-1, inf)": "max_epochs",

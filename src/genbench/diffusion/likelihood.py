@@ -1,9 +1,9 @@
-"""How likely images are: the variational bound of a chain, term by term, and the exact density of a flow.
+"""Likelihood of images: the variational bound of a chain, term by term, and the exact density of a flow.
 
     -log p(x_0) <= KL(q(x_T | x_0) || p(x_T))
                    + sum_{t > 1} KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) - log p(x_0 | x_1)
 
-(Ho et al. 2020, equation 5). In bits a dimension of images with 256 levels, which lie `LEVEL` apart in [-1, 1].
+(Ho et al. 2020, equation 5). The unit is bits per dimension of images with 256 levels, `LEVEL` apart in [-1, 1].
 
 Example:
     >>> bound_terms(denoise, chain, images, draw).sum(1)  # bits/dim of each image
@@ -22,25 +22,25 @@ from genbench.diffusion.processes import DiscreteProcess, Process
 from genbench.diffusion.samplers import Denoise, Draw, Transition, Variance, flow, transition
 
 LEVEL = 2 / 255
-"""Distance of two neighbouring levels of a uint8 image in [-1, 1]."""
+"""Distance between neighbouring levels of a uint8 image in [-1, 1]."""
 
 
 def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
-    """Return nats an image as bits a dimension."""
+    """Convert nats per image to bits per dimension."""
     return nats / (dimensions * math.log(2))
 
 
 def density_bits_per_dim(log_density: Tensor, dimensions: int) -> Tensor:
-    """Return bits a dimension of images of 256 levels from the log density (B,) of the images made continuous.
+    """Return bits per dimension of images with 256 levels from the log density (B,) of the dequantised images.
 
-    Where each level is spread evenly over the `LEVEL` around it, the mean log density and the level's width bound the
+    With uniform dequantisation over the `LEVEL` around each level, the mean log density and the level's width bound the
     log probability of the level from below (Theis et al. 2016, equation 5).
     """
     return -bits_per_dim(log_density, dimensions) - math.log2(LEVEL)
 
 
 def dequantise(x: Tensor, uniform: Tensor) -> Tensor:
-    """Spread the levels of images evenly, by numbers in [0, 1) of their shape."""
+    """Dequantise images (B, ...) by uniform noise in [0, 1) of their shape."""
     return x + (uniform - 0.5) * LEVEL
 
 
@@ -53,12 +53,12 @@ def gaussian_kl(mean_1: Tensor, log_variance_1: Tensor, mean_2: Tensor, log_vari
 def gaussian_level(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return the log probability of each pixel's level under a Gaussian (Ho et al. 2020, equation 13).
 
-    A level gets what lies within half a `LEVEL` of it; black and white get all that lies beyond.
+    A level has the mass within half a `LEVEL` of it; black and white also have the tails.
     """
     deviation = (0.5 * log_variance).exp()
     above = torch.special.log_ndtr((x + LEVEL / 2 - mean) / deviation)
     below = torch.special.log_ndtr((x - LEVEL / 2 - mean) / deviation)
-    # By symmetry the mass beyond a level's lower edge; log_ndtr keeps its precision in the far tail alone.
+    # The mass above a level's lower edge, by symmetry: log_ndtr is precise in the lower tail only.
     beyond = torch.special.log_ndtr((mean - x + LEVEL / 2) / deviation)
     mirrored = torch.special.log_ndtr((mean - x - LEVEL / 2) / deviation)
     between = torch.where(x > mean, _log_difference(beyond, mirrored), _log_difference(above, below))
@@ -74,19 +74,20 @@ def logistic_level(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     return torch.where(x.abs() > 1 - LEVEL / 2, edges, between)
 
 
-def reverse_log_variance(step: Transition, share: Tensor | None, variance: Variance, floor: Tensor) -> Tensor:
-    """Return log variances of p(x_s | x_t): learned between the posterior's and the step's, or one of the two.
+def reverse_log_variance(step: Transition, fraction: Tensor | None, variance: Variance, floor: Tensor) -> Tensor:
+    """Return log variances of p(x_s | x_t): interpolated between the posterior's and the step's, or one of the two.
 
     Args:
         step: from t down to s.
-        share: of the way from the lower to the upper bound, in logarithms (Nichol and Dhariwal 2021, equation 15).
-        variance: which one, where none was learned.
-        floor: what stands for the posterior's variance where s = 0 and it vanishes: that of the second step.
+        fraction: learned interpolation from the lower to the upper bound in log space, in [0, 1] (Nichol and Dhariwal
+            2021, equation 15); None if the variance was not learned.
+        variance: which of the two to use if none was learned.
+        floor: replaces the posterior's variance where s = 0 and it vanishes: that of the second step.
     """
     low, high = step.variance.clamp_min(floor).log(), step.step_variance.log()
-    if share is None:
+    if fraction is None:
         return high if variance == "step" else low
-    return share * (high - low) + low
+    return fraction * (high - low) + low
 
 
 def chain_term(
@@ -95,36 +96,36 @@ def chain_term(
     x_t: Tensor,
     t: Tensor,
     image: Tensor,
-    share: Tensor | None,
+    fraction: Tensor | None,
     variance: Variance = "posterior",
 ) -> Tensor:
-    """Return the bound's term (B,) of steps t, in bits a dimension: a KL divergence, or of the first -log p(x_0 | x_1).
+    """Return the bound's terms (B,) of steps t, in bits per dimension: a KL, or -log p(x_0 | x_1) for the first step.
 
     Args:
         chain: the process.
         x_0: images (B, ...).
-        x_t: what became of them, (B, ...).
+        x_t: the noisy images, (B, ...).
         t: times (B,).
         image: the denoiser's estimate of x_0, (B, ...).
-        share: see `reverse_log_variance`.
-        variance: see there.
+        fraction: see `reverse_log_variance`.
+        variance: see `reverse_log_variance`.
     """
     t = t.double().view(-1, *[1] * (x_0.ndim - 1))
     step = transition(chain, t, (t - 1 / chain.steps).clamp_min(0))
     second = torch.full_like(t, 2 / chain.steps)
     floor = transition(chain, second, second / 2).variance if chain.steps > 1 else step.step_variance
     step, floor = step.like(x_t), floor.to(x_t)
-    log_variance = reverse_log_variance(step, share, variance, floor)
+    log_variance = reverse_log_variance(step, fraction, variance, floor)
     mean = step.mean(image, x_t)
     kl = gaussian_kl(step.mean(x_0, x_t), step.variance.clamp_min(floor).log(), mean, log_variance)
     decoded = -gaussian_level(x_0, mean, log_variance.expand_as(x_0))
-    # Both are computed for all, since a batch mixes times; the one that does not apply is finite too.
+    # Both are computed for all rows, since a batch mixes times; the unused one is finite too.
     nats = torch.where(t * chain.steps < 1.5, decoded, kl).flatten(1).sum(1)
     return bits_per_dim(nats, x_0[0].numel())
 
 
 def prior_term(process: Process, x_0: Tensor) -> Tensor:
-    """Return KL(q(x_1 | x_0) || N(0, prior_std^2)) (B,) in bits a dimension: what of the images noise does not hide."""
+    """Return KL(q(x_1 | x_0) || N(0, prior_std^2)) (B,) in bits per dimension."""
     end = torch.ones((), dtype=torch.float64)
     log_variance = process.sigma(end).square().log().to(x_0)
     prior = torch.full((), 2 * math.log(process.prior_std)).to(x_0)
@@ -135,23 +136,23 @@ def prior_term(process: Process, x_0: Tensor) -> Tensor:
 def bound_terms(
     denoise: Denoise, chain: DiscreteProcess, x_0: Tensor, draw: Draw, *, variance: Variance = "posterior"
 ) -> Tensor:
-    """Return the bound's terms (B, T + 1) in bits a dimension, of which the sum over a row bounds an image's.
+    """Return the bound's terms (B, T + 1) in bits per dimension; the sum over a row is the bound of that image.
 
-    Column t - 1 is that of step t, the last one the prior's. It takes T network calls.
+    Column t - 1 holds the term of step t, the last column that of the prior. It takes T network calls.
 
     Args:
         denoise: see `samplers`.
         chain: the process of T steps.
         x_0: images (B, ...) of 256 levels.
         draw: see `samplers`.
-        variance: of p, unless the denoiser says it.
+        variance: of p, unless the denoiser predicts it.
     """
     terms = []
     for step in range(1, chain.steps + 1):
         t = torch.full((len(x_0),), step / chain.steps, dtype=torch.float64, device=x_0.device)
         x_t = chain.diffuse(x_0, t.to(x_0), draw())
         estimate = denoise(x_t, t[0])
-        terms.append(chain_term(chain, x_0, x_t, t, estimate.x_0, estimate.variance_share, variance))
+        terms.append(chain_term(chain, x_0, x_t, t, estimate.x_0, estimate.variance_fraction, variance))
     return torch.stack([*terms, prior_term(chain, x_0)], dim=1)
 
 
@@ -166,26 +167,27 @@ def flow_log_likelihood(
     tolerance: float = 1e-5,
     method: str = "RK45",
 ) -> Tensor:
-    """Return the log density (B,), in nats, of the probability flow at images (Song et al. 2021, equation 39).
+    """Return the log density (B,), in nats, of images under the probability flow (Song et al. 2021, equation 39).
 
         log p_0(x_0) = log p_1(x_1) + int_0^1 div(dx / dt) dt
 
     Args:
-        denoise: see `samplers`; it must let gradients through.
-        process: that the denoiser was trained for.
-        x: images (B, ...), made continuous.
-        signs: draws numbers of x's shape that are -1 or 1 alike, for Hutchinson's estimate of the divergence.
-        probes: how many such draws are averaged, each the same all along the flow; None computes the divergence
-            exactly, by as many derivatives as an image has dimensions.
-        first: time at which the images are taken to stand; at 0 the score is infinite.
+        denoise: see `samplers`; must be differentiable.
+        process: the one that the denoiser was trained for.
+        x: dequantised images (B, ...).
+        signs: draws random signs (-1 or 1 with equal probability) of x's shape, for Hutchinson's estimate of the
+            divergence.
+        probes: how many such draws are averaged, each fixed along the flow; None computes the divergence exactly, by
+            as many derivatives as an image has dimensions.
+        first: time assigned to the images; at 0 the score is infinite.
         tolerance: of a step, relative and absolute.
         method: of `scipy.integrate.solve_ivp`.
 
     Raises:
-        RuntimeError: the flow can't be solved.
+        RuntimeError: the solver failed.
     """
     directions = _unit_vectors(x) if probes is None else [signs() for _ in range(probes)]
-    share = 1.0 if probes is None else 1 / probes
+    weight = 1.0 if probes is None else 1 / probes
     size = x.numel()
 
     def slope(t: float, state: Any) -> Any:
@@ -196,7 +198,7 @@ def flow_log_likelihood(
             divergence = torch.zeros(len(x), device=x.device, dtype=x.dtype)
             for direction in directions:
                 (along,) = torch.autograd.grad(drift, x_t, direction, retain_graph=True)
-                divergence = divergence + share * (along * direction).flatten(1).sum(1)
+                divergence = divergence + weight * (along * direction).flatten(1).sum(1)
         return torch.cat([drift.detach().double().flatten(), divergence.double()]).cpu().numpy()
 
     begin = torch.cat([x.double().flatten(), torch.zeros(len(x), dtype=torch.float64, device=x.device)]).cpu().numpy()
@@ -211,7 +213,7 @@ def flow_log_likelihood(
 
 
 def _log_difference(larger: Tensor, smaller: Tensor) -> Tensor:
-    """Return log(e^larger - e^smaller); where rounding leaves nothing, the least that float32 can say."""
+    """Return log(e^larger - e^smaller); a difference that rounds to 0 is clamped, so that the result is finite."""
     return larger + torch.log((-torch.expm1(smaller - larger)).clamp_min(1e-30))
 
 

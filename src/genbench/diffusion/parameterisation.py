@@ -1,10 +1,10 @@
-"""What a network may predict, and how each prediction says the others.
+"""What a network may predict, and the conversions between these parameterisations.
 
-At x_t = alpha x_0 + sigma eps the noise, the image, the velocity and the score say the same:
+At x_t = alpha x_0 + sigma eps the noise, the image, the velocity and the score determine each other:
 
     v = alpha eps - sigma x_0   (Salimans and Ho 2022)        score = grad log q(x_t | x_0) = -eps / sigma
 
-So a network that was trained to predict one of them serves samplers that want another.
+So a network that was trained to predict one of them works with samplers that need another.
 """
 
 from typing import Literal
@@ -15,14 +15,14 @@ Prediction = Literal["eps", "x_0", "v", "score"]
 
 
 def to_x_0(kind: Prediction, prediction: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """Return the image x_0 that a prediction means.
+    """Return the image x_0 that corresponds to a prediction.
 
     Args:
         kind: what the network predicts.
         prediction: (B, ...).
-        x_t: what it was shown, (B, ...).
-        alpha: share of the image, positive, broadcastable to x_t.
-        sigma: deviation of the noise, positive, broadcastable to x_t.
+        x_t: the noisy images it was predicted from, (B, ...).
+        alpha: coefficient of the image, positive, broadcastable to x_t.
+        sigma: standard deviation of the noise, positive, broadcastable to x_t.
 
     Raises:
         ValueError: there is no such prediction.
@@ -39,9 +39,9 @@ def to_x_0(kind: Prediction, prediction: Tensor, x_t: Tensor, alpha: Tensor, sig
 
 
 def from_x_0(kind: Prediction, x_0: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """Return what an image x_0 means as a prediction of another kind: the inverse of `to_x_0`.
+    """Return the prediction of a given kind that corresponds to an image x_0: the inverse of `to_x_0`.
 
-    With the noise that x_t was made of it is the network's target.
+    For the x_0 from which x_t was made it is the network's target.
 
     Raises:
         ValueError: there is no such prediction.
@@ -61,7 +61,7 @@ def from_x_0(kind: Prediction, x_0: Tensor, x_t: Tensor, alpha: Tensor, sigma: T
 def convert(
     prediction: Tensor, x_t: Tensor, alpha: Tensor, sigma: Tensor, *, given: Prediction, wanted: Prediction
 ) -> Tensor:
-    """Return a prediction of one kind as one of another."""
+    """Convert a prediction of one kind to another."""
     if given == wanted:
         return prediction
     return from_x_0(wanted, to_x_0(given, prediction, x_t, alpha, sigma), x_t, alpha, sigma)

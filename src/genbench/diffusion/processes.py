@@ -24,21 +24,21 @@ _RHO = 7
 
 
 class Process(ABC):
-    """What is asked of a process at times t in [0, 1], of any shape; all results have that shape.
+    """A forward process. Times t in [0, 1] may have any shape, and all results have that shape.
 
     Attributes:
-        first: the earliest time that samplers go to; before it the score is too steep to be learnt.
+        first: the earliest time that samplers reach; before it the score is too steep to be learnt.
     """
 
     first: float = 1e-3
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor:
-        """Share of the image."""
+        """Coefficient of the image."""
 
     @abstractmethod
     def sigma(self, t: Tensor) -> Tensor:
-        """Deviation of the noise."""
+        """Standard deviation of the noise."""
 
     @abstractmethod
     def f(self, t: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class Process(ABC):
 
     @abstractmethod
     def g_squared(self, t: Tensor) -> Tensor:
-        """Square of the diffusion g(t)."""
+        """Square of the diffusion coefficient g(t)."""
 
     def log_snr(self, t: Tensor) -> Tensor:
         """Logarithm of the signal-to-noise ratio alpha^2 / sigma^2."""
@@ -58,7 +58,7 @@ class Process(ABC):
         return alpha * x_0 + sigma * eps
 
     def shares(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Return alpha and sigma at times (B,), each in a shape that images x (B, ...) can be multiplied by."""
+        """Return alpha and sigma at times (B,), each in a shape that broadcasts to images x (B, ...)."""
         shape = (-1, *[1] * (x.ndim - 1))
         return self.alpha(t).view(shape), self.sigma(t).view(shape)
 
@@ -67,35 +67,37 @@ class Process(ABC):
 
         Args:
             steps: how many.
-            spacing: even in t; "quadratic", in its root, finer near the image (Song et al. 2020, appendix D.2);
-                "log_snr", in log alpha / sigma (Lu et al. 2022); or "karras", in the seventh root of sigma / alpha
-                (Karras et al. 2022, equation 5).
+            spacing: where the times are evenly spaced: "uniform", in t; "quadratic", in sqrt(t), finer near the image
+                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); or "karras", in the
+                seventh root of sigma / alpha (Karras et al. 2022, equation 5).
 
         Raises:
-            ValueError: there is no such spacing, or less than one step.
+            ValueError: there is no such spacing, or fewer than one step.
         """
         if steps < 1:
             raise ValueError(f"steps must be at least 1, not {steps}")
         ends = torch.tensor([1.0, self.first], dtype=torch.float64)
-        share = torch.linspace(0, 1, steps, dtype=torch.float64) if steps > 1 else torch.zeros(1, dtype=torch.float64)
+        fraction = (
+            torch.linspace(0, 1, steps, dtype=torch.float64) if steps > 1 else torch.zeros(1, dtype=torch.float64)
+        )
         if spacing == "uniform":
-            return ends[0] + share * (ends[1] - ends[0])
+            return ends[0] + fraction * (ends[1] - ends[0])
         if spacing == "quadratic":
-            return (1 + share * (ends[1].sqrt() - 1)).square()
+            return (1 + fraction * (ends[1].sqrt() - 1)).square()
         half_log_snr = self.log_snr(ends) / 2
         if spacing == "log_snr":
-            wanted = half_log_snr[0] + share * (half_log_snr[1] - half_log_snr[0])
+            wanted = half_log_snr[0] + fraction * (half_log_snr[1] - half_log_snr[0])
         elif spacing == "karras":
             roots = (-half_log_snr / _RHO).exp()
-            wanted = -_RHO * (roots[0] + share * (roots[1] - roots[0])).log()
+            wanted = -_RHO * (roots[0] + fraction * (roots[1] - roots[0])).log()
         else:
             raise ValueError(f"spacing must be uniform, quadratic, log_snr or karras, not {spacing!r}")
         return self.time_of(2 * wanted)
 
     def time_of(self, log_snr: Tensor) -> Tensor:
-        """Return the times in [`first`, 1] at which the log signal-to-noise ratio, which falls with t, is this."""
+        """Return the times in [`first`, 1] with a given log signal-to-noise ratio, which falls with t."""
         low, high = torch.full_like(log_snr, self.first), torch.ones_like(log_snr)
-        # Halving the interval sixty times leaves nothing of it in double precision.
+        # Bisection: sixty halvings reach double precision.
         for _ in range(60):
             middle = (low + high) / 2
             earlier = self.log_snr(middle) > log_snr
@@ -104,12 +106,12 @@ class Process(ABC):
 
     @property
     def prior_std(self) -> float:
-        """Deviation of x_1 if x_0 is lost in it."""
+        """Standard deviation of x_1, whose signal is negligible."""
         return float(self.sigma(torch.ones((), dtype=torch.float64)))
 
 
 class VariancePreserving(Process):
-    """dx = -beta(t) / 2 x dt + sqrt(beta(t)) dw, beta from `beta_min` to `beta_max` in a line (Song et al. 2021, B).
+    """dx = -beta(t) / 2 x dt + sqrt(beta(t)) dw, beta linear from `beta_min` to `beta_max` (Song et al. 2021, B).
 
     Args:
         beta_min: at t = 0.
@@ -125,7 +127,7 @@ class VariancePreserving(Process):
         self.beta_max = beta_max
 
     def beta(self, t: Tensor) -> Tensor:
-        """The rate at which the image is lost."""
+        """The noise rate."""
         return self.beta_min + t * (self.beta_max - self.beta_min)
 
     def log_alpha(self, t: Tensor) -> Tensor:
@@ -133,11 +135,11 @@ class VariancePreserving(Process):
         return -(t.square() * (self.beta_max - self.beta_min) / 4 + t * self.beta_min / 2)
 
     def alpha(self, t: Tensor) -> Tensor:
-        """Share of the image."""
+        """Coefficient of the image."""
         return self.log_alpha(t).exp()
 
     def sigma(self, t: Tensor) -> Tensor:
-        """Deviation of the noise: sqrt(1 - alpha^2)."""
+        """Standard deviation of the noise: sqrt(1 - alpha^2)."""
         return (-torch.expm1(2 * self.log_alpha(t))).sqrt()
 
     def f(self, t: Tensor) -> Tensor:
@@ -150,19 +152,19 @@ class VariancePreserving(Process):
 
 
 class SubVariancePreserving(VariancePreserving):
-    """The same drift with less noise: sigma = 1 - alpha^2 (Song et al. 2021, section 3.4), better for likelihood."""
+    """The same drift with less noise: sigma = 1 - alpha^2 (Song et al. 2021, section 3.4); better likelihoods."""
 
     def sigma(self, t: Tensor) -> Tensor:
-        """Deviation of the noise: 1 - alpha^2."""
+        """Standard deviation of the noise: 1 - alpha^2."""
         return -torch.expm1(2 * self.log_alpha(t))
 
     def g_squared(self, t: Tensor) -> Tensor:
-        """The rate times 1 - alpha^4."""
+        """The noise rate times 1 - alpha^4."""
         return self.beta(t) * -torch.expm1(4 * self.log_alpha(t))
 
 
 class VarianceExploding(Process):
-    """dx = g(t) dw: the image stays, noise from `sigma_min` to `sigma_max` drowns it (Song et al. 2021, appendix B).
+    """dx = g(t) dw: the image keeps its scale, the noise grows from `sigma_min` to `sigma_max` (Song et al. 2021, B).
 
     Args:
         sigma_min: at t = 0.
@@ -182,7 +184,7 @@ class VarianceExploding(Process):
         return torch.ones_like(t)
 
     def sigma(self, t: Tensor) -> Tensor:
-        """Deviation of the noise, geometric in t."""
+        """Standard deviation of the noise, geometric in t."""
         return self.sigma_min * (self.sigma_max / self.sigma_min) ** t
 
     def f(self, t: Tensor) -> Tensor:
@@ -195,7 +197,7 @@ class VarianceExploding(Process):
 
 
 class DiscreteProcess(Process):
-    """A chain of T steps (Ho et al. 2020), between whose steps log alpha_bar goes in a straight line.
+    """A chain of T steps (Ho et al. 2020), with log alpha_bar interpolated linearly between them.
 
     Step t = 1 ... T of the papers is time t / T here.
 
@@ -208,7 +210,7 @@ class DiscreteProcess(Process):
         self.betas = make_betas(schedule, steps)
         self.steps = steps
         self.first = 1 / steps
-        # At t = 0 nothing is lost.
+        # alpha_bar = 1 at t = 0.
         self._log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), alpha_bar(self.betas).log()])
 
     def alpha(self, t: Tensor) -> Tensor:
@@ -220,7 +222,7 @@ class DiscreteProcess(Process):
         return (-torch.expm1(2 * self._log_alpha(t)[0])).sqrt().to(t)
 
     def f(self, t: Tensor) -> Tensor:
-        """Slope of log alpha, which is constant within a step."""
+        """Derivative of log alpha, which is constant within a step."""
         return self._log_alpha(t)[1].to(t)
 
     def g_squared(self, t: Tensor) -> Tensor:
@@ -228,23 +230,23 @@ class DiscreteProcess(Process):
         return -2 * self.f(t)
 
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
-        """Return the times of `Process.times`; even and quadratic ones lie on the chain's own steps.
+        """Return the times of `Process.times`; uniform and quadratic ones are steps of the chain.
 
         Raises:
-            ValueError: as there, or there are more steps than the chain has.
+            ValueError: as in `Process.times`, or there are more steps than the chain has.
         """
         if spacing not in ("uniform", "quadratic"):
             return super().times(steps, spacing)
         if steps > self.steps:
             raise ValueError(f"steps must be at most the {self.steps} of the process, not {steps}")
         wanted = (super().times(steps, spacing) * self.steps).round()
-        # Quadratic spacing would name the last steps of the chain twice.
+        # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)
         return torch.maximum(wanted, least) / self.steps
 
     def _log_alpha(self, t: Tensor) -> tuple[Tensor, Tensor]:
         table = self._log_alpha_bar.to(t.device) / 2
-        # Rounding must not push a step that is meant into the one beside it.
+        # Rounding must not move an exact step into its neighbour's interval.
         place = (t.double() * self.steps).clamp(0, self.steps)
         below = (place + 1e-6).floor().clamp(max=self.steps - 1).long()
         slope = table[below + 1] - table[below]

@@ -1,11 +1,11 @@
-"""From noise to images: plain functions of a denoiser, a process and the noise that they begin with.
+"""Samplers: plain functions of a denoiser, a process and the initial noise.
 
-    denoise(x_t, t) -> Estimate      what a trained network, or an exact formula, makes of x_t at time t
+    denoise(x_t, t) -> Estimate      the estimate of a trained network, or an exact formula, for x_t at time t
 
-Each walks down a grid of times from 1 to `process.first` and ends with the denoiser's image there. Times and what
-follows from them are scalars on the CPU in double precision, which images on any device take for numbers. `draw()`
-returns fresh standard normal numbers of x's shape. An eps, v or score that a network predicts is brought to x_0 by
-`parameterisation`, so whatever was trained serves every sampler.
+Each steps down a grid of times from 1 to `process.first` and returns the denoiser's image there. Times and the
+coefficients derived from them are double-precision scalars on the CPU, which torch combines with images on any device.
+`draw()` returns fresh standard normal noise of x's shape. A network's eps, v or score is converted to x_0 by
+`parameterisation`, so every sampler works with every parameterisation.
 
 Example:
     >>> x_1 = process.prior_std * torch.randn(64, 1, 32, 32)
@@ -25,15 +25,16 @@ from genbench.diffusion.processes import DiscreteProcess, Process, Spacing
 
 
 class Estimate(NamedTuple):
-    """What a denoiser says.
+    """A denoiser's output.
 
     Attributes:
         x_0: the expected image, (B, ...).
-        variance_share: of a learned variance, where it lies between its bounds, in [0, 1] (B, ...); None if not so.
+        variance_fraction: position of a learned log variance between its bounds, in [0, 1] (B, ...); None if the
+            variance is not learned.
     """
 
     x_0: Tensor
-    variance_share: Tensor | None = None
+    variance_fraction: Tensor | None = None
 
 
 Denoise = Callable[[Tensor, Tensor], Estimate]
@@ -42,7 +43,7 @@ Variance = Literal["posterior", "step"]
 
 
 class Transition(NamedTuple):
-    """q(x_s | x_t, x_0) = N(a x_0 + b x_t, variance), s < t, and the variance of q(x_t | x_s); in the times' shape."""
+    """q(x_s | x_t, x_0) = N(a x_0 + b x_t, variance), s < t, and the variance of q(x_t | x_s); all shaped like t."""
 
     a: Tensor
     b: Tensor
@@ -50,7 +51,7 @@ class Transition(NamedTuple):
     step_variance: Tensor
 
     def like(self, x: Tensor) -> "Transition":
-        """Return the same in x's precision and on its device."""
+        """Return the same with x's dtype and on its device."""
         return Transition(*(value.to(x) for value in self))
 
     def mean(self, x_0: Tensor, x_t: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ class Transition(NamedTuple):
 
 
 def transition(process: Process, t: Tensor, s: Tensor) -> Transition:
-    """Return what leads from time t down to s, by Bayes' rule (Ho et al. 2020, equation 7; Kingma et al. 2021, A)."""
+    """Return the posterior transition from time t down to s (Ho et al. 2020, equation 7; Kingma et al. 2021, A)."""
     alpha_t, alpha_s = process.alpha(t), process.alpha(s)
     variance_t, variance_s = process.sigma(t).square(), process.sigma(s).square()
     ratio = alpha_t / alpha_s
@@ -82,15 +83,15 @@ def ancestral(
     variance: Variance = "posterior",
     spacing: Spacing = "uniform",
 ) -> Tensor:
-    """Algorithm 2 of Ho et al. (2020): draw x_s of q(x_s | x_t, x_0) with the denoiser's x_0.
+    """Algorithm 2 of Ho et al. (2020): draw x_s from q(x_s | x_t, x_0) with the denoiser's x_0.
 
     Args:
-        denoise: see above; if it says a variance, that is used.
+        denoise: see above; if it predicts a variance, that is used.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
         draw: see above.
         steps: network calls; None for all T of a discrete process, and 1,000 of a continuous one.
-        variance: of a step, unless it was learned: that of the posterior, or "step", of q(x_t | x_s), its upper bound.
+        variance: of a step, unless learned: "posterior", or "step" for that of q(x_t | x_s), its upper bound.
         spacing: of the times.
     """
     if steps is None:
@@ -99,9 +100,9 @@ def ancestral(
     for t, s in pairwise(times):
         estimate = denoise(x, t)
         step = transition(process, t, s)
-        if estimate.variance_share is not None:
+        if estimate.variance_fraction is not None:
             low, high = step.variance.log(), step.step_variance.log()
-            deviation = (0.5 * (estimate.variance_share * (high - low) + low)).exp()
+            deviation = (0.5 * (estimate.variance_fraction * (high - low) + low)).exp()
         else:
             deviation = (step.step_variance if variance == "step" else step.variance).sqrt()
         x = step.mean(estimate.x_0, x) + deviation * draw()
@@ -126,7 +127,7 @@ def ddim(
         x: x_1, (B, ...).
         draw: see above.
         steps: network calls.
-        eta: 0 draws no noise; 1 has the posterior's variance, as `ancestral` does.
+        eta: 0 adds no noise; 1 adds the posterior's variance, as `ancestral` does.
         spacing: of the times.
     """
     times = process.times(steps, spacing)
@@ -134,20 +135,20 @@ def ddim(
         x_0 = denoise(x, t).x_0
         eps = from_x_0("eps", x_0, x, process.alpha(t), process.sigma(t))
         variance = eta**2 * transition(process, t, s).variance
-        towards = (process.sigma(s).square() - variance).clamp_min(0).sqrt()
-        x = process.alpha(s) * x_0 + towards * eps
+        deterministic = (process.sigma(s).square() - variance).clamp_min(0).sqrt()
+        x = process.alpha(s) * x_0 + deterministic * eps
         if eta:
             x = x + variance.sqrt() * draw()
     return denoise(x, times[-1]).x_0
 
 
 def ddim_encode(denoise: Denoise, process: Process, x_0: Tensor, *, steps: int, spacing: Spacing = "uniform") -> Tensor:
-    """Return the x_1 that `ddim` with eta 0 leads back to x_0, but for an error that falls with the steps.
+    """Return the x_1 from which `ddim` with eta 0 returns x_0, up to an error that falls with the number of steps.
 
-    Its section 4.3: the same update, upwards.
+    Song et al. 2020, section 4.3: the same update in the other direction.
     """
     times = process.times(steps, spacing).flip(0)
-    # At the first time noise and image can't be told apart: begin with the image as it would stand there.
+    # The noise at the first time is unknown: begin with the scaled image, without noise.
     x = process.alpha(times[0]) * x_0
     for t, s in pairwise(times):
         image = denoise(x, t).x_0
@@ -167,7 +168,7 @@ def heun(
         denoise: see above.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
-        draw: has no use here.
+        draw: not used.
         steps: network calls are twice as many, less one.
         spacing: of the times.
     """
@@ -192,7 +193,7 @@ def dpm_solver(
         denoise: see above.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
-        draw: has no use here.
+        draw: not used.
         steps: network calls.
         spacing: of the times.
     """
@@ -202,11 +203,11 @@ def dpm_solver(
     for index, (t, s) in enumerate(pairwise(times)):
         x_0 = denoise(x, t).x_0
         h = half_log_snr[index + 1] - half_log_snr[index]
-        towards = x_0
+        extrapolated = x_0
         if before is not None:
             r = (half_log_snr[index] - half_log_snr[index - 1]) / h
-            towards = x_0 + (x_0 - before) / (2 * r)
-        x = (process.sigma(s) / process.sigma(t)) * x - (process.alpha(s) * torch.expm1(-h)) * towards
+            extrapolated = x_0 + (x_0 - before) / (2 * r)
+        x = (process.sigma(s) / process.sigma(t)) * x - (process.alpha(s) * torch.expm1(-h)) * extrapolated
         before = x_0
     return denoise(x, times[-1]).x_0
 
@@ -230,7 +231,7 @@ def predictor_corrector(
         draw: see above.
         steps: of the predictor; network calls are 1 + `corrections` times as many.
         corrections: Langevin steps at each time; 0 for the predictor alone.
-        snr: how large a Langevin step is, by the norms of its noise and of the score.
+        snr: signal-to-noise ratio of a Langevin step, which sets its size from the norms of noise and score.
     """
     times = process.times(steps, "uniform")
     for t, s in pairwise(times):
@@ -240,7 +241,7 @@ def predictor_corrector(
         x = x - dt * drift + (g_squared * dt).sqrt() * draw()
         for _ in range(corrections):
             slope, noise = score(process, denoise(x, s).x_0, x, s), draw()
-            # The mean over the batch, as the authors have it: a size of its own for each image would bias the result.
+            # The mean over the batch, as in the authors' code: a separate size for each image would bias the result.
             size = 2 * (snr * _mean_norm(noise) / _mean_norm(slope)).square() * process.alpha(s).square()
             x = x + size * slope + (2 * size).sqrt() * noise
     return denoise(x, times[-1]).x_0
@@ -255,8 +256,8 @@ def probability_flow(
         denoise: see above.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
-        draw: has no use here.
-        tolerance: of a step, relative and absolute; network calls follow from it.
+        draw: not used.
+        tolerance: of a step, relative and absolute; it determines the number of network calls.
         method: of `scipy.integrate.solve_ivp`.
     """
 
@@ -275,13 +276,13 @@ def probability_flow(
 
 
 def flow(denoise: Denoise, process: Process, x: Tensor, t: Tensor) -> Tensor:
-    """Return dx / dt = f x - g^2 / 2 score, of which x has the same marginals as of the SDE."""
+    """Return dx / dt = f x - g^2 / 2 score, the ODE with the same marginals as the SDE."""
     slope = score(process, denoise(x, t).x_0, x, t)
     return process.f(t) * x - process.g_squared(t) / 2 * slope
 
 
 def score(process: Process, x_0: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    """Return grad log p_t(x) of a denoiser's x_0 (Tweedie's formula)."""
+    """Return grad log p_t(x) from a denoiser's x_0 (Tweedie's formula)."""
     return from_x_0("score", x_0, x, process.alpha(t), process.sigma(t))
 
 
@@ -296,17 +297,17 @@ def repaint(
     steps: int = 250,
     resamplings: int = 10,
 ) -> Tensor:
-    """Fill in what is missing of images (Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1).
+    """RePaint: fill in the missing part of images (Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1).
 
     Args:
         denoise: see above.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
         draw: see above.
-        known: images (B, ...), of which what the mask leaves out is ignored.
+        known: images (B, ...); what is outside the mask is ignored.
         mask: 1 where they are known, 0 where they are to be filled in; broadcastable.
         steps: times.
-        resamplings: how often each step is gone, with a step of noise back in between, so that both parts agree.
+        resamplings: how often each step is repeated, with noise added back in between, so that both parts agree.
     """
     times = process.times(steps, "uniform")
     for t, s in pairwise(times):

@@ -1,4 +1,4 @@
-"""How fast an image dissolves: variances beta_t of a discrete chain, and what follows from them.
+"""Noise schedules: variances beta_t of a discrete chain, and the quantities that follow from them.
 
     q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I)                          (Ho et al. 2020, equation 2)
     q(x_t | x_0)     = N(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I)                  (equation 4)
@@ -6,7 +6,7 @@
 Steps are counted t = 1 ... T in the papers; index i = t - 1 here.
 
 Example:
-    >>> alpha_bar(make_betas("linear", 1000))[-1]  # of the image hardly a trace is left
+    >>> alpha_bar(make_betas("linear", 1000))[-1]  # almost no signal is left
     tensor(4.0358e-05, dtype=torch.float64)
 """
 
@@ -23,15 +23,14 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
     """Return the variances (T,) of a schedule, float64.
 
     - "linear": evenly from `first` to `last` (Ho et al. 2020, section 4).
-    - "quadratic": the same of their square roots.
-    - "sigmoid": along a sigmoid from -6 to 6.
+    - "quadratic": the square roots evenly.
+    - "sigmoid": along a sigmoid evaluated from -6 to 6.
     - "cosine": alpha_bar_t = f(t) / f(0), f(t) = cos^2((t / T + s) / (1 + s) pi / 2) with s = 0.008, beta_t at most
-      0.999 (Nichol and Dhariwal 2021, equation 17); it knows no `first` and `last`.
-    - "vp": alpha_bar_t = exp(-(20 - 0.1) / 2 (t / T)^2 - 0.1 t / T), a variance preserving SDE looked at T times, of
-      which T may be as small as 4 (Xiao et al. 2022, appendix B); nor does it.
+      0.999 (Nichol and Dhariwal 2021, equation 17); does not use `first` and `last`.
+    - "vp": alpha_bar_t = exp(-(20 - 0.1) / 2 (t / T)^2 - 0.1 t / T), a variance preserving SDE discretised in T steps,
+      where T may be as small as 4 (Xiao et al. 2022, appendix B); does not use `first` and `last`.
 
-    `first` and `last` are those of 1,000 steps; of fewer steps each is as much larger, so that as little of the image
-    is left.
+    `first` and `last` refer to 1,000 steps. They are scaled by 1000 / T, so that as little signal is left for any T.
 
     Raises:
         ValueError: there is no such schedule, or a variance would leave (0, 1).
@@ -62,12 +61,12 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
 
 
 def alpha_bar(betas: Tensor) -> Tensor:
-    """Return alpha_bar_t = prod_s (1 - beta_s), (T,): the share of the image's variance that is left."""
+    """Return alpha_bar_t = prod_s (1 - beta_s), (T,): the fraction of the image's variance that is left."""
     return (1 - betas).cumprod(0)
 
 
 def posterior(betas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what q(x_{t-1} | x_t, x_0) = N(a_t x_0 + b_t x_t, c_t I) is made of (Ho et al. 2020, equations 6 and 7).
+    """Return the coefficients of q(x_{t-1} | x_t, x_0) = N(a_t x_0 + b_t x_t, c_t I) (Ho et al. 2020, equations 6, 7).
 
     Returns:
         a, b and c, (T,) each; c_1 is 0, since x_0 is known.

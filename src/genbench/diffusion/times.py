@@ -1,19 +1,19 @@
-"""At which times a training step looks, and how much each counts.
+"""Sampling of training times, and the weights of their losses.
 
     E_t L_t = E_{t ~ p} L_t / (T p_t)
 
-so times may be drawn as often as one likes, if a loss is weighed by how rarely its time comes.
+so times may be drawn from any distribution p, if losses are weighted by 1 / (T p_t).
 """
 
 import torch
 from torch import Tensor, nn
 
-_REMEMBERED = 10
-_EVEN_SHARE = 0.001
+_HISTORY = 10
+_UNIFORM_FRACTION = 0.001
 
 
 class EvenSteps(nn.Module):
-    """Steps t = 1 ... T of a chain, each as often as any other, as times t / T.
+    """Steps t = 1 ... T of a chain, drawn uniformly, as times t / T.
 
     Args:
         steps: T.
@@ -30,7 +30,7 @@ class EvenSteps(nn.Module):
 
 
 class EvenTimes(nn.Module):
-    """Times in [first, 1], each as often as any other.
+    """Times drawn uniformly from [first, 1].
 
     Args:
         first: the earliest, positive: at 0 the score of an image is infinite (Song et al. 2021, appendix C).
@@ -47,11 +47,11 @@ class EvenTimes(nn.Module):
 
 
 class ImportanceSteps(nn.Module):
-    """Steps of a chain by p_t ~ sqrt(E[L_t^2]), which makes the bound's gradient least noisy.
+    """Steps of a chain drawn with p_t ~ sqrt(E[L_t^2]), which reduces the variance of the bound's gradient.
 
-    Nichol and Dhariwal 2021, section 3.3: of each step its ten latest losses are remembered; until all have ten, steps
-    are drawn evenly. A thousandth of the draws stays even, so that no step is forgotten. What is remembered is saved
-    with the run.
+    Nichol and Dhariwal 2021, section 3.3: the ten latest losses of each step are kept; until all steps have ten, steps
+    are drawn uniformly. A thousandth of the draws stays uniform, so that every step keeps being drawn. The losses are
+    buffers, so they are saved in checkpoints.
 
     Args:
         steps: T.
@@ -63,16 +63,16 @@ class ImportanceSteps(nn.Module):
     def __init__(self, steps: int) -> None:
         super().__init__()
         self.steps = steps
-        self.register_buffer("losses", torch.zeros(steps, _REMEMBERED))
+        self.register_buffer("losses", torch.zeros(steps, _HISTORY))
         self.register_buffer("counts", torch.zeros(steps, dtype=torch.long))
 
     def probabilities(self) -> Tensor:
         """Return p_t (T,) of the steps."""
-        even = torch.full((self.steps,), 1 / self.steps, device=self.losses.device)
-        if (self.counts < _REMEMBERED).any():
-            return even
+        uniform = torch.full((self.steps,), 1 / self.steps, device=self.losses.device)
+        if (self.counts < _HISTORY).any():
+            return uniform
         root = self.losses.square().mean(1).sqrt()
-        return (1 - _EVEN_SHARE) * root / root.sum() + _EVEN_SHARE * even
+        return (1 - _UNIFORM_FRACTION) * root / root.sum() + _UNIFORM_FRACTION * uniform
 
     def draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return times (count,) and their weights 1 / (T p_t) (count,)."""
@@ -81,11 +81,11 @@ class ImportanceSteps(nn.Module):
         return ((index + 1) / self.steps).to(device), (1 / (self.steps * probabilities[index])).to(device)
 
     def observe(self, t: Tensor, losses: Tensor) -> None:
-        """Remember the losses (B,) at times (B,)."""
+        """Store the losses (B,) at times (B,)."""
         index, order = ((t * self.steps).round().long() - 1).sort(stable=True)
-        # Of a step that comes several times each loss has a place of its own, without a loop that a GPU would wait for.
+        # A step may occur several times in a batch: each loss gets its own slot, without a loop that would sync a GPU.
         place = torch.arange(len(index), device=index.device) - torch.searchsorted(index, index)
-        self.losses[index, (self.counts[index] + place) % _REMEMBERED] = losses[order]
+        self.losses[index, (self.counts[index] + place) % _HISTORY] = losses[order]
         self.counts += torch.bincount(index, minlength=self.steps)
 
 

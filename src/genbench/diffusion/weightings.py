@@ -1,8 +1,8 @@
-"""How much an error counts at each time.
+"""Weights of the training loss at each time.
 
-An error of the image x_0 means one of any other prediction: of eps by alpha / sigma, and so on. Weights are stated for
-errors of x_0 and brought to those of what the network predicts, so one weighting trains every parameterisation towards
-the same denoiser.
+An error of x_0 corresponds to an error of any other prediction: of eps by alpha / sigma, and so on. Weights are defined
+for errors of x_0 and converted to those of what the network predicts, so one weighting trains every parameterisation
+towards the same denoiser.
 """
 
 from typing import Literal
@@ -19,14 +19,14 @@ _LARGEST_SNR = 5.0
 
 
 def weight(name: Weighting, prediction: Prediction, process: Process, t: Tensor) -> Tensor:
-    """Return the factor (B,) of a prediction's mean squared error at times (B,).
+    """Return the weights (B,) of a prediction's mean squared error at times (B,).
 
     Args:
-        name: "simple", 1 for whatever is predicted (Ho et al. 2020, equation 14); "snr", SNR(t) for x_0, which is 1 for
-            eps; "min_snr", at most 5 of that (Hang et al. 2023, https://arxiv.org/abs/2303.09556); or "bound", what
-            makes the mean over t the variational bound, in nats a pixel (Kingma et al. 2021, equations 13 and 17).
+        name: "simple", 1 for any prediction (Ho et al. 2020, equation 14); "snr", SNR(t) for x_0, which is 1 for eps;
+            "min_snr", min(SNR(t), 5) for x_0 (Hang et al. 2023, https://arxiv.org/abs/2303.09556); or "bound", with
+            which the mean over t is the variational bound in nats per dimension (Kingma et al. 2021, equations 13, 17).
         prediction: what the network predicts.
-        process: whose times they are.
+        process: the forward process.
         t: the times.
 
     Raises:
@@ -47,7 +47,7 @@ def weight(name: Weighting, prediction: Prediction, process: Process, t: Tensor)
 
 
 def error_ratio(prediction: Prediction, process: Process, t: Tensor) -> Tensor:
-    """Return (B,) how many times the squared error of a prediction is that of the x_0 which it means."""
+    """Return the ratios (B,) of a prediction's squared error to that of the corresponding x_0."""
     alpha, sigma = process.alpha(t), process.sigma(t)
     if prediction == "x_0":
         return torch.ones_like(t)
@@ -59,9 +59,9 @@ def error_ratio(prediction: Prediction, process: Process, t: Tensor) -> Tensor:
 
 
 def _bound(process: Process, t: Tensor) -> Tensor:
-    """Half of what is lost of SNR at a time: the step's, T times, or its slope's."""
+    """Return half of the decrease in SNR at times t: of the step, times T, or the derivative."""
     if isinstance(process, DiscreteProcess):
-        # Before the first step SNR is infinite: its term is a likelihood, for which the second step's stands in.
+        # Before the first step SNR is infinite: its term is a likelihood, for which the second step's weight is used.
         before = (t - 1 / process.steps).clamp_min(process.first)
         now = torch.where(t <= process.first * 1.5, 2 * t, t)
         return process.steps / 2 * (process.log_snr(before).exp() - process.log_snr(now).exp())

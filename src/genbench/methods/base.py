@@ -1,4 +1,4 @@
-"""What every method answers, whatever it is inside; further abilities are protocols, see `abilities`."""
+"""The interface of every method; further abilities are protocols, see `abilities`."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -16,13 +16,13 @@ from genbench.randomness import Noise
 class Method(LightningModule, ABC):
     """A method that can be trained.
 
-    A step is one call of `training_step`, one batch; `self.step` counts the finished ones. Whatever steps optimizers
-    by hand must let exactly one optimizer step a batch count (see `AdversarialMethod`), so that logging,
-    checkpoints and stopping count batches.
+    A step is one call of `training_step`, one batch; `self.step` counts the finished ones. With manual optimisation
+    exactly one optimizer step per batch must count (see `AdversarialMethod`), so that logging, checkpoints and stopping
+    count batches.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; what Lightning notes some fifty times a step, the hook that it is in, without ceremony."""
+        """Set an attribute; `_current_fx_name`, which Lightning sets some fifty times a step, takes a fast path."""
         if name == "_current_fx_name":
             self.__dict__[name] = value
         else:
@@ -30,36 +30,36 @@ class Method(LightningModule, ABC):
 
     @property
     def step(self) -> int:
-        """Steps finished so far; within `training_step`, the index of the current one as long as no optimizer moved."""
+        """Steps finished so far; within `training_step`, the index of the current one until an optimizer steps."""
         return self.trainer.global_step
 
     def logs_at(self, step: int) -> bool:
-        """Whether figures are written when `step` steps are finished, so that costly ones are computed only then."""
+        """Whether figures are logged after `step` finished steps, so that costly ones are computed only then."""
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         return every > 0 and step % every == 0
 
     @property
     def loss_scale(self) -> float:
-        """Factor by which gradients are too large when they are measured or clipped: fp16 takes losses times 2^k."""
+        """Factor by which gradients are scaled when they are measured or clipped: fp16 scales losses by 2^k."""
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return 1.0 if scaler is None else float(scaler.get_scale())
 
     def log_figures(self, figures: dict[str, Tensor]) -> None:
-        """Log figures of a step that has just finished, its optimizers moved, under the number of finished steps."""
+        """Log figures of a step whose optimizers have just stepped, under the number of finished steps."""
         log_figures(self.trainer, figures)
 
 
 class GenerativeMethod(Method):
-    """A method that can be trained and sampled; all that grids, scores and reports know of it is `sample`."""
+    """A method that can be trained and sampled; grids, scores and reports use only `sample`."""
 
     medium: Medium
     """What a sample is."""
 
     condition: Condition | None = None
-    """What `sample` is asked to show; None for an unconditional method."""
+    """What `sample` is conditioned on; None for an unconditional method."""
 
     derives_condition = False
-    """Whether `condition_of` makes the condition of the samples themselves, so that any data set will do."""
+    """Whether `condition_of` derives the condition from the samples themselves, so that any data set will do."""
 
     @abstractmethod
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
@@ -72,18 +72,18 @@ class GenerativeMethod(Method):
         """
 
     def condition_of(self, batch: Batch) -> Tensor | None:
-        """Return the rows of this method's condition that a batch goes with; None for an unconditional method."""
+        """Return the rows of this method's condition for a batch; None for an unconditional method."""
         return None if self.condition is None else batch.condition
 
     def check_condition(self, rows: Tensor | None, count: int) -> Tensor | None:
-        """Return rows that were asked for, on this method's device.
+        """Return the requested rows of the condition, on this method's device.
 
         Raises:
-            ValueError: they are missing, needless, or none of this method's condition.
+            ValueError: they are missing, given to an unconditional method, or not valid for this method's condition.
         """
         if self.condition is None:
             if rows is not None:
-                raise ValueError("this method is unconditional: it can't be asked for a condition")
+                raise ValueError("this method is unconditional: it takes no condition")
             return None
         if rows is None:
             raise ValueError(f"this method is conditional: its {count} samples take as many conditions")

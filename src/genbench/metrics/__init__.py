@@ -1,1 +1,1 @@
-"""Scores of sets of images: feature extractors, statistics of features, and the Evaluator that puts them together."""
+"""Scores of sets of images: feature extractors, statistics of features, and the Evaluator that combines them."""

@@ -10,11 +10,11 @@ from genbench.metrics.frechet import frechet_distance_of_features
 
 
 def frechet_by_class(features: Tensor, labels: Tensor, real: Tensor, real_labels: Tensor) -> dict[int, float]:
-    """Return each class's Frechet distance between samples of it and real images of it.
+    """Return, for each class, the Frechet distance between its samples and its real images.
 
     Args:
         features: of samples, (N, D).
-        labels: what they were drawn for, (N,).
+        labels: the classes they were conditioned on, (N,).
         real: features of real images, (M, D).
         real_labels: their classes, (M,).
 
@@ -31,10 +31,10 @@ def frechet_by_class(features: Tensor, labels: Tensor, real: Tensor, real_labels
 
 
 def classification_accuracy_score(features: Tensor, labels: Tensor, real: Tensor, real_labels: Tensor) -> float:
-    """Return the accuracy on real images of a classifier that was trained on samples only.
+    """Return the accuracy on real images of a classifier that was trained only on samples.
 
-    The idea of Ravuri and Vinyals (2019, https://arxiv.org/abs/1905.10887), with a linear classifier of the extractor's
-    features in place of a network that is trained on pixels, so it is comparable with itself alone.
+    After Ravuri and Vinyals (2019, https://arxiv.org/abs/1905.10887), but with a linear classifier of the extractor's
+    features instead of a network trained on pixels, so the values are not comparable with published ones.
     """
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     classifier.fit(features.double().numpy(), labels.numpy())

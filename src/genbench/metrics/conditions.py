@@ -1,6 +1,6 @@
-"""What the images of a set are to show: for scores, and for pictures.
+"""Conditions of the samples in a set, for scores and for pictures.
 
-Whoever needs conditions asks the method: its condition is the data's, or made of the data's samples.
+They come from the method: its condition is the data's, or derived from the data's samples.
 """
 
 from typing import Any, Literal
@@ -15,10 +15,10 @@ _BATCH = 64
 
 
 def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) -> tuple[Conditions, str]:
-    """Return `count` conditions for a set that is to be scored, and in words where they come from.
+    """Return `count` conditions for a set to be scored, and a description of where they come from.
 
-    Of class labels each class gets its fraction of the training images to within one image, so that two plans differ in
-    order alone. Any others are those of images that the method never saw, each as often as any other to within one.
+    Classes occur in the proportions of the training images, to within one image, so two plans differ only in order.
+    Other conditions are those of held-out images, uniformly to within one.
 
     Args:
         method: a conditional one.
@@ -38,11 +38,11 @@ def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) ->
 
 
 def conditions_in_turn(method: Generative, data: Any, count: int) -> Conditions:
-    """Return `count` conditions for a picture: the classes in turn, or what the first unseen images are drawn for.
+    """Return `count` conditions for a picture: the classes in turn, or the conditions of the first held-out images.
 
     Args:
         method: a conditional one.
-        data: its data set; where it has no test images the training images do.
+        data: its data set; its training images are used if it has no test images.
         count: how many.
     """
     condition = _of(method)
@@ -54,7 +54,7 @@ def conditions_in_turn(method: Generative, data: Any, count: int) -> Conditions:
 
 
 def conditions_of(method: Generative, data: Any, split: str, rows: Tensor) -> Conditions:
-    """Return what the method would be given for some samples of a split.
+    """Return the conditions for some samples of a split.
 
     Args:
         method: a conditional one.
@@ -74,7 +74,7 @@ def conditions_of(method: Generative, data: Any, split: str, rows: Tensor) -> Co
 
 
 def held_out(data: Any) -> Literal["train", "test"]:
-    """Return the split that training does not look at, or "train" where there is no other."""
+    """Return the held-out split, or "train" if there is no other."""
     return "test" if "test" in data.splits else "train"
 
 
@@ -91,7 +91,7 @@ def _count(method: Generative, data: Any, split: str) -> int:
 def _in_proportion(labels: Tensor, count: int, seed: int) -> Tensor:
     fractions = torch.bincount(labels).double() * count / len(labels)
     counts = fractions.floor().long()
-    # The largest remainders get the images that rounding left over.
+    # Largest-remainder rounding.
     missing = count - int(counts.sum())
     counts[(fractions - counts).argsort(descending=True, stable=True)[:missing]] += 1
     planned = torch.arange(len(counts)).repeat_interleave(counts).to(labels.dtype)

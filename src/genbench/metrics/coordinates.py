@@ -1,4 +1,4 @@
-"""Samples as their own features: for points, and whatever else has no network that looks at it."""
+"""Samples as their own features: for points, and other samples without a feature network."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from genbench.metrics.extractor import Extractor, Features
 
 
 class Coordinates(Extractor):
-    """The numbers of a sample, one after the other.
+    """The flattened coordinates of a sample.
 
     Args:
         shape: of a sample.
@@ -26,9 +26,9 @@ class Coordinates(Extractor):
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.feature_dim = math.prod(shape)
-        # What says where it is.
+        # Other code reads an extractor's device from its parameters and buffers.
         self.register_buffer("place", torch.empty(0))
 
     def forward(self, images: Tensor) -> Features:
-        """Return the numbers (B, D) of stored samples (B, ...), float32."""
+        """Return the flattened samples (B, D), float32, of stored samples (B, ...)."""
         return Features(images.flatten(1).float(), images.new_empty(len(images), 0, dtype=torch.float32))

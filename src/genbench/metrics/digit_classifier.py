@@ -1,4 +1,4 @@
-"""The digit classifier that the package carries: an extractor of grey digits, without a download."""
+"""The digit classifier included in the package: a feature extractor for grey digits that needs no download."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ DIGITS_WEIGHTS = Path(__file__).with_name("digits.safetensors")
 class DigitClassifier(Extractor):
     """A small convolutional classifier of grey digits of any size, trained on MNIST and on scikit-learn's digits.
 
-    `experiments/digit_classifier` made its weights and says how accurate it is. Its features are the 64 inputs of
-    the last layer.
+    `experiments/digit_classifier` trains its weights and reports its accuracy. Its features are the 64 inputs of the
+    last layer.
     """
 
     name = "digit classifier"
@@ -59,7 +59,7 @@ class DigitClassifier(Extractor):
 
 
 def load_digit_classifier(weights: Path = DIGITS_WEIGHTS) -> DigitClassifier:
-    """Return the classifier that the package carries, frozen and in evaluation mode."""
+    """Return the classifier included in the package, frozen and in evaluation mode."""
     classifier = DigitClassifier()
     classifier.load_state_dict(load_file(weights))
     classifier.weights_sha256 = hash_weights(weights)

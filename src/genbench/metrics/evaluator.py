@@ -1,4 +1,4 @@
-"""Score a set of images against a reference by what a feature extractor sees, with the protocol beside the numbers."""
+"""Score a set of images against a reference in feature space, and record the protocol with the scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,9 +31,9 @@ from genbench.metrics.translation import translation_scores
 from genbench.sampling import Stopwatch, sample_chunks
 
 FEWEST = IS_SPLITS
-"""Images that a set must have to be scored."""
+"""Smallest number of images that can be scored."""
 COMPARABLE_COUNT = 10_000
-"""Of fewer images an FID is too biased to stand beside published ones."""
+"""With fewer images FID is too biased to be compared with published values."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Scores:
 
     Attributes:
         values: each name with its value.
-        protocol: what gives them their meaning.
+        protocol: all settings on which they depend.
         left_out: scores that could not be computed, each with the reason.
     """
 
@@ -52,26 +52,26 @@ class Scores:
 
 
 class Evaluator:
-    """Draw or take images, and score them against a reference.
+    """Score drawn or given images against a reference.
 
-    Processes that share a set call the same methods with their own parts of it, and all get the same scores. It lives
-    outside the methods, so that no extractor enters a checkpoint.
+    Several processes call the same methods, each with its part of a set, and all get the same scores. It is not part of
+    a method, so that no extractor ends up in a checkpoint.
 
     Args:
-        count: images that are drawn for a score.
-        seed: seed of the drawn images.
+        count: images drawn for a score.
+        seed: of the drawn images.
         extractor: "inception", "digits", "clip", "dinov2", "coordinates" (a sample is its own features), or "auto":
             digits for grey images, Inception for others, coordinates for points.
         weights: file of the weights; see `inception` and `vision`.
-        scores: which ones, by the names of `scores.SCORES`; all that suit the extractor if None.
+        scores: names from `scores.SCORES`; all that suit the extractor if None.
         kid_subsets: pairs of subsets of KID.
         kid_subset_size: images of a subset.
         neighbours: k of precision, recall, density and coverage.
         halves: random halves of the set for FID's standard error; 0 for none.
-        cache: folder that keeps reference sets in feature space; None for none.
+        cache: folder of cached reference sets in feature space; None for no cache.
 
     Raises:
-        UserError: an argument is out of range, or the extractor can't be had.
+        UserError: an argument is out of range, or the extractor is not available.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Evaluator:
         self.scores = None if scores is None else tuple(scores)
         self.cache = None if cache is None else Path(cache).expanduser()
         self._extractor_name, self._weights = extractor, weights
-        # So that missing weights are said before any image is drawn.
+        # Loaded now, so that missing weights are reported before any image is drawn.
         self._extractor: Extractor | None = None
         if extractor not in ("auto", "coordinates"):
             self._extractor = load_extractor(extractor, weights)
@@ -117,9 +117,9 @@ class Evaluator:
             "halves": halves,
         }
         self.seconds_per_image: float | None = None
-        """How long one device took to draw an image of the last set; None before the first."""
+        """Seconds that one device took to draw an image of the last set; None before the first."""
         self.watch: Watch = unwatched
-        """Shows how far the looking at images is."""
+        """Shows the progress of feature extraction."""
         self._reference: FeatureSet | None = None
         self._medium: Medium | None = None
         self._reference_protocol: dict[str, Any] = {}
@@ -133,18 +133,18 @@ class Evaluator:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        """Compare with all images of a split from now on; processes that share the work all call it.
+        """Use all images of a split as the reference; with several processes, all must call it.
 
         Args:
-            data: the data set; its images are asked for only if the cache doesn't know them.
+            data: the data set; its images are read only if their features are not cached.
             split: of the data set.
-            device: where they are looked at.
+            device: where features are extracted.
             rank: this process among `world_size`.
-            world_size: processes that share the work.
+            world_size: processes among which the work is divided.
 
         Raises:
-            UserError: the extractor can't look at them, they all look the same to it, or a score that was asked for
-                can't be had of `count` images.
+            UserError: the extractor doesn't support the images, they all have the same features, or a requested score
+                can't be computed from `count` images.
         """
         self._medium = data.medium
         if self._extractor is None:
@@ -172,10 +172,10 @@ class Evaluator:
         world_size: int = 1,
         conditions: Conditions | None = None,
     ) -> Scores:
-        """Draw `count` images with a method's `sample`, under these conditions if any, and score them.
+        """Draw `count` images with a method's `sample`, under the given conditions if any, and score them.
 
         Raises:
-            UserError: they are not finite, not in [-1, 1] or of another shape than the reference's.
+            UserError: they are not finite, not in [-1, 1] or not of the reference's shape.
         """
         return self.score(self.draw(sample, device, rank, world_size, conditions), {"seed": self.seed})
 
@@ -187,10 +187,10 @@ class Evaluator:
         world_size: int = 1,
         conditions: Conditions | None = None,
     ) -> FeatureSet:
-        """Draw `count` images with a method's `sample` and return them in feature space; the drawing is timed.
+        """Draw `count` images with a method's `sample` and return them in feature space; sampling is timed.
 
         Raises:
-            UserError: a score that was asked for can't be had of them.
+            UserError: a requested score can't be computed from them.
         """
         labels = None if conditions is None else conditions.labels
         self._choose(self.count, self.reference, labelled=self._has_labels(labels))
@@ -218,32 +218,32 @@ class Evaluator:
     def score_images(
         self, images: Samples, device: torch.device | str = "cpu", *, rank: int = 0, world_size: int = 1
     ) -> Scores:
-        """Score given images, uint8 (N, C, H, W), of which each process looks at its part; see `score`.
+        """Score given images, uint8 (N, C, H, W), divided among the processes; see `score`.
 
         Raises:
-            UserError: a score that was asked for can't be had of them, or they are all one picture.
+            UserError: a requested score can't be computed from them, or they all have the same features.
         """
         device = torch.device(device)
         total = len(images)
         self._choose(total, self.reference, labelled=False)
         parts = batches(images, rank, world_size)
         with self.watch("samples", total, rank, world_size) as advance:
-            seen = extract(self._on(device), parts, total, device, shared=world_size > 1, advance=advance)
-        refuse_one_picture(seen, "the samples")
-        return self.score(seen, {})
+            features = extract(self._on(device), parts, total, device, shared=world_size > 1, advance=advance)
+        refuse_one_picture(features, "the samples")
+        return self.score(features, {})
 
     def score_split(
         self, data: ReferenceData, split: str, device: torch.device | str = "cpu", *, by_class: bool = False
     ) -> Scores:
-        """Score real images of a split, in this process alone, as if a method had drawn them.
+        """Score real images of a split, in this process only, as if a method had drawn them.
 
-        Scores that take more images than there are are left out.
+        Scores that need more images are left out.
 
         Args:
             data: the data set.
             split: whose images are scored.
-            device: where they are looked at.
-            by_class: whether the scores of conditional methods are among them.
+            device: where features are extracted.
+            by_class: whether to include the scores of conditional methods.
         """
         extractor = self._on(torch.device(device))
         facts = facts_of(data, split, extractor)
@@ -254,13 +254,12 @@ class Evaluator:
         """Score a set in feature space.
 
         Args:
-            generated: by this evaluator's own extractor.
-            protocol: what else belongs to it, such as the seed.
-            strict: whether a score that was asked for by name and takes more images than there are is an error, or is
-                left out as those are that were not.
+            generated: the set, from this evaluator's own extractor.
+            protocol: further entries of the protocol, such as the seed.
+            strict: whether a score requested by name that needs more images is an error; otherwise it is left out.
 
         Raises:
-            UserError: a score that was asked for can't be had, or none can.
+            UserError: a requested score can't be computed, or none can.
         """
         suffix = self._ready_extractor().suffix
         comparison = Comparison(generated, self.reference, **self._settings)
@@ -274,7 +273,7 @@ class Evaluator:
             except ValueError as error:
                 left_out[name] = str(error)
         if strict and not values:
-            raise UserError("there is nothing to score by: " + listed(left_out))
+            raise UserError("no score can be computed: " + listed(left_out))
         protocol = {
             "count": generated.count,
             **self._reference_protocol,
@@ -294,7 +293,7 @@ class Evaluator:
             method: whose condition is source images.
             back: its `sample_back`, if it has one.
             data: the data set of the targets.
-            split: that the method never saw.
+            split: a held-out split.
         """
         extractor = self._ready_extractor()
         store = data.store(split)
@@ -310,7 +309,7 @@ class Evaluator:
     def _choose(
         self, count: int, reference: FeatureSet | None, *, labelled: bool | None, strict: bool = True
     ) -> tuple[list[str], dict[str, str]]:
-        """Return what `possible.choose` says of `count` images."""
+        """Return the result of `possible.choose` for `count` images."""
         extractor = self._ready_extractor()
         setting = Setting(
             generated=kept_of(count),
@@ -330,12 +329,12 @@ class Evaluator:
     def reference(self) -> FeatureSet:
         """The reference in feature space."""
         if self._reference is None:
-            raise RuntimeError("set_reference comes before any score")
+            raise RuntimeError("call set_reference first")
         return self._reference
 
     def _ready_extractor(self) -> Extractor:
         if self._extractor is None:
-            raise RuntimeError("set_reference comes before any score")
+            raise RuntimeError("call set_reference first")
         return self._extractor
 
     def _on(self, device: torch.device) -> Extractor:
@@ -343,6 +342,6 @@ class Evaluator:
 
 
 def _with_suffix(name: str, suffix: str) -> str:
-    """Return a score's name with its extractor's suffix; that it is a deviation is said last."""
+    """Return a score's name with its extractor's suffix, which precedes `_std`."""
     base = name.removesuffix("_std")
     return base + suffix + name[len(base) :]

@@ -1,4 +1,4 @@
-"""What a feature extractor is, and how scores by its weights are named."""
+"""The interface of feature extractors, and the naming of scores by their weights."""
 
 import hashlib
 import sys
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class Features(NamedTuple):
-    """What an extractor says of a batch.
+    """An extractor's outputs for a batch.
 
     Attributes:
-        features: (B, D), what Frechet distances compare.
+        features: (B, D), compared by Frechet distances.
         logits: (B, K), unnormalised log-probabilities of the K classes.
     """
 
@@ -22,15 +22,15 @@ class Features(NamedTuple):
 
 
 class Extractor(nn.Module):
-    """A frozen network that says what images show.
+    """A frozen feature network.
 
     Attributes:
-        name: what it is called in protocols.
-        suffix: what is appended to the names of its scores; those by FID's own Inception have none.
+        name: its name in protocols.
+        suffix: appended to the names of its scores; empty for FID's own Inception.
         feature_dim: D, length of a feature vector.
         class_count: K, number of classes.
-        resize: how images are brought to its size.
-        weights_sha256: the first 16 hexadecimal digits of the hash of its weights' file.
+        resize: how images are resized to its input size.
+        weights_sha256: the first 16 hexadecimal digits of the SHA-256 of its weights file.
         takes_images: whether it takes uint8 images, rather than samples of any medium.
     """
 
@@ -47,23 +47,23 @@ class Extractor(nn.Module):
         """Return features and logits of stored samples, such as uint8 images (B, C, H, W).
 
         Raises:
-            UserError: it can't look at images of so many channels.
+            UserError: it doesn't support the images' number of channels.
         """
 
 
 def offer_digits() -> str:
-    """Return what to say to those who can do without Inception."""
+    """Return a hint for users who don't need Inception."""
     return "; for grey digits metrics=digits needs no file"
 
 
 def name_weights(extractor: Extractor, published: str) -> None:
-    """Let an extractor bear another name if its weights are not the published ones, and say so.
+    """Rename an extractor whose weights are not the published ones, and warn.
 
-    A score by weights that nobody knows would else stand among those by the known ones as if it were one of them.
+    Otherwise its scores could be mistaken for scores by the published weights.
 
     Args:
         extractor: with `weights_sha256`; its `name` and `suffix` are changed.
-        published: what the SHA-256 of the published weights' file begins with.
+        published: the beginning of the SHA-256 of the published weights file.
     """
     digits = min(len(published), len(extractor.weights_sha256))
     if extractor.weights_sha256[:digits] == published[:digits]:
@@ -73,7 +73,7 @@ def name_weights(extractor: Extractor, published: str) -> None:
     extractor.suffix = f"_{kind}_{short}"
     print(
         f"genbench: warning: metrics.weights are not the published weights of {extractor.name} (their SHA-256 begins "
-        f"with {short}, not {published[:8]}): scores by them end in {extractor.suffix} and compare with no others",
+        f"with {short}, not {published[:8]}): their scores end in {extractor.suffix} and compare with no others",
         file=sys.stderr,
         flush=True,
     )
@@ -81,6 +81,6 @@ def name_weights(extractor: Extractor, published: str) -> None:
 
 
 def hash_weights(weights: Path) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of a file of weights: a score names it."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a weights file, which protocols record."""
     with weights.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

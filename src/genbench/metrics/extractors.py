@@ -1,4 +1,4 @@
-"""Extractors by their names."""
+"""Extractors by name."""
 
 from genbench.errors import UserError
 from genbench.metrics.digit_classifier import load_digit_classifier
@@ -13,7 +13,7 @@ def load_extractor(name: str, weights: str | None = None) -> Extractor:
         weights: file of the weights; see `inception` and `vision`.
 
     Raises:
-        UserError: there is no such extractor, or its weights can't be had.
+        UserError: there is no such extractor, or its weights are not available.
     """
     if name == "digits":
         if weights is not None:

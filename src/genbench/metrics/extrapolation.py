@@ -1,7 +1,7 @@
 """FID of infinitely many samples (Chong and Forsyth 2020, https://arxiv.org/abs/1911.07023).
 
-FID is biased by the number of samples, by about c / N with a c that depends on the generator: two methods may change
-places with N. The value at 1 / N = 0 of a line through FIDs of several N is free of the leading term.
+FID has a bias of about c / N, where c depends on the generator, so the ranking of two methods may change with N. The
+value at 1 / N = 0 of a line fitted to FIDs for several N is free of the leading term.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _POINTS = 15
 def frechet_at_infinity(features: Tensor, mean: Tensor, covariance: Tensor, seed: int = 0) -> float:
     """Return the Frechet distance to a reference extrapolated to infinitely many samples.
 
-    The sample sizes are evenly spaced from a tenth of N, but more than D, below which the line bends, up to N.
+    The sample sizes are evenly spaced up to N, from a tenth of N but more than D, below which FID is not linear.
 
     Args:
         features: of the samples, (N, D).
@@ -26,7 +26,7 @@ def frechet_at_infinity(features: Tensor, mean: Tensor, covariance: Tensor, seed
         seed: of the random subsets.
 
     Raises:
-        ValueError: there are not enough samples for sizes that differ.
+        ValueError: there are not enough samples for different sizes.
     """
     count, dimensions = features.shape
     if not can_extrapolate(count, dimensions):
@@ -44,12 +44,12 @@ def frechet_at_infinity(features: Tensor, mean: Tensor, covariance: Tensor, seed
 
 
 def can_extrapolate(count: int, dimensions: int) -> bool:
-    """Whether so many samples make at least three sizes."""
+    """Return whether there are enough samples for at least three sizes."""
     return count >= fewest_samples(dimensions)
 
 
 def fewest_samples(dimensions: int) -> int:
-    """Return how many samples it takes to make three sizes of more than D each."""
+    """Return the smallest number of samples that gives three sizes of more than D each."""
     return dimensions + 4
 
 

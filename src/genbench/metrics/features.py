@@ -1,4 +1,4 @@
-"""What an extractor says of a set of images: gathered over processes, in the order of the set, in one pass."""
+"""Features of a set of images, extracted in one pass and gathered over processes in the order of the set."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +15,7 @@ from genbench.metrics.extractor import Extractor
 from genbench.metrics.frechet import GaussianStatistics
 
 MOST_FEATURES = 50_000
-"""Of larger sets every n-th feature vector is kept; mean and covariance are those of all."""
+"""For larger sets every n-th feature vector is kept; mean and covariance include all."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class FeatureSet:
         covariance: of the features, float64 (D, D).
         features: of the images that were kept, float32 (N, D), in the order of the set.
         logits: of the same images, float32 (N, K).
-        count: images behind mean and covariance.
-        labels: classes of the kept images (N,), where they have any.
+        count: images included in mean and covariance.
+        labels: classes of the kept images (N,), if they have any.
     """
 
     mean: Tensor
@@ -40,10 +40,10 @@ class FeatureSet:
 
 
 class Rows(Metric):
-    """Rows of features and logits with the index of their image, gathered over processes and put in order.
+    """Rows of features and logits with the index of their image, gathered over processes and sorted.
 
     Args:
-        every: of all images every how many-th is kept.
+        every: one of so many images is kept.
     """
 
     full_state_update = False
@@ -72,25 +72,25 @@ class Rows(Metric):
 
 
 def kept_every(total: int) -> int:
-    """Return of every how many images of a set one feature vector is kept."""
+    """Return n, where every n-th feature vector of a set of `total` images is kept."""
     return max(1, -(-total // MOST_FEATURES))
 
 
 def kept_of(total: int) -> int:
-    """Return of how many images of a set the feature vectors are kept."""
+    """Return how many feature vectors are kept of a set of `total` images."""
     return -(-total // kept_every(total))
 
 
 Advance = Callable[[int], None]
-"""Is told how many images have been looked at since it was last told."""
+"""Called with the number of images processed since the last call."""
 
 Watch = Callable[[str, int, int, int], AbstractContextManager[Advance]]
-"""Shows how far the looking at a set is; takes its name, its images, this process and how many processes there are."""
+"""Shows the progress on a set; called with its name, its number of images, rank and world size."""
 
 
 @contextmanager
 def unwatched(name: str, total: int, rank: int, world_size: int) -> Iterator[Advance]:
-    """Show nothing."""
+    """Show no progress."""
     yield lambda count: None
 
 
@@ -105,25 +105,25 @@ def extract(
     labels: Tensor | None = None,
     advance: Advance = lambda count: None,
 ) -> FeatureSet:
-    """Return what an extractor says of a set of images; each is looked at once, whatever is computed of it.
+    """Return a set of images in feature space; each image passes through the extractor once, for all scores.
 
     Args:
         extractor: on `device`.
-        parts: the first index and the uint8 images (B, C, H, W) of the parts that fall to this process.
+        parts: the first index and the uint8 images (B, C, H, W) of this process's parts.
         total: images of the whole set.
         device: where the extractor is.
-        shared: whether all processes call this with their own parts of one set.
+        shared: whether several processes call this, each with its parts of one set.
         labels: classes of all images (total,), if they have any.
-        advance: is told of the images of each part.
+        advance: called with the number of images of each part.
 
     Raises:
-        UserError: the extractor can't judge the images, or its features are not finite.
+        UserError: the extractor doesn't support the images, or its features are not finite.
     """
-    # Apple's GPUs have no float64, in which the statistics are kept.
+    # Statistics are accumulated in float64, which Apple's GPUs lack.
     keeper = torch.device("cpu") if device.type == "mps" else device
     statistics = GaussianStatistics(extractor.feature_dim, sync_on_compute=shared).to(keeper)
     rows = Rows(kept_every(total), sync_on_compute=shared).to(keeper)
-    # A process that no part falls to has something to gather all the same.
+    # A process without parts must contribute an empty tensor to the gathering.
     rows.update(
         torch.empty(0, extractor.feature_dim, device=keeper), torch.empty(0, extractor.class_count, device=keeper), 0
     )

@@ -14,7 +14,7 @@ def frechet_distance(mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covar
     rounding made them negative. F is a Cholesky factor, or the symmetric root where C_1 is singular.
 
     Args:
-        mean_1: (D,) of any precision; the arithmetic is in float64.
+        mean_1: (D,), of any precision; computed in float64.
         covariance_1: (D, D), symmetric.
         mean_2: (D,).
         covariance_2: (D, D), symmetric.
@@ -26,7 +26,7 @@ def frechet_distance(mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covar
         tensor.double().cpu() for tensor in (mean_1, covariance_1, mean_2, covariance_2)
     )
     factor, failed = torch.linalg.cholesky_ex(covariance_1)
-    # A covariance of rank less than D may pass with pivots that are rounding errors.
+    # A rank-deficient covariance may pass with pivots that are rounding errors.
     pivots = factor.diagonal().square()
     if failed or pivots.min() < len(pivots) * torch.finfo(torch.float64).eps * pivots.max():
         values, vectors = torch.linalg.eigh(covariance_1)
@@ -36,7 +36,7 @@ def frechet_distance(mean_1: Tensor, covariance_1: Tensor, mean_2: Tensor, covar
 
 
 def frechet_distance_of_features(features_1: Tensor, features_2: Tensor) -> float:
-    """Return the Frechet distance of features (N, D) and (M, D) by the cheaper way.
+    """Return the Frechet distance of features (N, D) and (M, D), by the cheaper method.
 
     With fewer features than dimensions the trace of the root is that of an N x M matrix: with centred X and Y it is the
     sum of the singular values of X Y^T, divided by sqrt((N - 1) (M - 1)).
@@ -51,7 +51,7 @@ def frechet_distance_of_features(features_1: Tensor, features_2: Tensor) -> floa
         rows_1, rows_2 = rows_2, rows_1
     dimensions = rows_1.shape[1]
     if len(rows_2) > dimensions:
-        # The larger set by its covariance: X C_2 X^T is N x N.
+        # The covariance is that of the larger set: X C_2 X^T is N x N.
         gram = rows_1 @ (rows_2.T @ rows_2) @ rows_1.T
         root_trace = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().sum()
     else:
@@ -94,7 +94,7 @@ class GaussianStatistics(Metric):
         self.count += len(features)
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """Return the mean (D,) and the unbiased covariance (D, D) of what all processes added.
+        """Return the mean (D,) and the unbiased covariance (D, D) of the features of all processes.
 
         Raises:
             ValueError: fewer than two feature vectors were added.

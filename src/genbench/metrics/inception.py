@@ -1,7 +1,7 @@
 """The Inception network of FID: the original TensorFlow weights of 2015 in torch-fidelity's port, made faster.
 
-Its BatchNorms are folded into the convolutions and its images lie channels last; outputs stay the same to 1e-5 and
-better. The resize to 299 pixels is TensorFlow 1's bilinear one, without antialiasing, which FID is defined by.
+Its BatchNorms are folded into the convolutions and it runs channels-last; outputs agree to 1e-5 or better. The resize
+to 299 pixels is TensorFlow 1's bilinear one without antialiasing, which is part of FID's definition.
 """
 
 import os
@@ -22,7 +22,7 @@ from genbench.errors import UserError, first_line
 from genbench.metrics.extractor import Extractor, Features, hash_weights, name_weights, offer_digits
 
 _SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""Of torch-fidelity's file of the weights that FID is defined by; its name ends with the beginning."""
+"""SHA-256 of torch-fidelity's file of FID's weights; the file name ends with its beginning."""
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
 _SIDE = 299
 _LAYERS = (
@@ -35,13 +35,13 @@ _LAYERS = (
 class Inception(Extractor):
     """Features (B, 2048) and unbiased logits (B, 1008) of grey or colour images of any size.
 
-    Weights other than FID's own are taken, but their scores bear another name, see `name_weights`.
+    Weights other than FID's own are accepted, but their scores have another name, see `name_weights`.
 
     Args:
         weights: a `.pth` in torch-fidelity's layout; its usual cache, or a download, if None.
 
     Raises:
-        UserError: the weights are not there or are others.
+        UserError: the weights are missing or of another network.
     """
 
     name = "inception"
@@ -64,14 +64,14 @@ class Inception(Extractor):
         """Return features and logits of uint8 images (B, 1 or 3, H, W)."""
         pixels = (resize_like_tensorflow(images, _SIDE) - 128) / 128
         features = self.layers(pixels.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)).flatten(1)
-        # Without the bias, as Inception Scores have it.
+        # Without the bias, as Inception Scores are defined.
         return Features(features, features @ self.fc.weight.T)
 
 
 def resize_like_tensorflow(images: Tensor, size: int) -> Tensor:
-    """Return images (B, C, H, W) as float (B, C, size, size), resized as TensorFlow 1's `resize_bilinear` does it.
+    """Return images (B, C, H, W) as float (B, C, size, size), resized like TensorFlow 1's `resize_bilinear`.
 
-    Output pixel i lies at i * H / size, not at centres, and is interpolated between two input pixels, never more.
+    Output pixel i is at i * H / size instead of pixel centres, and is interpolated between at most two input pixels.
     """
     down, across = (_interpolation(side, size, images.device) for side in images.shape[-2:])
     return down @ images.float() @ across.T
@@ -80,26 +80,26 @@ def resize_like_tensorflow(images: Tensor, size: int) -> Tensor:
 @cache
 def _interpolation(side: int, size: int, device: torch.device) -> Tensor:
     """Return the weights (size, side) of input pixels in output pixels."""
-    # In single precision, as there: a position that falls on the other side of a pixel's edge is another pixel.
+    # In single precision as in TensorFlow: rounding may decide which pixel a position falls on.
     position = torch.arange(size, dtype=torch.float32) * torch.tensor(side / size, dtype=torch.float32)
     low = position.floor().long()
-    share = position - low
+    fraction = position - low
     weights = torch.zeros(size, side)
-    weights[torch.arange(size), low] += 1 - share
-    weights[torch.arange(size), (low + 1).clamp_max(side - 1)] += share
+    weights[torch.arange(size), low] += 1 - fraction
+    weights[torch.arange(size), (low + 1).clamp_max(side - 1)] += fraction
     return weights.to(device)
 
 
 def find_weights(weights: str | None) -> Path:
-    """Return the file of the weights: the one that is named, torch's cache, or a fresh download into it.
+    """Return the weights file: the given one, torch's cache, or a new download into the cache.
 
     Raises:
-        UserError: it is nowhere to be had.
+        UserError: it is not available.
     """
     if weights is not None:
         path = Path(weights).expanduser()
         if not path.is_file():
-            raise UserError(f"metrics.weights={weights} is no file")
+            raise UserError(f"metrics.weights={weights} is not a file")
         return path
     path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS_NAME
     if not path.is_file():
@@ -116,12 +116,12 @@ def find_weights(weights: str | None) -> Path:
 
 
 def _load(path: Path) -> FeatureExtractorInceptionV3:
-    """Return the network with weights that were read as tensors and nothing else."""
+    """Return the network, with weights loaded without unpickling other objects."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no one error for a file that is no checkpoint
         raise UserError(f"{path} can't be read as weights: {first_line(error)}") from error
-    # torch-fidelity unpickles without restriction, so it gets a file that was written here.
+    # torch-fidelity unpickles without restriction, so it gets a file rewritten from the loaded tensors.
     with tempfile.TemporaryDirectory() as folder:
         clean = os.path.join(folder, "weights.pth")
         torch.save(state, clean)

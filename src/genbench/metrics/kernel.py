@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy: the kernel distance of images (KID), and a test whether two sets are alike."""
+"""Maximum mean discrepancy (MMD): the kernel Inception distance (KID), and a two-sample test."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Return KID, the mean and the standard deviation over random subsets (Binkowski et al. 2018).
 
-    The unbiased estimate of the squared discrepancy under the kernel (x.y / D + 1)^3, so it may be slightly negative
+    It is the unbiased estimate of the squared MMD under the kernel (x.y / D + 1)^3, so it may be slightly negative
     (https://arxiv.org/abs/1801.01401). The subsets are those that torch-fidelity draws from the same seed.
 
     Args:
@@ -21,7 +21,7 @@ def kernel_distance(
         seed: of the subsets.
 
     Raises:
-        ValueError: there are fewer images than `subset_size`, or less than two in a subset.
+        ValueError: there are fewer images than `subset_size`, or fewer than two in a subset.
     """
     if not 2 <= subset_size <= min(len(generated), len(reference)):
         raise ValueError(
@@ -31,7 +31,7 @@ def kernel_distance(
     random = np.random.RandomState(seed)
     values = []
     for _ in range(subsets):
-        # In turns, first from the one set and then from the other.
+        # Alternately from the two sets, in torch-fidelity's order.
         x, y = (
             features[torch.from_numpy(random.choice(len(features), subset_size, replace=False))].double()
             for features in (generated, reference)
@@ -50,21 +50,21 @@ def _unbiased_discrepancy(k_xx: Tensor, k_yy: Tensor, k_xy: Tensor) -> float:
 
 
 def discrepancy_test(x: Tensor, y: Tensor, permutations: int = 500, seed: int = 0) -> tuple[float, float]:
-    """Return the squared maximum mean discrepancy of two sets and the p-value of their being drawn alike.
+    """Return the squared maximum mean discrepancy of two sets and the p-value of equal distributions.
 
-    The kernel is Gaussian with the median distance as its width; the p-value is the share of random relabellings,
-    the actual one among them, whose discrepancy is at least as large (Gretton et al. 2012, JMLR 13).
+    The kernel is Gaussian with the median distance as its width; the p-value is the fraction of random permutations,
+    including the identity, whose discrepancy is at least as large (Gretton et al. 2012, JMLR 13).
 
     Args:
         x: (N, D).
         y: (M, D).
-        permutations: relabellings.
-        seed: of the relabellings.
+        permutations: how many.
+        seed: of the permutations.
     """
     joined = torch.cat([x, y]).double()
     squares = torch.cdist(joined, joined).square()
     off_diagonal = squares[~torch.eye(len(joined), dtype=torch.bool)]
-    # All alike: any width gives zero.
+    # All points are equal: any width gives zero.
     kernel = (-squares / off_diagonal.median().clamp_min(torch.finfo(torch.float64).tiny)).exp()
     kernel.fill_diagonal_(0)
     generator = torch.Generator().manual_seed(seed)
@@ -78,6 +78,6 @@ def discrepancy_test(x: Tensor, y: Tensor, permutations: int = 500, seed: int = 
     within_x = (towards_x * labels).sum(1) / (n * (n - 1))
     within_y = ((others @ kernel) * others).sum(1) / (m * (m - 1))
     values = within_x + within_y - 2 * (towards_x * others).sum(1) / (n * m)
-    # Rounding must not make a relabelling that changes nothing look smaller.
+    # Rounding must not make a permutation that changes nothing look smaller.
     p_value = float((values >= values[0] - 1e-12).double().mean())
     return float(values[0]), p_value

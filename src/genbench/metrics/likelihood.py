@@ -1,4 +1,4 @@
-"""How many bits a method needs for images that it never saw."""
+"""Bits per dimension of held-out images."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -11,11 +11,11 @@ from genbench.randomness import CHUNK, Noise
 
 
 class Likely(Generative, HasLikelihood, Protocol):
-    """A generative method that says how likely images are."""
+    """A generative method with a likelihood."""
 
 
 def even_chunks(store: Any, count: int) -> Iterator[tuple[int, Batch]]:
-    """Yield index and batch of chunks of `count` samples, evenly over a split."""
+    """Yield index and batch of chunks of `count` samples, evenly spaced over a split."""
     rows = torch.tensor([index * len(store.samples) // count for index in range(count)])
     for chunk, own in enumerate(rows.split(CHUNK)):
         yield chunk, store.batch(own)
@@ -27,11 +27,11 @@ def likelihood_scores(
     """Return `bits_per_dim` with its standard error over the images, and the protocol.
 
     Args:
-        method: that is asked.
+        method: whose likelihood is computed.
         data: a data set.
-        split: whose images are looked at, evenly from its first to its last.
+        split: from which evenly spaced images are taken.
         count: images, at most all of the split.
-        seed: of the noise that the method draws.
+        seed: of the method's noise.
     """
     store = data.store(split)
     count = min(count, len(store.samples))

@@ -1,6 +1,6 @@
-"""Scores by nearest neighbours in feature space: are the samples real-looking, do they cover the data, are they copies?
+"""Nearest-neighbour scores in feature space: fidelity, coverage and memorisation.
 
-All need the same distances, which are computed once, in blocks, so that 50,000 against 50,000 images fit in memory.
+All need the same distances, which are computed once, in blocks, so that 50,000 by 50,000 images fit in memory.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ _BLOCK = 2048
 
 @dataclass(frozen=True)
 class NeighbourScores:
-    """What the neighbourhoods say; shares from 0 to 1.
+    """Scores from k-nearest-neighbour balls; fractions are from 0 to 1.
 
     Attributes:
-        precision: share of samples within the k-th neighbour's distance of some real image (Kynkaanniemi et al. 2019,
-            https://arxiv.org/abs/1904.06991).
-        recall: share of real images within the k-th neighbour's distance of some sample.
-        density: how many real neighbourhoods a sample lies in, on average, over k; may exceed 1 (Naeem et al. 2020,
-            https://arxiv.org/abs/2002.09797).
-        density_std: the standard error of that average.
-        coverage: share of real images with a sample in their neighbourhood.
+        precision: fraction of samples within the k-th neighbour's distance of some real image (Kynkaanniemi et al.
+            2019, https://arxiv.org/abs/1904.06991).
+        recall: fraction of real images within the k-th neighbour's distance of some sample.
+        density: mean number of real neighbourhoods that contain a sample, divided by k; may exceed 1 (Naeem et al.
+            2020, https://arxiv.org/abs/2002.09797).
+        density_std: the standard error of that mean.
+        coverage: fraction of real images with a sample in their neighbourhood.
         nearest: distance of each sample to its nearest real image, (N,).
     """
 
@@ -37,15 +37,15 @@ class NeighbourScores:
 def neighbour_scores(generated: Tensor, reference: Tensor, k: int = 3) -> NeighbourScores:
     """Return precision, recall, density, coverage and nearest distances of features (N, D) and (M, D).
 
-    Distances are in float32, squared, from matrix products of centred features; blocks of them are all that is held.
+    Distances are squared, in float32, from matrix products of centred features; only blocks of them are in memory.
 
     Args:
         generated: features of samples.
         reference: features of real images.
-        k: which neighbour's distance makes a neighbourhood; a point is not its own neighbour.
+        k: the neighbour whose distance is a neighbourhood's radius; a point is not its own neighbour.
 
     Raises:
-        ValueError: a set has no k neighbours.
+        ValueError: a set has at most k images.
     """
     if min(len(generated), len(reference)) <= k:
         raise ValueError(
@@ -94,7 +94,7 @@ def _radii(points: Tensor, k: int) -> Tensor:
     for begin in range(0, len(points), _BLOCK):
         rows = slice(begin, begin + _BLOCK)
         squares = _squares(points[rows], norms[rows], points, norms)
-        # Its distance to itself comes first.
+        # The first is the distance to itself.
         radii[rows] = squares.topk(k + 1, dim=1, largest=False, sorted=True).values[:, k]
     return radii
 

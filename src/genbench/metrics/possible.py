@@ -1,4 +1,4 @@
-"""Which scores can be had of a set, before an image of it is looked at."""
+"""Which scores can be computed for a set, known before any image is drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from genbench.metrics.scores import FOLDS, IS_SPLITS, MODES, SCORES
 
 @dataclass(frozen=True)
 class Setting:
-    """What a set is scored under, as far as it is known before an image is looked at.
+    """What is known about a set and its reference before any image is drawn.
 
     Attributes:
         generated: images of the set whose features are kept.
-        reference: the same of the reference; None if that is not known yet.
+        reference: the same for the reference; None if not known yet.
         dimensions: of a feature vector.
         class_count: classes that the extractor knows.
-        labelled: whether both sets have classes; None if that is not known yet.
+        labelled: whether both sets have classes; None if not known yet.
         kid_subset_size: images of a subset of KID.
         neighbours: k of precision, recall, density and coverage.
     """
@@ -32,19 +32,19 @@ class Setting:
 
 
 def unsuited(name: str, setting: Setting) -> str | None:
-    """Return why a score means nothing here, however many images there are; None if it does."""
+    """Return why a score does not apply, however many images there are; None if it does."""
     if name == "is" and not setting.class_count:
-        return "this extractor knows no classes"
+        return "this extractor has no classes"
     if name in ("modes", "agreement") and setting.class_count != MODES:
-        # Inception knows a thousand classes, which are not the modes of any data set here.
-        return f"it counts the {MODES} digits, which this extractor doesn't know"
+        # Inception has a thousand classes, which are not the modes of any data set here.
+        return f"it counts the {MODES} digits, which are not this extractor's classes"
     if name in ("by_class", "agreement") and setting.labelled is False:
         return "it takes a conditional method and a reference with classes"
     return None
 
 
 def too_few(name: str, setting: Setting) -> str | None:
-    """Return why a score can't be computed of so many images; None if it can."""
+    """Return why a score can't be computed from so many images; None if it can."""
     of_both = {
         "fid": 2, "kid": setting.kid_subset_size, "neighbours": setting.neighbours + 1, "moments": 2, "mmd": 2,
         "c2st": FOLDS,
@@ -64,12 +64,12 @@ def choose(asked: Sequence[str] | None, setting: Setting, *, strict: bool) -> tu
     """Return the scores to compute, and those that can't be, with the reasons.
 
     Args:
-        asked: scores by name; all that suit if None.
-        setting: what the set is scored under.
-        strict: whether it is an error if one can't be computed that was asked for by name.
+        asked: scores by name; all that apply if None.
+        setting: what is known about the sets.
+        strict: whether it is an error if a score requested by name can't be computed.
 
     Raises:
-        UserError: there is such a one.
+        UserError: a requested score can't be computed.
     """
     names = asked if asked is not None else [name for name in SCORES if not unsuited(name, setting)]
     reasons = {name: unsuited(name, setting) or too_few(name, setting) for name in names}
@@ -80,5 +80,5 @@ def choose(asked: Sequence[str] | None, setting: Setting, *, strict: bool) -> tu
 
 
 def listed(reasons: dict[str, str]) -> str:
-    """Return scores with the reasons why they can't be had, in one line."""
+    """Return scores with the reasons why they can't be computed, in one line."""
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())

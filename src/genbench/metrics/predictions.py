@@ -1,4 +1,4 @@
-"""Scores that look only at what a classifier says of each image: the Inception Score and mode coverage."""
+"""Scores from a classifier's predictions: the Inception Score and mode coverage."""
 
 from itertools import pairwise
 
@@ -9,13 +9,13 @@ from torch import Tensor
 def inception_score(logits: Tensor, splits: int = 10) -> tuple[float, float]:
     """Return exp E[KL(p(y|x) || p(y))], the mean and standard deviation over splits.
 
-    From 1, where every image is labelled alike, to K, where all labels are sure and all K classes equally frequent
-    (Salimans et al. 2016, https://arxiv.org/abs/1606.03498). The splits are consecutive tenths of the set and the
-    deviation is that of the population, as in the authors' code.
+    It ranges from 1, where all images have the same prediction, to K, where predictions are certain and all K classes
+    equally frequent (Salimans et al. 2016, https://arxiv.org/abs/1606.03498). The splits are consecutive parts of the
+    set and the standard deviation is the population's, as in the authors' code.
 
     Args:
         logits: (N, K), in the order of the set.
-        splits: how many parts.
+        splits: how many.
 
     Raises:
         ValueError: there are fewer images than splits.
@@ -32,15 +32,15 @@ def inception_score(logits: Tensor, splits: int = 10) -> tuple[float, float]:
 def _score(log_p: Tensor) -> Tensor:
     p = log_p.exp()
     marginal = p.mean(0)
-    # xlogy takes 0 log 0 as 0.
+    # xlogy defines 0 log 0 as 0.
     return (torch.special.xlogy(p, p) - torch.special.xlogy(p, marginal)).sum(1).mean().exp()
 
 
 def class_shares(logits: Tensor) -> Tensor:
-    """Return the share (K,) of each class among the most likely labels of logits (N, K)."""
+    """Return the fraction (K,) of each class among the predictions of logits (N, K)."""
     return torch.bincount(logits.argmax(1), minlength=logits.shape[1]).double() / len(logits)
 
 
-def distance_from_uniform(shares: Tensor) -> float:
-    """Return the total variation between shares (K,) and 1/K each: 0 if all are equal, 1 - 1/K if one has all."""
-    return float((shares - 1 / len(shares)).abs().sum() / 2)
+def distance_from_uniform(fractions: Tensor) -> float:
+    """Return the total variation distance of fractions (K,) from uniform: 0 if equal, 1 - 1/K if one class has all."""
+    return float((fractions - 1 / len(fractions)).abs().sum() / 2)

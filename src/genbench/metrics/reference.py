@@ -1,4 +1,4 @@
-"""Reference sets in feature space, kept under a key of all that they depend on."""
+"""Reference sets in feature space, cached under a key of everything they depend on."""
 
 import hashlib
 import json
@@ -23,11 +23,11 @@ _NAMES = ("mean", "covariance", "features", "logits", "labels")
 
 _BATCH = 64
 _ROUNDING = 1e-10
-"""Of features in single precision, which depend on their batch: the variance of equal ones by their square."""
+"""Rounding of single-precision features, which depends on the batch: variance of equal features over their square."""
 
 
 class Samples(Protocol):
-    """Samples as they are stored, uint8 images (N, C, H, W) for one: a tensor, or something on disk sliced like one."""
+    """Stored samples, such as uint8 images (N, C, H, W): a tensor, or an object on disk that is sliced like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,11 +53,11 @@ class ReferenceStore(Protocol):
 
 
 class ReferenceData(Protocol):
-    """A data set whose splits images are compared with."""
+    """A data set whose splits serve as references."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
 
     @property
     def medium(self) -> Medium:
@@ -68,14 +68,14 @@ class ReferenceData(Protocol):
         """What the rows of conditions mean."""
 
     def identity(self, split: Any) -> dict[str, Any]:
-        """Return what tells the images of a split from all others, without reading large ones."""
+        """Return facts that identify the images of a split, without reading large files."""
 
     def store(self, split: Any) -> ReferenceStore:
         """Return a split."""
 
 
 def facts_of(data: ReferenceData, split: str, extractor: Extractor) -> dict[str, Any]:
-    """Return all that a split in feature space depends on."""
+    """Return everything that a split in feature space depends on."""
     return {
         "reference": data.name,
         "reference_split": split,
@@ -96,17 +96,17 @@ def look_at(
     world_size: int = 1,
     watch: Watch = unwatched,
 ) -> FeatureSet:
-    """Return a split in feature space; its images are asked for only if the cache doesn't know them.
+    """Return a split in feature space; its images are read only if their features are not cached.
 
     Args:
         data: the data set.
-        facts: which split, and all else that the result depends on; see `facts_of`.
+        facts: which split, and everything else that the result depends on; see `facts_of`.
         extractor: on `device`.
         cache: folder of reference sets, or None.
-        device: where the images are looked at.
+        device: where features are extracted.
         rank: this process among `world_size`.
-        world_size: processes that share the work, and all call this.
-        watch: shows how far it is.
+        world_size: processes among which the work is divided; all must call this.
+        watch: shows the progress.
     """
     device = torch.device(device)
 
@@ -144,9 +144,9 @@ def load_or_make(
         folder: where the files are.
         facts: what the set depends on: images, preparation, extractor, weights.
         make: computes it.
-        writes: whether this process keeps what was computed.
-        everyone: tells whether something holds for all processes that call `make` together. It is computed anew unless
-            all found it: those of other machines may not see the file.
+        writes: whether this process writes the result to the cache.
+        everyone: returns whether a condition holds in all processes that call `make` together. The set is recomputed
+            unless all found it: processes on other machines may not see the file.
     """
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     path = folder / f"{facts['reference']}-{facts['reference_split']}-{key}.safetensors"
@@ -163,7 +163,7 @@ def load_or_make(
 
 
 def _load(path: Path) -> FeatureSet | None:
-    """Return what a file holds, or None if it is not there yet or was written by something else."""
+    """Return the content of a file, or None if it is missing or not a reference set."""
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in _NAMES if name in file.keys()}  # noqa: SIM118
@@ -173,23 +173,23 @@ def _load(path: Path) -> FeatureSet | None:
 
 
 def batches(images: Samples, rank: int = 0, world_size: int = 1) -> Iterator[tuple[int, Tensor]]:
-    """Yield the first index and the images of the batches of a set that fall to a process."""
+    """Yield the first index and the images of this process's batches of a set."""
     for first in range(rank * _BATCH, len(images), world_size * _BATCH):
         yield first, images[first : first + _BATCH]
 
 
 def refuse_one_picture(images: FeatureSet, what: str) -> None:
-    """Refuse a set whose features have no variance but that of rounding.
+    """Refuse a set whose features have no variance beyond rounding.
 
     Raises:
-        UserError: all images look alike to the extractor.
+        UserError: all images have the same features.
     """
     if not images.covariance.diagonal().max() > _ROUNDING * images.mean.square().max():
         raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
 
 
 def _labels(data: ReferenceData, store: ReferenceStore) -> Tensor | None:
-    """Return the classes of all samples; None where they have none."""
+    """Return the classes of all samples; None if they have none."""
     if data.condition is None or store.conditions is None or data.condition.labels(store.conditions[:1]) is None:
         return None
     return data.condition.labels(store.conditions[:])

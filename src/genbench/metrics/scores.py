@@ -1,4 +1,4 @@
-"""Each score by its name: what it needs and the figures that it gives."""
+"""Scores by name: functions from two sets to one or more figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from genbench.metrics.two_sample import classifier_test, means_test, variances_t
 
 IS_SPLITS = 10
 MODES = 10
-"""The classes of the digit classifier."""
+"""Classes of the digit classifier."""
 FOLDS = 5
-"""Parts of the classifier test."""
+"""Cross-validation folds of the classifier two-sample test."""
 _EXTRAPOLATED_HALVES = 5
 _TESTED = 1000
-"""Images of each set that the two-sample tests look at; their time grows with the square."""
+"""Images of each set in the two-sample tests, whose time grows with the square."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Comparison:
     """Two sets and how to compare them.
 
     Attributes:
-        generated: the set that is scored.
+        generated: the set to be scored.
         reference: the real set.
         kid_subsets: pairs of subsets of KID.
         kid_subset_size: images of a subset.
@@ -59,7 +59,7 @@ def fid(sets: Comparison) -> dict[str, float]:
 
 
 def distance_between(generated: FeatureSet, reference: FeatureSet) -> float:
-    """Return the Frechet distance by the way that is cheaper."""
+    """Return the Frechet distance, by the cheaper method."""
     few = min(len(generated.features), len(reference.features)) < len(generated.mean)
     whole = all(len(part.features) == part.count for part in (generated, reference))
     if few and whole:
@@ -68,16 +68,16 @@ def distance_between(generated: FeatureSet, reference: FeatureSet) -> float:
 
 
 def inception(sets: Comparison) -> dict[str, float]:
-    """The Inception Score of the generated set, shuffled as torch-fidelity does it: it may be sorted by class."""
+    """The Inception Score of the generated set, shuffled as in torch-fidelity since it may be sorted by class."""
     if sets.generated.logits.shape[1] == 0:
-        raise ValueError("this extractor knows no classes")
+        raise ValueError("this extractor has no classes")
     order = torch.from_numpy(np.random.RandomState(2020).permutation(len(sets.generated.logits)))
     mean, deviation = inception_score(sets.generated.logits[order], IS_SPLITS)
     return {"is": mean, "is_std": deviation}
 
 
 def kid(sets: Comparison) -> dict[str, float]:
-    """The kernel distance."""
+    """The kernel Inception distance."""
     mean, deviation = kernel_distance(
         sets.generated.features, sets.reference.features, sets.kid_subsets, sets.kid_subset_size
     )
@@ -85,15 +85,15 @@ def kid(sets: Comparison) -> dict[str, float]:
 
 
 def neighbours(sets: Comparison) -> dict[str, float]:
-    """Precision, recall, density, coverage, with binomial deviations, and the distance to the nearest real image."""
+    """Precision, recall, density, coverage, with binomial standard errors, and distances to the nearest real image."""
     found = neighbour_scores(sets.generated.features, sets.reference.features, sets.neighbours)
     values: dict[str, float] = {}
-    for name, share, count in (
+    for name, fraction, count in (
         ("precision", found.precision, len(sets.generated.features)),
         ("recall", found.recall, len(sets.reference.features)),
         ("coverage", found.coverage, len(sets.reference.features)),
     ):
-        values |= {name: share, f"{name}_std": _binomial_std(share, count)}
+        values |= {name: fraction, f"{name}_std": _binomial_std(fraction, count)}
     return {
         **values,
         "density": found.density,
@@ -111,7 +111,7 @@ def fid_infinity(sets: Comparison) -> dict[str, float]:
         return frechet_at_infinity(generated.features, reference.mean, reference.covariance)
 
     values = {"fid_infinity": extrapolate(sets.generated)}
-    # Each is many distances, so few halves; half of a small set may be too small to extrapolate from.
+    # Each takes many distances, so fewer halves; half of a small set may be too small to extrapolate from.
     halves = min(sets.halves, _EXTRAPOLATED_HALVES)
     count, dimensions = sets.generated.features.shape
     if halves > 1 and can_extrapolate(count // 2, dimensions):
@@ -121,14 +121,14 @@ def fid_infinity(sets: Comparison) -> dict[str, float]:
 
 
 def modes(sets: Comparison) -> dict[str, float]:
-    """How many classes were drawn, and how evenly."""
-    shares = class_shares(sets.generated.logits)
-    smallest = float(shares.min())
+    """Mode coverage: how many classes were predicted, and how evenly."""
+    fractions = class_shares(sets.generated.logits)
+    smallest = float(fractions.min())
     return {
-        "classes": float((shares > 0).sum()),
+        "classes": float((fractions > 0).sum()),
         "smallest_class": smallest,
         "smallest_class_std": _binomial_std(smallest, len(sets.generated.logits)),
-        "distance_from_uniform": distance_from_uniform(shares),
+        "distance_from_uniform": distance_from_uniform(fractions),
     }
 
 
@@ -159,10 +159,10 @@ def c2st(sets: Comparison) -> dict[str, float]:
 
 
 def by_class(sets: Comparison) -> dict[str, float]:
-    """The mean and the worst Frechet distance of a class, and the classification accuracy score."""
+    """The mean and worst Frechet distance over classes, and the classification accuracy score."""
     generated, reference = sets.generated, sets.reference
     if generated.labels is None or reference.labels is None:
-        raise ValueError("there are no classes, which takes a conditional method and a reference with classes")
+        raise ValueError("it takes a conditional method and a reference with classes")
     labelled = generated.features, generated.labels, reference.features, reference.labels
     distances = frechet_by_class(*labelled)
     accuracy = classification_accuracy_score(*labelled)
@@ -175,14 +175,14 @@ def by_class(sets: Comparison) -> dict[str, float]:
 
 
 def agreement(sets: Comparison) -> dict[str, float]:
-    """The share of images that the extractor takes for the class that was asked for."""
+    """The fraction of images that the extractor classifies as the requested class."""
     labels, logits = sets.generated.labels, sets.generated.logits
     if labels is None:
-        raise ValueError("no classes were asked for, which takes a conditional method")
+        raise ValueError("it takes a method that is conditioned on classes")
     if logits.shape[1] != MODES or labels.max() >= MODES:
-        raise ValueError("the extractor knows no digits, or the classes are none")
-    share = float((logits.argmax(1) == labels).double().mean())
-    return {"agreement": share, "agreement_std": _binomial_std(share, len(labels))}
+        raise ValueError("it takes the digit classifier, and digits as classes")
+    fraction = float((logits.argmax(1) == labels).double().mean())
+    return {"agreement": fraction, "agreement_std": _binomial_std(fraction, len(labels))}
 
 
 SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
@@ -200,13 +200,13 @@ SCORES: dict[str, Callable[[Comparison], dict[str, float]]] = {
 }
 
 
-def _binomial_std(share: float, count: int) -> float:
-    """Return the standard error of a share of `count` independent images."""
-    return (share * (1 - share) / count) ** 0.5
+def _binomial_std(fraction: float, count: int) -> float:
+    """Return the standard error of a fraction of `count` independent images."""
+    return (fraction * (1 - fraction) / count) ** 0.5
 
 
 def _tested(sets: Comparison) -> tuple[Tensor, Tensor]:
-    """Return as many features of both sets, spread over each."""
+    """Return equally many features of both sets, evenly spaced over each."""
     count = min(_TESTED, len(sets.generated.features), len(sets.reference.features))
     x, y = (
         part.features[torch.linspace(0, len(part.features) - 1, count).long()]

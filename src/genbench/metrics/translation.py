@@ -1,7 +1,7 @@
-"""Scores of image-to-image translation, on images that the method never saw.
+"""Scores of image-to-image translation on held-out images.
 
-With pairs a translation can be held beside its target. Without, it can be asked whether it passes for an image of the
-target domain, and whether the way back leads home.
+With pairs a translation is compared with its target. Without, scores measure whether it is classified as an image of
+the target domain, and cycle consistency.
 """
 
 from collections.abc import Callable
@@ -27,20 +27,20 @@ from genbench.sampling import sample_set
 Draw = Callable[..., Tensor]
 
 _CLASSIFIED = 5000
-"""Training images of each domain that the domain classifier learns from."""
+"""Training images per domain for the domain classifier."""
 
 
 def translation_scores(
     method: Generative, back: Draw | None, data: Any, split: str, extractor: Extractor, *, count: int, seed: int
 ) -> dict[str, float]:
-    """Return what suits a data set: `paired_scores`, or `domain_scores` and `cycle_scores`.
+    """Return `paired_scores` for paired data, else `domain_scores` and `cycle_scores`.
 
     Args:
         method: whose condition is source images.
         back: its `sample_back`, if it has one.
         data: a data set.
         split: which of its images are translated.
-        extractor: that looks at them.
+        extractor: for features and classes.
         count: images, at most all of the split.
         seed: of the method's noise.
     """
@@ -58,23 +58,23 @@ def translation_scores(
 
 
 def paired_scores(translated: Tensor, targets: Tensor, extractor: Extractor) -> dict[str, float]:
-    """Hold translations beside their targets.
+    """Compare translations with their targets.
 
     Args:
         translated: uint8 (N, C, H, W).
         targets: uint8 (N, C, H, W).
-        extractor: that sees classes, or none.
+        extractor: with or without classes.
 
     Returns:
-        `mae`, the mean absolute error on [-1, 1]; `ssim` (Wang et al. 2004); and, of an extractor of classes,
-        `target_agreement`, the share of translations that it takes for what it takes the target for.
+        `mae`, the mean absolute error on [-1, 1]; `ssim` (Wang et al. 2004); and, if the extractor has classes,
+        `target_agreement`, the fraction of translations that it classifies like their targets.
     """
     x, y = to_float(translated), to_float(targets)
     similarity = structural_similarity_index_measure(x, y, data_range=2.0)
     assert isinstance(similarity, Tensor)
     scores = {"mae": float((x - y).abs().mean()), "ssim": float(similarity)}
     if extractor.class_count:
-        x_class, y_class = (_look(extractor, images).logits.argmax(1) for images in (translated, targets))
+        x_class, y_class = (_features(extractor, images).logits.argmax(1) for images in (translated, targets))
         scores["target_agreement"] = float((x_class == y_class).double().mean())
     return scores
 
@@ -82,39 +82,40 @@ def paired_scores(translated: Tensor, targets: Tensor, extractor: Extractor) -> 
 def domain_scores(
     translated: Tensor, sources: Tensor, targets: Tensor, train: tuple[Any, Any], extractor: Extractor
 ) -> dict[str, float]:
-    """Ask a classifier of the two domains, linear in the extractor's features, which one translations belong to.
+    """Classify translations by domain, with a linear classifier of the extractor's features.
 
     Args:
         translated: uint8 (N, C, H, W).
-        sources: unseen images of the source domain, uint8.
-        targets: unseen images of the target domain, uint8.
-        train: images of both domains that the classifier learns from: sources and targets.
-        extractor: whose features it sees.
+        sources: held-out images of the source domain, uint8.
+        targets: held-out images of the target domain, uint8.
+        train: training images of the classifier: sources and targets.
+        extractor: whose features it uses.
 
     Returns:
-        `in_target_domain`, the share of translations that it takes for targets; `domain_accuracy`, how often it is
-        right of unseen real images, without which the first says little.
+        `in_target_domain`, the fraction of translations classified as targets; `domain_accuracy`, the classifier's
+        accuracy on held-out real images, needed to interpret the first.
     """
-    learnt = [_look(extractor, images[:_CLASSIFIED]).features.double() for images in train]
+    learnt = [_features(extractor, images[:_CLASSIFIED]).features.double() for images in train]
     labels = torch.cat([torch.full((len(features),), index) for index, features in enumerate(learnt)])
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
     classifier.fit(torch.cat(learnt).numpy(), labels.numpy())
 
-    def share(images: Tensor) -> float:
-        return float(classifier.predict(_look(extractor, images).features.double().numpy()).mean())
+    def fraction_of_targets(images: Tensor) -> float:
+        return float(classifier.predict(_features(extractor, images).features.double().numpy()).mean())
 
     return {
-        "in_target_domain": share(translated),
-        "domain_accuracy": (share(targets) + 1 - share(sources)) / 2,
+        "in_target_domain": fraction_of_targets(translated),
+        "domain_accuracy": (fraction_of_targets(targets) + 1 - fraction_of_targets(sources)) / 2,
     }
 
 
 def cycle_scores(
     method: Generative, back: Draw, sources: Conditions, targets: Tensor, seed: int, translated: Tensor
 ) -> dict[str, float]:
-    """Return the mean absolute error on [-1, 1] of images that are translated there and back, from both domains.
+    """Return the mean absolute cycle-consistency error on [-1, 1], for both domains.
 
-    Between the two ways they are rounded to uint8, so that nothing can hide in what nobody sees.
+    Translations are rounded to uint8 before they are translated back, so that no information can be hidden in
+    imperceptible differences.
 
     Args:
         method: translates sources.
@@ -135,7 +136,7 @@ def cycle_scores(
     }
 
 
-def _look(extractor: Extractor, images: Tensor) -> FeatureSet:
+def _features(extractor: Extractor, images: Tensor) -> FeatureSet:
     parts = ((first, images[first : first + 64]) for first in range(0, len(images), 64))
     device = next(extractor.parameters()).device
     return extract(extractor, parts, len(images), device, shared=False)

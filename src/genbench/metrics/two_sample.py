@@ -1,6 +1,6 @@
-"""The questions that come before any FID: do two sets have the same means and variances, can a classifier tell them?
+"""Two-sample tests: do two sets have the same means and variances, can a classifier distinguish them?
 
-With `kernel.discrepancy_test`, these are the two-sample tests with which lectures on GANs begin.
+The test by maximum mean discrepancy is `kernel.discrepancy_test`.
 """
 
 from typing import NamedTuple
@@ -15,16 +15,16 @@ from torch import Tensor
 
 
 class TestResult(NamedTuple):
-    """A statistic and the probability of one at least as extreme if both sets were drawn alike."""
+    """A statistic and its p-value under equal distributions."""
 
     statistic: float
     p_value: float
 
 
 def means_test(x: Tensor, y: Tensor) -> TestResult:
-    """Compare means by Welch's t in each dimension; the statistic is the largest |t|, its p-value is Bonferroni's.
+    """Compare means by Welch's t-test in each dimension: the largest |t|, with a Bonferroni-corrected p-value.
 
-    Dimensions in which both sets are constant and equal say nothing and are left out.
+    Dimensions in which both sets are constant and equal are left out.
 
     Args:
         x: (N, D).
@@ -46,21 +46,21 @@ def _strongest(t: object, p: object, x: Tensor, y: Tensor) -> TestResult:
     varies = torch.cat([x, y]).std(0) > 0
     if not varies.any():
         return TestResult(0.0, 1.0)
-    # Each set constant at a value of its own: as different as can be.
+    # Both sets are constant, at different values.
     t, p = t[varies].nan_to_num(nan=float("inf")).abs(), p[varies].nan_to_num(nan=0.0)
     return TestResult(float(t.max()), min(1.0, float(p.min()) * len(p)))
 
 
 def classifier_test(x: Tensor, y: Tensor, folds: int = 5) -> TestResult:
-    """Train a linear classifier to tell two sets of equal size apart (Lopez-Paz and Oquab 2017).
+    """Train a linear classifier to distinguish two sets of equal size (Lopez-Paz and Oquab 2017).
 
-    Its accuracy on held-out images is 0.5 for sets that are alike; the p-value is of a binomial with that
-    (https://arxiv.org/abs/1610.06545).
+    Its accuracy on held-out images is 0.5 for equal distributions; the p-value is that of a binomial with probability
+    0.5 (https://arxiv.org/abs/1610.06545).
 
     Args:
         x: (N, D).
         y: (N, D).
-        folds: each image is judged by a classifier that was trained on the other folds.
+        folds: each image is classified by a classifier trained on the other folds.
 
     Raises:
         ValueError: the sets differ in size.

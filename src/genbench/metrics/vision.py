@@ -1,7 +1,7 @@
-"""CLIP's and DINOv2's image encoders as extractors, through torch-fidelity, where their weights are already present.
+"""CLIP's and DINOv2's image encoders as extractors, through torch-fidelity, if their weights are already present.
 
-Frechet distances in their features follow people's judgement more closely than Inception's (Stein et al. 2023,
-https://arxiv.org/abs/2306.04675), and stand in no older table. They have no classes, so no Inception Score.
+Frechet distances in their features agree better with human evaluation than Inception's (Stein et al. 2023,
+https://arxiv.org/abs/2306.04675), but older papers don't report them. They have no classes, so no Inception Score.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class Vision(Extractor):
         weights: file of CLIP's weights; torch's cache if None, as always for DINOv2.
 
     Raises:
-        UserError: the weights are not there or are others.
+        UserError: the weights are missing or of another network.
     """
 
     class_count = 0
@@ -49,7 +49,7 @@ class Vision(Extractor):
                 raise UserError("metrics.weights is not for DINOv2, which torch.hub loads from its own cache")
             path = cache / "checkpoints" / DINOV2_FILE
             _must_exist(path)
-            # The code that torch.hub runs is what the user fetched there; nothing is fetched here.
+            # torch.hub runs code that the user downloaded before; nothing is downloaded here.
             _must_exist(cache / DINOV2_CODE)
             self.network = _build(path, lambda: FeatureExtractorDinoV2(_DINOV2, ["dinov2"]))
             side = FeatureExtractorDinoV2.INPUT_IMAGE_SIZE
@@ -69,8 +69,8 @@ class Vision(Extractor):
 def _must_exist(path: Path) -> None:
     if not path.exists():
         raise UserError(
-            f"{path} is not there: metrics.extractor=clip and dinov2 use weights that are present and fetch none; "
-            "metrics.extractor=inception can be fetched"
+            f"{path} is not there: metrics.extractor=clip and dinov2 use existing weights and download none; "
+            "metrics.extractor=inception can be downloaded"
         )
 
 

@@ -26,12 +26,12 @@ class Autoencoder(nn.Module):
     Args:
         image_shape: (C, S, S), S even and at least 8.
         latent_dim: length of a latent.
-        condition: what both halves are conditioned on, by a vector; None for nothing.
+        condition: what encoder and decoder are conditioned on, as a vector; None for unconditional.
         outputs: images that a latent is decoded to, such as 2 for mean and scale.
-        width: channels of the first map.
+        width: channels of the first feature map.
 
     Raises:
-        ValueError: the images are not square, or S does not suit.
+        ValueError: the images are not square, or S is odd or less than 8.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Autoencoder(nn.Module):
         return images
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Return the images that the means of their latents are decoded to."""
+        """Return reconstructions: the decoded means of the latents."""
         return self.decode(self.encode(x, y)[0], y)
 
     def _vector(self, y: Tensor | None, like: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""What networks make of a condition: a vector, a sequence or channels, whatever the rows mean.
+"""Condition encoders: rows of a condition become a vector, a sequence or channels, whatever the rows mean.
 
-A vector joins the embedding of the time, a sequence is attended to, channels join those of the sample.
+A vector is added to the time embedding, a sequence is attended to, and channels are concatenated to the sample's.
 """
 
 from typing import NamedTuple
@@ -12,16 +12,16 @@ from torch.nn.functional import interpolate, one_hot
 from genbench.conditions.base import Channels, Condition, Form, Index, Tokens, Vector
 
 _HEADS, _LAYERS = 4, 2
-"""Of the encoder of tokens."""
+"""Attention heads and layers of the token encoder."""
 
 
 class Encoded(NamedTuple):
-    """A condition as a network takes it; None where it has no such part.
+    """A condition in the form a network takes; a part that the condition does not have is None.
 
     Attributes:
         vector: (B, width).
         sequence: (B, L, width).
-        mask: which places of the sequence hold something, bool (B, L).
+        mask: True for tokens, False for padding, bool (B, L).
         channels: (B, C, H, W).
     """
 
@@ -35,20 +35,20 @@ class ConditionEncoder(nn.Module):
     """Encode rows of a condition.
 
     Attributes:
-        has_sequence: whether it makes a sequence.
-        channels: how many channels it makes; 0 for none.
+        has_sequence: whether it returns a sequence.
+        channels: how many channels it returns; 0 for none.
     """
 
     has_sequence = False
     channels = 0
 
     def forward(self, rows: Tensor) -> Encoded:
-        """Return rows (B, ...) encoded."""
+        """Return the encoded rows (B, ...)."""
         raise NotImplementedError
 
 
 class EmbeddedIndex(ConditionEncoder):
-    """A learnt vector for each number, and for none.
+    """A learnt embedding for each index, and one for the null condition.
 
     Args:
         form: of the rows.
@@ -60,7 +60,7 @@ class EmbeddedIndex(ConditionEncoder):
         self.embedding = nn.Embedding(form.size + int(with_null), width)
 
     def forward(self, rows: Tensor) -> Encoded:
-        """Return vectors of numbers (B,)."""
+        """Return the embeddings of indices (B,)."""
         return Encoded(vector=self.embedding(rows))
 
 
@@ -84,12 +84,12 @@ class EmbeddedVector(ConditionEncoder):
 class EmbeddedTokens(ConditionEncoder):
     """A small transformer over token and position embeddings, as in GLIDE (Nichol et al. 2022, section 3).
 
-    The sequence is its last layer's output behind a learnt token that is always there, so that a text without words is
-    something to attend to; the vector is that first place's output.
+    A learnt token precedes the text, so that an empty text still has something to attend to. The sequence is the last
+    layer's output; the vector is the output at the learnt token.
 
     Args:
         form: of the rows.
-        width: of the sequence and the vector; divides by four.
+        width: of the sequence and the vector; a multiple of four, the number of heads.
     """
 
     has_sequence = True
@@ -106,7 +106,7 @@ class EmbeddedTokens(ConditionEncoder):
         self.transformer = nn.TransformerEncoder(layer, _LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
 
     def forward(self, rows: Tensor) -> Encoded:
-        """Return sequences and vectors of tokens (B, L); 0 is padding, which nothing attends to."""
+        """Return sequences and vectors of tokens (B, L); 0 is padding, which is masked out."""
         words = self.tokens(rows)
         x = torch.cat([self.first.expand(len(rows), 1, -1), words], dim=1) + self.positions
         mask = torch.cat([torch.ones_like(rows[:, :1]), rows], dim=1) != 0
@@ -115,7 +115,7 @@ class EmbeddedTokens(ConditionEncoder):
 
 
 class PassedChannels(ConditionEncoder):
-    """The image itself, brought to the size of the samples beside which it is shown.
+    """The image itself, resized to the samples that it is concatenated to.
 
     Args:
         form: of the rows.
@@ -141,10 +141,10 @@ def encoder_of(condition: Condition, width: int, shape: tuple[int, ...], *, with
         condition: whose rows.
         width: of vectors and sequences.
         shape: of the samples.
-        with_null: whether rows may stand for no condition.
+        with_null: whether rows may hold the null condition.
 
     Raises:
-        ValueError: an image is to condition samples that are none.
+        ValueError: the condition is an image, but the samples are not.
     """
     form = condition.form
     match form:
@@ -160,10 +160,10 @@ def encoder_of(condition: Condition, width: int, shape: tuple[int, ...], *, with
 
 
 def plain_vector(form: Form, rows: Tensor) -> Tensor:
-    """Return rows as vectors (B, n) without anything learnt: one-hot for numbers.
+    """Return rows as vectors (B, n) without learnt parameters: one-hot for indices.
 
     Raises:
-        ValueError: they are sequences or images.
+        ValueError: the rows are sequences or images.
     """
     match form:
         case Index(size):
@@ -174,10 +174,10 @@ def plain_vector(form: Form, rows: Tensor) -> Tensor:
 
 
 def plain_length(form: Form) -> int:
-    """Return the length of what `plain_vector` returns.
+    """Return the length of the vectors from `plain_vector`.
 
     Raises:
-        ValueError: see there.
+        ValueError: the rows are sequences or images.
     """
     match form:
         case Index(size):

@@ -21,8 +21,8 @@ from genbench.networks.normalisation import NormName, normalisation
 class DCGANGenerator(nn.Module):
     """Map latents (B, latent_dim) to images (B, C, S, S) in [-1, 1].
 
-    Transposed convolutions with BatchNorm and ReLU, a tanh at the end, no fully connected layer but the projection
-    of the latent, which is a transposed convolution of a 1x1 map.
+    Transposed convolutions with BatchNorm and ReLU, and a tanh at the end. The only fully connected layer is the
+    projection of the latent, written as a transposed convolution of a 1x1 map.
 
     Args:
         latent_dim: length of a latent vector.
@@ -30,7 +30,7 @@ class DCGANGenerator(nn.Module):
         width: channels of the last hidden map, the one with S/2 pixels; 128 in the paper.
 
     Raises:
-        ValueError: the images are not square, or S does not suit.
+        ValueError: the images are not square, or S is odd or less than 8.
     """
 
     def __init__(self, latent_dim: int, image_shape: Sequence[int], width: int = 128) -> None:
@@ -69,10 +69,10 @@ class DCGANDiscriminator(nn.Module):
     Args:
         image_shape: (C, S, S), S even and at least 8.
         width: channels of the first map, the one with S/2 pixels; 128 in the paper.
-        norm: "batch" as in the paper, or "none" for what must judge each image by itself.
+        norm: "batch" as in the paper, or "none" where the output for one image must not depend on the others.
 
     Raises:
-        ValueError: the images are not square, or S does not suit.
+        ValueError: the images are not square, or S is odd or less than 8.
     """
 
     def __init__(self, image_shape: Sequence[int], width: int = 128, norm: NormName = "batch") -> None:
@@ -97,7 +97,7 @@ class DCGANDiscriminator(nn.Module):
 
 
 def _halvings(image_shape: Sequence[int]) -> tuple[int, int]:
-    """Return how often the side is halved, and what is left of it then."""
+    """Return how often the side is halved, and the side that remains."""
     _, height, width = image_shape
     if height != width or height < 8 or height % 2:
         raise ValueError(

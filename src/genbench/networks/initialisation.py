@@ -1,4 +1,4 @@
-"""How weights begin."""
+"""Weight initialisation."""
 
 from torch import nn
 

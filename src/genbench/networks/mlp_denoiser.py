@@ -1,4 +1,4 @@
-"""A fully connected denoiser, for samples that are no images, such as small sets of points.
+"""A fully connected denoiser for samples other than images, such as small point sets.
 
 Example:
     >>> MLPDenoiser((24, 2))(torch.randn(8, 24, 2), torch.rand(8)).shape
@@ -17,11 +17,11 @@ from genbench.networks.unet import embed_time
 
 
 class MLPDenoiser(nn.Module):
-    """Residual layers over all numbers of a sample at once, each given the embedding of the time and the condition.
+    """Residual layers over the flattened sample, each conditioned on the embedding of time and condition.
 
     Args:
         shape: of a sample.
-        condition: what it is conditioned on, by a vector; None for nothing.
+        condition: what it is conditioned on, as a vector; None for unconditional.
         outputs: samples that it predicts at once, such as 2 for noise and variance.
         width: of the layers.
         layers: how many.
@@ -66,7 +66,7 @@ class MLPDenoiser(nn.Module):
         Args:
             x_t: noisy samples (B, *shape).
             t: their times (B,) in [0, 1].
-            condition: rows of its condition, (B, ...); None is the one that stands for none.
+            condition: rows of its condition, (B, ...); None for the null condition.
         """
         embedding = self.embed_time(t)
         if self.embed_condition is not None:

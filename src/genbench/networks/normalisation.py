@@ -1,4 +1,4 @@
-"""Which normalisation a network has."""
+"""Normalisation layers."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -10,9 +10,9 @@ NormName = Literal["batch", "instance", "none"]
 
 
 def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
-    """Return what makes a normalisation of so many channels, and whether convolutions before it need a bias.
+    """Return a function from channels to a normalisation layer, and whether convolutions before it need a bias.
 
-    BatchNorm has a bias of its own; InstanceNorm, which has none here as in CycleGAN, takes that of the convolution.
+    BatchNorm has its own bias. InstanceNorm has no parameters here, as in CycleGAN, so the convolution keeps its bias.
 
     Raises:
         ValueError: there is no such normalisation.
@@ -27,10 +27,10 @@ def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
 
 
 class GroupNorm(nn.GroupNorm):
-    """GroupNorm in the precision of its weights, whatever comes in.
+    """GroupNorm in the precision of its weights, whatever the input's precision.
 
-    Under autocast that is float32, as autocast itself has it on GPUs; on CPUs autocast leaves it in bfloat16, where
-    torch's kernel takes six times as long.
+    Under autocast that is float32, which autocast itself chooses on GPUs. On CPUs autocast would leave it in bfloat16,
+    where torch's kernel takes six times as long.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Whether a network's output for one image depends on the others of its batch."""
+    """Return whether a network has BatchNorm, so that its output for one image depends on the rest of the batch."""
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
 
 

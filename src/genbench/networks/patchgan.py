@@ -1,6 +1,6 @@
-"""PatchGAN: a discriminator that judges patches, not images (Isola et al. 2017, https://arxiv.org/abs/1611.07004).
+"""PatchGAN: a discriminator that classifies patches, not images (Isola et al. 2017, https://arxiv.org/abs/1611.07004).
 
-Each number of its output sees 70 x 70 pixels of the input: C64-C128-C256-C512 of the paper's appendix.
+Each output logit has a receptive field of 70 x 70 pixels: C64-C128-C256-C512 of the paper's appendix.
 
 Example:
     >>> PatchGAN(image_shape=(6, 256, 256))(torch.randn(1, 6, 256, 256)).shape

@@ -1,7 +1,8 @@
 """Residual generator and critic of WGAN-GP (Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, appendices C, F).
 
 The side is halved (or doubled) until it is 4: 32 pixels take three residual blocks, 64 take four. The generator has
-BatchNorm; the critic has no normalisation, so that it judges each image by itself, as its gradient penalty needs.
+BatchNorm. The critic has no normalisation: the gradient penalty needs an output for each image that does not depend on
+the rest of the batch.
 
 Example:
     >>> ResNetGenerator(latent_dim=128, image_shape=(3, 32, 32))(torch.randn(16, 128)).shape
@@ -20,7 +21,7 @@ _START = 4
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a 1x1 shortcut, at another size or at the same.
+    """Two 3x3 convolutions with a 1x1 shortcut, optionally resampling.
 
     Args:
         channels_in: of the input.
@@ -84,7 +85,7 @@ class ResNetGenerator(nn.Module):
 class ResNetCritic(nn.Module):
     """Map images (B, C, S, S) to scores (B,).
 
-    Two blocks halve the side, at 32 pixels to 8, two more keep it, and the mean over what is left is scored.
+    Two blocks halve the side, from 32 pixels to 8, two more keep it, and a linear layer scores the spatial mean.
 
     Args:
         image_shape: (C, S, S), S = 4 times a power of two, at least 8.
@@ -110,7 +111,7 @@ class ResNetCritic(nn.Module):
 
 
 def _doublings(image_shape: Sequence[int]) -> int:
-    """Return how often 4 pixels are doubled to the side."""
+    """Return how many doublings lead from 4 pixels to the side."""
     _, height, width = image_shape
     count = (height // _START).bit_length() - 1
     if height != width or height != _START * 2**count or count < 1:

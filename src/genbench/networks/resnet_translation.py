@@ -14,7 +14,7 @@ from genbench.networks.normalisation import NormName, normalisation
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions over reflected borders, added to their input.
+    """Two convolutions with reflection padding, added to their input.
 
     Args:
         channels: of input and output.
@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x and what the block adds to it."""
+        """Return x plus the residual."""
         residual: Tensor = self.layers(x)
         return x + residual
 
@@ -44,14 +44,14 @@ class ResNetTranslator(nn.Module):
     """Map source images (B, C, S, S) to target images (B, C', S, S) in [-1, 1].
 
     Args:
-        image_shape: (C', S, S) of the targets; S divides by 4.
+        image_shape: (C', S, S) of the targets; S is a multiple of 4.
         source_shape: (C, S, S) of the sources; as the targets if None.
         width: channels of the outermost maps.
         blocks: residual blocks; 9 for 256 pixels, 6 for 128 and less.
         norm: "instance" or "batch".
 
     Raises:
-        ValueError: the side does not divide by 4, or is too small for reflected borders.
+        ValueError: the side is not a multiple of 4, or is too small for reflection padding.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ResNetTranslator(nn.Module):
         super().__init__()
         side = image_shape[1]
         if side % 4 or side < 8:
-            raise ValueError(f"this generator takes images whose side divides by 4, from 8 pixels on, not {side}")
+            raise ValueError(f"this generator takes images whose side is a multiple of 4, at least 8, not {side}")
         make_norm, bias = normalisation(norm)
         layers: list[nn.Module] = [
             nn.ReflectionPad2d(3),

@@ -1,4 +1,4 @@
-"""A residual encoder of noisy images and their times, as a discriminator or a classifier.
+"""A time-conditioned residual encoder of noisy images, used as a discriminator or a classifier.
 
 Example:
     >>> TimedEncoder((2, 16, 16))(torch.randn(8, 2, 16, 16), torch.rand(8)).shape
@@ -19,12 +19,12 @@ _GROUP = 4
 
 
 class HalvingBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, and half the side between them.
+    """Two 3x3 convolutions with a shortcut, halving the side between them.
 
     Args:
         channels_in: of the input.
         channels_out: of the output.
-        width: length of the embedding of time and condition.
+        width: length of the time and condition embedding.
     """
 
     def __init__(self, channels_in: int, channels_out: int, width: int) -> None:
@@ -38,7 +38,7 @@ class HalvingBlock(nn.Module):
         """Return the smaller map of x (B, C, H, W), by the embedding (B, width)."""
         hidden = self.first(leaky_relu(x, 0.2)) + self.from_embedding(embedding)[:, :, None, None]
         hidden = self.second(avg_pool2d(leaky_relu(hidden, 0.2), 2))
-        # Both ways add up to twice the variance.
+        # The sum of two branches has twice the variance of one.
         out: Tensor = (hidden + self.shortcut(avg_pool2d(x, 2))) / 2**0.5
         return out
 
@@ -49,13 +49,13 @@ class TimedEncoder(nn.Module):
     After the discriminator of denoising diffusion GANs (Xiao et al. 2022, appendix C).
 
     Args:
-        shape: (C, S, S) of what it is shown, which may be several images stacked.
-        condition: what it is conditioned on, a vector or channels; None for nothing.
-        outputs: numbers an image.
+        shape: (C, S, S) of the input, which may be several images concatenated.
+        condition: what it is conditioned on, a vector or channels; None for unconditional.
+        outputs: numbers per image.
         width: channels of the first map, doubled with each halving up to `most_channels`.
-        most_channels: see there.
-        batch_deviation: whether it sees, in groups of four images, how much they differ (Karras et al. 2018), by which
-            a generator that draws one picture is found out.
+        most_channels: the upper bound on channels.
+        batch_deviation: whether it gets the standard deviation within groups of four images (Karras et al. 2018), which
+            reveals mode collapse of a generator.
 
     Raises:
         ValueError: the images are not square, or S is odd.
@@ -94,7 +94,7 @@ class TimedEncoder(nn.Module):
         self.apply(_keep_variance)
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return numbers (B, outputs) of images at times (B,) in [0, 1] and, if it has a condition, of its rows."""
+        """Return numbers (B, outputs) for images (B, C, S, S), times (B,) in [0, 1] and rows of any condition."""
         embedding = self.embed_time(t)
         if self.embed_condition is not None:
             if condition is None:
@@ -115,7 +115,7 @@ class TimedEncoder(nn.Module):
 
 
 def _keep_variance(module: nn.Module) -> None:
-    # By torch's own start each layer loses most of the variance, and a dozen of them leave nothing to tell images by.
+    # With torch's default initialisation each layer loses most of the variance: after a dozen, all images look alike.
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
@@ -123,7 +123,7 @@ def _keep_variance(module: nn.Module) -> None:
 
 
 def deviation_in_groups(x: Tensor) -> Tensor:
-    """Return a map (B, 1, H, W) of how much images (B, C, H, W) differ within groups of four, or of fewer."""
+    """Return maps (B, 1, H, W) filled with the mean standard deviation of x (B, C, H, W) in groups of four or fewer."""
     count, _, height, width = x.shape
     group = next(size for size in range(min(_GROUP, count), 0, -1) if count % size == 0)
     parts = x.view(group, count // group, *x.shape[1:])

@@ -1,8 +1,8 @@
 """The U-Net of diffusion models (Ho et al. 2020, https://arxiv.org/abs/2006.11239, appendix B).
 
-Residual blocks with GroupNorm at several sizes, self-attention at some of them, and skips from the way down to the way
-up. Every block is given the embedding of the time, to which a condition's vector is added; a condition's sequence is
-attended to, and its channels join those of the sample (see `conditioning`).
+Residual blocks with GroupNorm at several resolutions, self-attention at some of them, and skip connections from the
+encoder to the decoder. Every block gets the time embedding, to which a condition's vector is added. A condition's
+sequence is attended to, and its channels are concatenated to the sample's (see `conditioning`).
 
 Example:
     >>> UNet((3, 32, 32))(torch.randn(2, 3, 32, 32), torch.rand(2)).shape  # the paper's for CIFAR-10: 35.7 M parameters
@@ -49,11 +49,11 @@ class Sinusoids(nn.Module):
 
 
 class RandomFourier(nn.Module):
-    """Sines and cosines of t at random frequencies that stay as they are (Tancik et al. 2020; Song et al. 2021).
+    """Sines and cosines of t at fixed random frequencies (Tancik et al. 2020; Song et al. 2021).
 
     Args:
         dim: how many features; even.
-        scale: deviation of the frequencies, in turns a unit of time.
+        scale: standard deviation of the frequencies, in cycles per unit of time.
     """
 
     frequencies: Tensor
@@ -72,12 +72,12 @@ _TIME_FEATURES = {"sinusoids": Sinusoids, "fourier": RandomFourier}
 
 
 class Given(NamedTuple):
-    """What every block is given beside its map.
+    """The conditioning of every block.
 
     Attributes:
-        embedding: of the time and whatever is added to it, (B, width).
-        sequence: what attention also looks at, (B, L, context), or None.
-        mask: which places of it hold something, bool (B, L), or None.
+        embedding: time embedding, plus those of latent and condition, (B, width).
+        sequence: tokens to cross-attend to, (B, L, context), or None.
+        mask: True for tokens, False for padding, bool (B, L), or None.
     """
 
     embedding: Tensor
@@ -86,13 +86,13 @@ class Given(NamedTuple):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; between them the embedding comes in.
+    """Two 3x3 convolutions with a shortcut, conditioned on the embedding between them.
 
     Args:
         channels_in: of the input.
         channels_out: of the output.
         width: length of the embedding.
-        dropout: fraction of what the second convolution does not see.
+        dropout: probability, before the second convolution.
         adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
             instead of being added before it.
     """
@@ -105,7 +105,7 @@ class ResidualBlock(nn.Module):
         last = nn.Conv2d(channels_out, channels_out, 3, padding=1)
         self.second = nn.Sequential(_norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
         self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
-        # A block begins as its shortcut.
+        # The residual branch is initialised to zero.
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
@@ -122,20 +122,20 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Each place looks at all places, and at the places of a sequence if there is one, beside a shortcut.
+    """Residual self-attention over positions, and cross-attention to a sequence if there is one.
 
-    The sequence's keys and values stand beside the map's own, as in GLIDE (Nichol et al. 2022, section 3).
+    The sequence's keys and values are concatenated to the map's own, as in GLIDE (Nichol et al. 2022, section 3).
 
     Args:
         channels: of the map.
-        heads: each has its part of the channels.
-        context: length of a vector of the sequence; 0 for no sequence.
+        heads: attention heads, among which the channels are divided.
+        context: width of the sequence; 0 for no sequence.
     """
 
     def __init__(self, channels: int, heads: int, context: int = 0) -> None:
         super().__init__()
         if channels % heads:
-            raise ValueError(f"{channels} channels do not divide by heads={heads}")
+            raise ValueError(f"{channels} channels are not divisible by heads={heads}")
         self.heads = heads
         self.norm = _norm(channels)
         self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
@@ -145,7 +145,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.to_out.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return the map x (B, C, H, W) with what its places saw."""
+        """Return x (B, C, H, W) plus the attention's output."""
         count, channels, height, width = x.shape
         places = self.to_qkv(self.norm(x)).reshape(count, 3, self.heads, channels // self.heads, height * width)
         q, k, v = places.transpose(-1, -2).unbind(1)
@@ -157,7 +157,7 @@ class Attention(nn.Module):
         return out
 
     def _with_sequence(self, k: Tensor, v: Tensor, given: Given) -> tuple[Tensor, Tensor, Tensor]:
-        """Return keys and values (B, heads, H * W + L, channels of a head), and which may be looked at."""
+        """Return keys and values (B, heads, H * W + L, channels of a head), and the mask of those to attend to."""
         assert self.from_sequence is not None
         assert given.sequence is not None
         assert given.mask is not None
@@ -169,7 +169,7 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the side by a strided convolution.
+    """Halve the resolution by a strided convolution.
 
     Args:
         channels: of the map.
@@ -180,13 +180,13 @@ class Downsample(nn.Module):
         self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return the smaller map; what is given does not matter."""
+        """Return the smaller map; the conditioning is not used."""
         out: Tensor = self.convolution(x)
         return out
 
 
 class Upsample(nn.Module):
-    """Double the side, then smooth by a convolution.
+    """Double the resolution by nearest neighbours, then smooth by a convolution.
 
     Args:
         channels: of the map.
@@ -197,13 +197,13 @@ class Upsample(nn.Module):
         self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return the larger map; what is given does not matter."""
+        """Return the larger map; the conditioning is not used."""
         out: Tensor = self.convolution(interpolate(x, scale_factor=2, mode="nearest"))
         return out
 
 
 class Level(nn.ModuleList):
-    """Modules one after the other, each given the same."""
+    """Modules applied in sequence with the same conditioning."""
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
         """Return the last one's output."""
@@ -213,27 +213,28 @@ class Level(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    """Predict, of noisy images and their times, an image or several: noise, score, variance.
+    """Predict one or more images (noise, score, variance) from noisy images and their times.
 
     The defaults are DDPM's for CIFAR-10.
 
     Args:
-        shape: (C, H, W) of a noisy image; H and W divide by two to the number of halvings.
-        condition: what it is conditioned on; None for nothing.
+        shape: (C, H, W) of a noisy image; H = W, a multiple of two to the number of halvings.
+        condition: what it is conditioned on; None for unconditional.
         outputs: images it predicts at once, such as 2 for noise and variance.
         channels_out: of each of these; as many as the noisy image has if None.
-        latent_dim: length of a latent that joins the time, so that it may answer in many ways; 0 for none.
-        width: channels at the full size.
-        multipliers: of the width, at each size from the full one down.
-        blocks: residual blocks at each size on the way down; one more on the way up.
-        attention: sides of maps that have self-attention.
+        latent_dim: length of a latent whose embedding is added to the time's, so that the prediction is stochastic; 0
+            for none.
+        width: channels at the full resolution.
+        multipliers: of the width, at each resolution from the full one down.
+        blocks: residual blocks at each resolution of the encoder; the decoder has one more.
+        attention: resolutions that have self-attention.
         heads: of each self-attention.
-        dropout: in the residual blocks.
-        time: "sinusoids" of the time or "fourier", random features of it.
-        adaptive: how the embedding comes in, see `ResidualBlock`.
+        dropout: probability in the residual blocks.
+        time: "sinusoids" or "fourier", random Fourier features.
+        adaptive: how blocks are conditioned on the embedding, see `ResidualBlock`.
 
     Raises:
-        ValueError: an argument does not suit.
+        ValueError: the shape is not that of square images of a suitable side, or `time` is unknown.
     """
 
     null: Tensor
@@ -262,8 +263,8 @@ class UNet(nn.Module):
         halvings = len(multipliers) - 1
         if height != side or side % 2**halvings:
             raise ValueError(
-                f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side divides "
-                f"by {2**halvings}, not {height} x {side}"
+                f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side is a "
+                f"multiple of {2**halvings}, not {height} x {side}"
             )
         embedding = 4 * width
         self.embed_time = embed_time(time, width, embedding)
@@ -318,8 +319,8 @@ class UNet(nn.Module):
         Args:
             x_t: noisy images (B, C, H, W).
             t: their times (B,) in [0, 1].
-            condition: rows of its condition, (B, ...); None is the one that stands for none.
-            z: latents (B, latent_dim), if it has any.
+            condition: rows of its condition, (B, ...); None for the null condition.
+            z: latents (B, latent_dim), if `latent_dim` is not 0.
         """
         embedding = self.embed_time(t)
         if self.embed_latent is not None:
@@ -347,10 +348,10 @@ class UNet(nn.Module):
 
 
 def embed_time(features: TimeFeatures, width: int, length: int) -> nn.Sequential:
-    """Return what maps times (B,) to their embeddings (B, length).
+    """Return a network that maps times (B,) to embeddings (B, length).
 
     Args:
-        features: "sinusoids" of the time or "fourier", random features of it.
+        features: "sinusoids" or "fourier", random Fourier features.
         width: how many features.
         length: of an embedding.
 
@@ -364,7 +365,7 @@ def embed_time(features: TimeFeatures, width: int, length: int) -> nn.Sequential
 
 
 def _latent_mapping(latent_dim: int, length: int) -> nn.Sequential:
-    """Return StyleGAN's mapping network, as in denoising diffusion GANs: a latent of unit length through an MLP."""
+    """Return StyleGAN's mapping network, as in denoising diffusion GANs: a normalised latent through an MLP."""
     layers: list[nn.Module] = [nn.RMSNorm(latent_dim, elementwise_affine=False), nn.Linear(latent_dim, length)]
     for _ in range(2):
         layers += [nn.SiLU(), nn.Linear(length, length)]
@@ -372,6 +373,6 @@ def _latent_mapping(latent_dim: int, length: int) -> nn.Sequential:
 
 
 def _norm(channels: int) -> GroupNorm:
-    # Narrow networks have fewer groups, so that a group is never one channel alone.
+    # Narrow networks have fewer groups, so that each group has at least two channels.
     groups = next(count for count in range(min(_GROUPS, max(1, channels // 2)), 0, -1) if channels % count == 0)
     return GroupNorm(groups, channels, eps=1e-6)

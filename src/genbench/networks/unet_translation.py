@@ -1,6 +1,6 @@
 """pix2pix's U-Net: an encoder and a decoder with a skip connection at each size (Isola et al. 2017, appendix 6.1).
 
-Its only noise is dropout in the decoder's innermost layers, which stays on when images are drawn.
+Its only noise is dropout in the decoder's innermost layers, which stays on during sampling.
 
 Example:
     >>> UNetTranslator(image_shape=(3, 256, 256), source_shape=(3, 256, 256))(torch.randn(1, 3, 256, 256)).shape
@@ -25,11 +25,11 @@ class UNetTranslator(nn.Module):
         image_shape: (C', S, S) of the targets; S a power of two, at least 8.
         source_shape: (C, S, S) of the sources; as the targets if None.
         width: channels of the first map.
-        dropout: probability in the decoder's innermost layers but one; it is the generator's noise.
+        dropout: probability in the decoder's inner layers, except the innermost; it is the generator's noise.
         norm: "batch"; or "instance", which is what BatchNorm does to batches of one image.
 
     Raises:
-        ValueError: the side is no power of two, or too small, or `dropout` is no probability.
+        ValueError: the side is not a power of two, or too small, or `dropout` is not in [0, 1).
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class UNetTranslator(nn.Module):
             nn.ReLU(), nn.ConvTranspose2d(2 * width, image_shape[0], 4, stride=2, padding=1), nn.Tanh()
         )
         self.dropout = dropout
-        # As in the authors' code those that make 512 channels but for the innermost, and one at least.
+        # As in the authors' code: the layers with 512 output channels except the innermost, and at least one.
         self.dropped = range(1, max(2, halvings - 4))
         self.apply(initialise_normal)
 
@@ -83,7 +83,7 @@ class UNetTranslator(nn.Module):
 
         Args:
             source: (B, C, S, S) in [-1, 1].
-            uniform: draws numbers of a shape from [0, 1), by which features are dropped.
+            uniform: draws numbers of a given shape from [0, 1), which decide which features are dropped.
         """
         skips = []
         x = source

@@ -1,4 +1,4 @@
-"""Names that have moved since earlier versions wrote a run folder: the one place that knows the old ones."""
+"""Names in run folders of earlier versions, translated to today's: the only place that knows the old ones."""
 
 import re
 from typing import Any
@@ -18,24 +18,30 @@ _MODULES = {
     "genbench.loggers": "genbench.logs.loggers",
     "genbench.wandb_run": "genbench.logs.wandb_run",
 }
-"""Modules that a `_target_` of an earlier version names."""
-
+"""Old and new modules of a `_target_`."""
 
 _KEYS = {"dropped_classes": "condition_dropout"}
-"""Settings of methods."""
+"""Old and new keys, under any `_target_`."""
+
+_KEYS_OF = {
+    "genbench.callbacks.sample_grid.SampleGrid": {"walks": "interpolations", "share": "max_fraction"},
+    "genbench.callbacks.online_scores.OnlineScores": {"share": "max_fraction"},
+}
+"""Old and new keys under one `_target_`."""
 
 _WEIGHTS = {
     r"\.tell\.": ".from_embedding.",
     r"\.embed_class\.weight$": ".embed_condition.embedding.weight",
 }
-"""Patterns of the names of tensors in a checkpoint."""
+"""Old patterns and new names of the tensors in a checkpoint."""
 
 
 def translate(config: Any) -> Any:
-    """Return a saved configuration with the names of today."""
+    """Return a saved configuration with today's names."""
     if isinstance(config, dict):
+        keys = _KEYS | _KEYS_OF.get(str(config.get("_target_")), {})
         return {
-            _KEYS.get(key, key): _target(value) if key == "_target_" else translate(value)
+            keys.get(key, key): _target(value) if key == "_target_" else translate(value)
             for key, value in config.items()
         }
     if isinstance(config, list):
@@ -44,7 +50,7 @@ def translate(config: Any) -> Any:
 
 
 def translate_weights(weights: dict[str, Any]) -> dict[str, Any]:
-    """Return a state dictionary with the names of today."""
+    """Return a state dictionary with today's names."""
     for old, new in _WEIGHTS.items():
         weights = {re.sub(old, new, name): tensor for name, tensor in weights.items()}
     return weights

@@ -1,6 +1,6 @@
-"""Two players taking turns: the manual optimisation that every adversarial method shares.
+"""Alternating optimisation of discriminator and generator, common to all adversarial methods.
 
-A method's own file states the two losses; this one moves the players.
+A method's own file defines the two losses; this one takes the optimizer steps.
 """
 
 from abc import abstractmethod
@@ -16,7 +16,7 @@ from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
 
 Turn = tuple[Tensor, dict[str, Tensor]]
-"""A loss to be minimised, and figures to be logged beside it."""
+"""A loss to be minimised, and further figures to log."""
 
 
 class AdversarialMethod(GenerativeMethod):
@@ -26,12 +26,12 @@ class AdversarialMethod(GenerativeMethod):
     step sees fresh data. Only the discriminator's optimizer counts as a step of the trainer.
 
     Args:
-        generator: the network whose average is sampled.
-        discriminator: its opponent.
+        generator: the network whose averaged weights are sampled.
+        discriminator: the network that distinguishes real from generated samples.
         generator_optimizer: maps parameters to an optimizer.
         discriminator_optimizer: maps parameters to an optimizer.
-        discriminator_steps: k, the discriminator's steps to one of the generator; at least 1.
-        ema_decay: weight of the past in the generator's average, see `AveragedNetwork`.
+        discriminator_steps: k, discriminator steps per generator step; at least 1.
+        ema_decay: decay of the generator's averaged weights, see `AveragedNetwork`.
 
     Raises:
         ValueError: `discriminator_steps` or `ema_decay` is out of range.
@@ -56,7 +56,7 @@ class AdversarialMethod(GenerativeMethod):
         self.average = AveragedNetwork(generator, ema_decay)
         self.discriminator_steps = discriminator_steps
         self.measures = True
-        """Whether the figures beside the loss of this turn will be logged, so that they are computed only then."""
+        """Whether the further figures of the current loss will be logged, so that they are computed only then."""
         self._make_optimizers = (discriminator_optimizer, generator_optimizer)
         self._figures: dict[str, Tensor] = {}
 
@@ -77,10 +77,10 @@ class AdversarialMethod(GenerativeMethod):
         ]
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Move the discriminator and, on every k-th step, the generator and its average."""
+        """Update the discriminator and, on every k-th step, the generator and its average."""
         step = self.step
         logs = self.logs_at(step + 1)
-        discriminator_optimizer, generator_optimizer = self._players()
+        discriminator_optimizer, generator_optimizer = self._optimizer_pair()
         for optimizer in (discriminator_optimizer, generator_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.rate(step)
@@ -88,7 +88,7 @@ class AdversarialMethod(GenerativeMethod):
         self.before_turns(batch)
         self._turn("discriminator", discriminator_optimizer, self.discriminator_loss, batch, measure=logs)
         if self.generator_moves(step):
-            # With k > 1 the figures of this move are logged up to k - 1 steps later, so always measure it.
+            # With k > 1 the figures of this update are logged up to k - 1 steps later, so they are always computed.
             measure = logs or self.discriminator_steps > 1
             self._turn("generator", generator_optimizer, self.generator_loss, batch, measure=measure)
             self.average.update_parameters(self.generator)
@@ -100,43 +100,43 @@ class AdversarialMethod(GenerativeMethod):
         return {name: value for name, value in self._figures.items() if name.startswith("loss/")}
 
     def before_turns(self, batch: Any) -> None:
-        """Do what both turns need; by default nothing."""
+        """Prepare what both updates need; by default nothing."""
 
     def constrain_discriminator(self) -> None:
-        """Bring the discriminator back, after its step, to where it must stay; by default it may go anywhere."""
+        """Enforce a constraint on the discriminator's weights after its step; by default none."""
 
     def generator_moves(self, step: int) -> bool:
-        """Whether the generator moves in the step of this index."""
+        """Whether the generator is updated in the step of this index."""
         return (step + 1) % self.discriminator_steps == 0
 
     def rate(self, step: int) -> float:
-        """Factor of both learning rates in the step of this index: a function of it alone, so nothing is resumed."""
+        """Learning-rate schedule: factor of both rates at a step, a function of the step alone, so it has no state."""
         return 1.0
 
-    def _players(self) -> tuple[LightningOptimizer, LightningOptimizer]:
+    def _optimizer_pair(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         discriminator_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
-        # Lightning counts every optimizer's step as one of the trainer's (lightning #17958) by hooks that it sets anew
-        # for each batch: without them the generator's optimizer steps uncounted.
+        # Lightning counts every optimizer's step as one of the trainer's (lightning #17958), through hooks that it sets
+        # again for each batch: without them the generator's steps are not counted.
         generator_optimizer._on_before_step = _do_nothing
         generator_optimizer._on_after_step = _do_nothing
         return discriminator_optimizer, generator_optimizer
 
     def _turn(
-        self, player: str, optimizer: LightningOptimizer, loss_of: Callable[[Any], Turn], batch: Any, *, measure: bool
+        self, network: str, optimizer: LightningOptimizer, loss_of: Callable[[Any], Turn], batch: Any, *, measure: bool
     ) -> None:
         self.measures = measure
-        # Toggling freezes the opponent: the generator's loss would fill the discriminator's gradients otherwise.
+        # Toggling freezes the other network: the generator's loss would otherwise add to the discriminator's gradients.
         with self.toggled_optimizer(optimizer):
             loss, figures = loss_of(batch)
             optimizer.zero_grad()
             self.manual_backward(loss)
             if measure:
                 gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-                figures[f"gradient/{player}"] = torch.nn.utils.get_total_norm(gradients) / self.loss_scale
+                figures[f"gradient/{network}"] = torch.nn.utils.get_total_norm(gradients) / self.loss_scale
             optimizer.step()
-            if player == "discriminator":
+            if network == "discriminator":
                 self.constrain_discriminator()
-        figures[f"loss/{player}"] = loss
+        figures[f"loss/{network}"] = loss
         self._figures |= {name: value.detach() for name, value in figures.items()}
 
 

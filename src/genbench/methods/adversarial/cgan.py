@@ -1,6 +1,7 @@
-"""The conditional GAN (Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784): draw the class that is asked for.
+"""The class-conditional GAN (Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784).
 
-Both players are given the class y: it joins the generator's noise, and the discriminator's image.
+Both networks are conditioned on the class y: its embedding is concatenated to the generator's latent, and to the
+discriminator's image as a channel.
 
     min_G max_D  E[log D(x, y)] + E[log(1 - D(G(z, y), y))]
 
@@ -25,10 +26,10 @@ Joining = Literal["concatenation", "projection"]
 
 
 class ClassGenerator(nn.Module):
-    """A generator whose latent is z with the embedding of the class behind it.
+    """A generator whose input is z concatenated with the embedding of the class.
 
-    Embeddings begin small beside z. As large as z they lead the first steps alone, the first BatchNorm scales what z
-    adds away, and the generator settles on one image a class.
+    Embeddings are initialised small compared to z. If they are as large as z, they dominate the first steps, the first
+    BatchNorm scales away the contribution of z, and the generator collapses to one image per class.
 
     Args:
         generator: builds it from `latent_dim` and `image_shape`.
@@ -58,7 +59,7 @@ class ClassGenerator(nn.Module):
 
 
 class ClassDiscriminator(nn.Module):
-    """A discriminator that sees the class as one more channel: a map that is learnt for each class.
+    """A discriminator that gets the class as an additional channel: a learnt map for each class.
 
     Args:
         discriminator: builds it from `image_shape`.
@@ -82,7 +83,7 @@ class ClassDiscriminator(nn.Module):
 class ProjectionDiscriminator(nn.Module):
     """A discriminator whose output is psi(phi(x)) + <V(y), phi(x)> (Miyato and Koyama 2018, equation 11).
 
-    phi are the features beneath the last layer, psi is that layer and V(y) the embedding of the class.
+    phi are the features before the last layer, psi is that layer and V(y) the embedding of the class.
 
     Args:
         discriminator: builds it from `image_shape`; it has `features` and, on top of them, `to_logit`.
@@ -103,7 +104,7 @@ class ProjectionDiscriminator(nn.Module):
             feature_count = self._features(torch.zeros(1, *image_shape)).numel()
             self.network.train()
         self.embedding = nn.Embedding(num_classes, feature_count)
-        # As small as DCGAN's layers: with normal(0, 1) thousands of features would drown psi.
+        # As small as DCGAN's layers: with normal(0, 1) thousands of features would dominate psi.
         nn.init.normal_(self.embedding.weight, std=0.02)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ _JOININGS = {"concatenation": ClassDiscriminator, "projection": ProjectionDiscri
 
 
 class ConditionalGAN(GAN):
-    """A GAN of classes.
+    """A class-conditional GAN.
 
     Args:
         generator: builds the generator from `latent_dim` and `image_shape`.
@@ -131,8 +132,8 @@ class ConditionalGAN(GAN):
         image_shape: (C, H, W) of the data.
         condition: the classes of the data.
         latent_dim: length of z.
-        embedding_dim: length of a class's embedding beside z.
-        joining: how the discriminator is given the class: "concatenation" to the image, or "projection".
+        embedding_dim: length of a class's embedding in the generator.
+        joining: how the discriminator is conditioned on the class: "concatenation" to the image, or "projection".
         settings: those of `GAN`.
 
     Raises:

@@ -1,7 +1,7 @@
 """CycleGAN: translation between two domains without pairs (Zhu et al. 2017, https://arxiv.org/abs/1703.10593).
 
-G turns images x of domain X into Y, F those of Y into X, each against a discriminator of its own. That there and back
-must lead home keeps the translations from ignoring what they translate:
+G translates images x of domain X to Y, F those of Y to X, each with its own discriminator. Cycle consistency keeps the
+translations from ignoring their sources:
 
     L = E[(D_Y(G(x)) - 1)^2] + E[(D_X(F(y)) - 1)^2]                    adversarial
       + lambda (E[|F(G(x)) - x|_1] + E[|G(F(y)) - y|_1])               cycle
@@ -52,19 +52,19 @@ class Translators(nn.Module):
 class CycleGAN(AdversarialMethod):
     """Section 3 of the paper; X is the domain of the conditions, Y that of the images.
 
-    Both generators are moved together, as are both discriminators, whose loss is halved (section 4).
+    Both generators are updated together, as are both discriminators, whose loss is halved (section 4).
 
     Args:
         generator: builds a generator from `image_shape` and `source_shape`.
-        discriminator: builds a discriminator from `image_shape`; it returns numbers of any shape.
+        discriminator: builds a discriminator from `image_shape`; it returns outputs of any shape.
         image_shape: (C, H, W) of domain Y.
         condition: the data's source images, domain X.
-        objective: of the adversarial part, see `losses.make_objective`.
+        objective: of the adversarial term, see `losses.make_objective`.
         cycle_weight: lambda.
-        identity_weight: mu; it takes domains with as many channels.
-        pool_size: generated images that each discriminator is shown again.
-        constant_steps: steps at the full rate; None keeps it for ever.
-        falling_steps: steps after them in which the rate falls linearly to nothing.
+        identity_weight: mu; requires domains with the same number of channels.
+        pool_size: generated images kept to be shown to each discriminator again.
+        constant_steps: steps at the full learning rate; None for a constant rate.
+        falling_steps: steps after these over which the learning rate falls linearly to zero.
         settings: those of `AdversarialMethod`.
 
     Raises:
@@ -91,7 +91,8 @@ class CycleGAN(AdversarialMethod):
         source_shape = sources.shape
         if identity_weight and source_shape[0] != image_shape[0]:
             raise ValueError(
-                f"identity_weight takes domains with as many channels, not {source_shape[0]} and {image_shape[0]}: "
+                f"identity_weight takes domains with the same number of channels, not {source_shape[0]} and "
+                f"{image_shape[0]}: "
                 "set it to 0"
             )
         for name, value in (
@@ -122,7 +123,7 @@ class CycleGAN(AdversarialMethod):
         self.falling_steps = falling_steps
 
     def on_fit_start(self) -> None:
-        """Refuse steps at a rate of nothing."""
+        """Refuse to train beyond the learning-rate schedule, where the rate is zero."""
         if self.constant_steps is not None and self.trainer.max_steps > self.constant_steps + self.falling_steps:
             raise UserError(
                 f"steps={self.trainer.max_steps} goes beyond constant_steps={self.constant_steps} and "
@@ -130,7 +131,7 @@ class CycleGAN(AdversarialMethod):
             )
 
     def rate(self, step: int) -> float:
-        """One, and then a line that would reach 0 after the last step."""
+        """One, then linear decay that would reach 0 after the last step."""
         if self.constant_steps is None or step < self.constant_steps:
             return 1.0
         return max(0.0, 1 - (step - self.constant_steps + 1) / (self.falling_steps + 1))
@@ -147,7 +148,7 @@ class CycleGAN(AdversarialMethod):
         return loss_x + loss_y, {"loss/discriminator_x": loss_x, "loss/discriminator_y": loss_y}
 
     def generator_loss(self, batch: Batch) -> Turn:
-        """The adversarial, cycle and identity parts of both directions."""
+        """The adversarial, cycle and identity terms of both directions."""
         y, x = _pair(batch)
         d_x, d_y = self._discriminators()
         x_fake, y_fake = self.generator(y, back=True), self.generator(x)

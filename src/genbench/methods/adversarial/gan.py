@@ -1,10 +1,10 @@
 """The generative adversarial network (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661).
 
-A generator G maps latents z ~ N(0, I) to images; a discriminator D tells them from real ones:
+A generator G maps latents z ~ N(0, I) to images; a discriminator D distinguishes them from real ones:
 
     min_G max_D  E[log D(x)] + E[log(1 - D(G(z)))]
 
-Other objectives and the tricks of the trade are settings; all are off by default.
+Other objectives and common stabilisation techniques are settings; all are off by default.
 
 Example:
     python -m genbench experiment=gan_mnist method.objective=minimax
@@ -24,27 +24,28 @@ from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
 
 
 class GAN(LatentGAN):
-    """The first GAN; with the `dcgan` network and its settings, DCGAN (Radford et al. 2016).
+    """The original GAN; with the `dcgan` network and its settings, DCGAN (Radford et al. 2016).
 
     Args:
         generator: see `LatentGAN`.
         discriminator: see `LatentGAN`; D before its sigmoid, (B,).
         image_shape: (C, H, W) of the data.
-        objective: what both players minimise, see `losses.make_objective`.
-        label_smoothing: s; real images are labelled 1 - s, so that D does not grow too sure (Salimans et al. 2016).
-        instance_noise: standard deviation of Gaussian noise on all that D sees, so that real and generated images
-            overlap and D's gradient does not vanish (Arjovsky and Bottou 2017); it falls linearly to nothing.
-        instance_noise_steps: steps until it is gone.
-        spectral_norm: whether D's layers are divided by their largest singular value, which bounds its slope
-            (Miyato et al. 2018).
-        r1: gamma; gamma / 2 E[|grad D(x)|^2] at real images joins D's loss (Mescheder et al. 2018); 0 for none.
-        reuse_samples: whether the generator's turn looks at the images that D has just learned from, as many codes have
-            it, rather than at fresh ones: one pass of G less, and another, slightly biased, gradient.
+        objective: the losses of D and G, see `losses.make_objective`.
+        label_smoothing: s; real images are labelled 1 - s, so that D does not become overconfident (Salimans et al.
+            2016).
+        instance_noise: standard deviation of Gaussian noise added to all of D's inputs, so that real and generated
+            images overlap and D's gradient does not vanish (Arjovsky and Bottou 2017); it falls linearly to zero.
+        instance_noise_steps: steps until it is zero.
+        spectral_norm: whether the weights of D's layers are divided by their largest singular value, which bounds its
+            Lipschitz constant (Miyato et al. 2018).
+        r1: gamma; gamma / 2 E[|grad D(x)|^2] at real images is added to D's loss (Mescheder et al. 2018); 0 for none.
+        reuse_samples: whether the generator's loss uses the images on which D was just updated, as in many
+            implementations, instead of fresh ones: saves one pass of G, with a different, slightly biased gradient.
         settings: those of `LatentGAN`; its two optimizers may have two rates (Heusel et al. 2017).
 
     Raises:
-        ValueError: an argument is out of range, R1 meets BatchNorm, which mixes the images' slopes, or samples are to
-            be reused where the generator does not move on every batch.
+        ValueError: an argument is out of range, R1 is used with BatchNorm, which mixes the gradients of the images, or
+            samples are to be reused although the generator is not updated on every batch.
     """
 
     def __init__(
@@ -74,30 +75,30 @@ class GAN(LatentGAN):
         if r1 and has_batch_norm(self.discriminator):
             raise ValueError("r1 takes a discriminator without BatchNorm: set network.discriminator.norm=none")
         if reuse_samples and self.discriminator_steps > 1:
-            raise ValueError("reuse_samples takes discriminator_steps=1: both players must move on every batch")
+            raise ValueError("reuse_samples takes discriminator_steps=1: both networks must be updated on every batch")
         if spectral_norm:
             normalise_spectrally(self.discriminator)
         self.instance_noise = instance_noise
         self.instance_noise_steps = instance_noise_steps
         self.r1 = r1
         self.reuse_samples = reuse_samples
-        self._shared: Tensor
+        self._reused: Tensor
         self._has_logits = objective in ("minimax", "non_saturating")
 
     def before_turns(self, batch: Batch) -> None:
-        """Draw the images that both turns will look at, if they are to share them."""
+        """Generate the images for both updates, if they are to be reused."""
         if self.reuse_samples:
-            self._shared = self.generate(batch)
+            self._reused = self.generate(batch)
 
     def discriminator_loss(self, batch: Batch) -> Turn:
-        """-E[log D(x)] - E[log(1 - D(G(z)))], or what the objective has in its place, and gamma / 2 times R1."""
+        """-E[log D(x)] - E[log(1 - D(G(z)))], or the chosen objective's loss, plus gamma / 2 times R1."""
         with torch.no_grad():
             x, x_fake = self.with_instance_noise(batch.x), self.with_instance_noise(self._fakes(batch).detach())
         real, fake = self.discriminate_both(x, x_fake, batch)
         loss = self.objective.discriminator(real, fake)
         figures = self._mean_outputs(d_real=real, d_fake=fake)
         if self.r1:
-            # A slope in half precision would over- or underflow.
+            # The gradient would over- or underflow in half precision.
             with torch.autocast(x.device.type, enabled=False):
                 penalty = r1_penalty(lambda images: self.discriminate(images, batch), x.float())
             loss = loss + self.r1 / 2 * penalty
@@ -105,22 +106,22 @@ class GAN(LatentGAN):
         return loss, figures
 
     def generator_loss(self, batch: Batch) -> Turn:
-        """-E[log D(G(z))], or what the objective has in its place."""
+        """-E[log D(G(z))], or the chosen objective's loss."""
         fake = self.discriminate(self.with_instance_noise(self._fakes(batch)), batch)
         return self.objective.generator(fake), self._mean_outputs(d_fake_generator=fake)
 
     def _fakes(self, batch: Batch) -> Tensor:
-        return self._shared if self.reuse_samples else self.generate(batch)
+        return self._reused if self.reuse_samples else self.generate(batch)
 
     def with_instance_noise(self, images: Tensor) -> Tensor:
-        """Return images with the instance noise of the current step."""
+        """Return images with the instance noise of the current step added."""
         if not self.instance_noise:
             return images
         left = max(0.0, 1 - self.step / self.instance_noise_steps)
         return images + self.instance_noise * left * torch.randn_like(images)
 
     def _mean_outputs(self, **outputs: Tensor) -> dict[str, Tensor]:
-        """Return means of D, a probability where the objective has one, if they will be logged."""
+        """Return the mean discriminator outputs, as probabilities if they are logits, if they will be logged."""
         if not self.measures:
             return {}
         return {

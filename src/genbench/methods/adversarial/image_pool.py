@@ -1,4 +1,4 @@
-"""Images that a generator made before, which keep its discriminator from forgetting."""
+"""A replay buffer of generated images, which keeps the discriminator from forgetting earlier ones."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from torch import Tensor, nn
 class ImagePool(nn.Module):
     """A history of generated images (Shrivastava et al. 2017, section 2.3), as CycleGAN keeps it.
 
-    Until it is full each image is kept and shown. Then, for each, one half of the time an old image is shown in its
-    place, which it replaces. The history is saved with the method, so that a resumed run goes on with it.
+    Until it is full, each image is stored and returned. Then, with probability one half, a stored image is returned
+    instead and replaced by the new one. The history is saved in checkpoints, so that a resumed run continues with it.
 
     Args:
-        size: how many images; 0 shows each as it comes.
+        size: how many images; 0 returns each image unchanged.
         image_shape: (C, H, W).
     """
 
@@ -32,7 +32,7 @@ class ImagePool(nn.Module):
         if size == 0:
             return images
         shown = images.clone()
-        # Read once a session, and the dice thrown on the CPU: a GPU would have to be waited for.
+        # The count is read once per session and random numbers are drawn on the CPU: both would sync a GPU.
         count = int(self.count) if self._known is None else self._known
         swaps, places = torch.rand(len(images)) < 0.5, torch.randint(size, (len(images),))
         for index, image in enumerate(images):

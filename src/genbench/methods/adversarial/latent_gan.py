@@ -1,4 +1,4 @@
-"""What adversarial methods share whose generator maps latents z ~ N(0, I) to images."""
+"""Base of adversarial methods whose generator maps latents z ~ N(0, I) to images."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -14,22 +14,23 @@ from genbench.randomness import Noise
 
 
 class LatentGAN(AdversarialMethod):
-    """An adversarial method without a condition.
+    """An unconditional adversarial method.
 
     Args:
         generator: builds the generator from `latent_dim` and `image_shape`.
-        discriminator: builds the discriminator from `image_shape`; it returns one number an image (B,).
+        discriminator: builds the discriminator from `image_shape`; it returns one output per image (B,).
         image_shape: (C, H, W) of the data.
         latent_dim: length of z.
         generator_optimizer: maps parameters to an optimizer.
         discriminator_optimizer: maps parameters to an optimizer.
-        discriminator_steps: k, the discriminator's steps to one of the generator.
-        ema_decay: weight of the past in the generator's average.
-        joint_pass: whether the discriminator sees real and generated images in one pass rather than in two: faster
-            on a GPU, the same but for rounding.
+        discriminator_steps: k, discriminator steps per generator step.
+        ema_decay: decay of the generator's averaged weights.
+        joint_pass: whether the discriminator gets real and generated images in one pass instead of two: faster on a
+            GPU, and the same up to rounding.
 
     Raises:
-        ValueError: an argument is out of range, or a joint pass meets BatchNorm, whose statistics would mix the two.
+        ValueError: an argument is out of range, or a joint pass is used with BatchNorm, whose statistics would mix the
+            two.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class LatentGAN(AdversarialMethod):
         self.joint_pass = joint_pass
 
     def generate(self, batch: Batch) -> Tensor:
-        """Return as many images of fresh latents as the batch has."""
+        """Return generated images from fresh latents, as many as the batch has."""
         images: Tensor = self.generator(self.draw_latents(len(batch.x)))
         return images
 
@@ -81,14 +82,14 @@ class LatentGAN(AdversarialMethod):
         return real, fake
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return `count` images from the averaged generator; an unconditional method has no use for a condition."""
+        """Return `count` images from the averaged generator; an unconditional method takes no condition."""
         return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the averaged generator's images of latents `z`, (B, latent_dim).
 
         Raises:
-            ValueError: a condition is asked for.
+            ValueError: a condition is given to an unconditional method.
         """
         self.check_condition(condition, len(z))
         images: Tensor = self.average(z)

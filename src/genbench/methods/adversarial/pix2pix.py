@@ -1,7 +1,7 @@
 """pix2pix: image-to-image translation from pairs (Isola et al. 2017, https://arxiv.org/abs/1611.07004).
 
-The generator turns a source image into its target; the discriminator sees both, patch by patch. L1 gets the large
-forms right, the adversarial part what is sharp and typical:
+The generator translates a source image to its target; the discriminator gets both and classifies patches. L1 fits low
+frequencies, the adversarial term high ones:
 
     min_G max_D  E[log D(x, y)] + E[log(1 - D(x, G(x)))] + lambda E[|y - G(x)|_1]
 
@@ -27,20 +27,20 @@ from genbench.randomness import Noise
 
 
 class Pix2Pix(AdversarialMethod):
-    """Equation 4 of the paper, and its parts by themselves.
+    """Equation 4 of the paper, and each of its terms alone.
 
-    Dropout in the generator is its only noise, in training as in sampling.
+    Dropout in the generator is its only noise, in training and in sampling.
 
     Args:
         generator: builds the generator from `image_shape` and `source_shape`; it maps a source to its target, and
-            takes what draws its dropout as a second argument.
-        discriminator: builds the discriminator from `image_shape`, that of source and target together; it returns
+            takes the source of random numbers for dropout as a second argument.
+        discriminator: builds the discriminator from `image_shape`, that of source and target concatenated; it returns
             logits of any shape.
         image_shape: (C, H, W) of the targets.
         condition: the data's source images.
-        objective: of the adversarial part, see `losses.make_objective`.
-        l1_weight: lambda; 0 leaves the adversarial part alone.
-        adversarial_weight: 0 leaves L1 alone; the discriminator still learns, and its figures say how easily.
+        objective: of the adversarial term, see `losses.make_objective`.
+        l1_weight: lambda; 0 for the adversarial term alone.
+        adversarial_weight: 0 for L1 alone; the discriminator is still trained, and its figures are logged.
         settings: those of `AdversarialMethod`.
 
     Raises:

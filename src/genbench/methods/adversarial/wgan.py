@@ -1,7 +1,7 @@
 """The Wasserstein GAN with weight clipping (Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875).
 
-The critic f, held to a bounded slope by clipping its weights, estimates the Wasserstein-1 distance up to a factor; the
-generator follows its gradient:
+The critic f, made Lipschitz by clipping its weights, estimates the Wasserstein-1 distance up to a factor; the generator
+follows its gradient:
 
     min_G max_f  E[f(x)] - E[f(G(z))]
 
@@ -22,10 +22,10 @@ from genbench.methods.adversarial.latent_gan import LatentGAN
 
 
 class WGAN(LatentGAN):
-    """Algorithm 1 of the paper, with the schedule of the authors' code, which trains the critic longer at times.
+    """Algorithm 1 of the paper, with the schedule of the authors' code, which trains the critic longer in some rounds.
 
-    The critic steps `discriminator_steps` times (n_critic) to one step of the generator, and `long_steps` times for the
-    first `long_first` generator steps and for every `long_every`-th.
+    The critic takes `discriminator_steps` (n_critic) steps per generator step, and `long_steps` for the first
+    `long_first` generator steps and for every `long_every`-th.
 
     Args:
         generator: see `LatentGAN`.
@@ -72,7 +72,7 @@ class WGAN(LatentGAN):
         x = batch.x
         with torch.no_grad():
             x_fake = self.generate(batch)
-        # By default two passes, as in the authors' code: BatchNorm sees real and generated images apart.
+        # Two passes by default, as in the authors' code: BatchNorm gets separate batches of real and generated images.
         loss = wasserstein_critic_loss(*self.discriminate_both(x, x_fake, batch))
         return loss, {"adversary/wasserstein": -loss}
 
@@ -87,11 +87,11 @@ class WGAN(LatentGAN):
             parameter.clamp_(-self.clip, self.clip)
 
     def generator_moves(self, step: int) -> bool:
-        """Whether the step of this index ends a round: a function of the index alone, so nothing is to be resumed."""
+        """Whether the step of this index ends a round: a function of the index alone, so it has no state."""
         step += 1
         if step <= self.long_first * self.long_steps:
             return step % self.long_steps == 0
-        # Then come periods of `long_every` rounds of which the first is long; the first period lacks `long_first`.
+        # Then periods of `long_every` rounds, the first of which is long; the first period is `long_first` shorter.
         step -= self.long_first * self.long_steps
         short_rounds = self.long_every - (self.long_first or self.long_every)
         if step <= short_rounds * self.discriminator_steps:

@@ -1,6 +1,7 @@
 """The Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028).
 
-Where WGAN clips weights, a penalty holds the critic's slope near one on lines between real and generated images:
+Instead of clipping weights as WGAN does, a penalty keeps the norm of the critic's gradient near one on lines between
+real and generated images:
 
     min_G max_f  E[f(x)] - E[f(G(z))] - lambda E[(|grad f(x^)| - 1)^2]
 
@@ -33,7 +34,7 @@ class WGANGP(LatentGAN):
         settings: those of `LatentGAN`.
 
     Raises:
-        ValueError: an argument is out of range, or the critic has BatchNorm, which mixes the images' slopes.
+        ValueError: an argument is out of range, or the critic has BatchNorm, which mixes the gradients of the images.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class WGANGP(LatentGAN):
         super().__init__(generator, discriminator, image_shape, discriminator_steps=discriminator_steps, **settings)
         if has_batch_norm(self.discriminator):
             raise ValueError(
-                "the critic has BatchNorm, which a gradient penalty forbids: set network=resnet or mlp, or "
+                "the critic has BatchNorm, which the gradient penalty does not allow: set network=resnet or mlp, or "
                 "network.discriminator.norm=none"
             )
         self.penalty = penalty
@@ -62,10 +63,10 @@ class WGANGP(LatentGAN):
         with torch.no_grad():
             x_fake = self.generate(batch)
         mix = torch.rand(len(x), device=x.device)
-        # A slope in half precision would over- or underflow.
+        # The gradient would over- or underflow in half precision.
         with torch.autocast(x.device.type, enabled=False):
             penalty = gradient_penalty(self.discriminator, x.float(), x_fake.float(), mix)
-        # After the penalty, which needs the most memory: the graphs of these passes are not kept through it.
+        # After the penalty, which needs the most memory, so that the graphs of these passes are not kept during it.
         distance = -wasserstein_critic_loss(*self.discriminate_both(x, x_fake, batch))
         return self.penalty * penalty - distance, {"adversary/wasserstein": distance, "adversary/penalty": penalty}
 

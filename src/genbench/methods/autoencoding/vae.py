@@ -1,11 +1,12 @@
 """The variational autoencoder (Kingma and Welling 2014, https://arxiv.org/abs/1312.6114).
 
-An encoder says which latents an image may have come from, q(z | x) = N(mu(x), sigma^2(x) I), a decoder how likely the
-image is given a latent, and both are trained to raise a bound of the likelihood:
+An encoder predicts the posterior of the latent, q(z | x) = N(mu(x), sigma^2(x) I), a decoder the likelihood p(x | z),
+and both are trained to maximise the evidence lower bound (ELBO):
 
     -log p(x) <= E_{z ~ q(z | x)}[-log p(x | z)] + beta KL(q(z | x) || N(0, I))            (a bound if beta = 1)
 
-It says how likely images are and draws them by one call, but what its decoder holds for noise it blurs.
+It has a likelihood and samples in one network call, but samples are blurry: detail that the decoder treats as noise is
+lost.
 
 Example:
     python -m genbench experiment=vae_digits
@@ -34,11 +35,11 @@ from genbench.randomness import Noise
 Decoder = Literal["logistic", "bernoulli"]
 
 _LEAST_LOG_SCALE = -7.0
-"""Of the logistic decoder: a fifth of a level, below which a pixel is known for sure."""
+"""Lower bound on the logistic decoder's log scale: about a tenth of a level, where a pixel is practically certain."""
 
 
 class VAE(GenerativeMethod):
-    """Learn latents of images.
+    """A convolutional VAE.
 
     Args:
         autoencoder: builds the network from `image_shape`, `latent_dim`, `condition` and `outputs`.
@@ -47,12 +48,12 @@ class VAE(GenerativeMethod):
         latent_dim: length of z.
         decoder: p(x | z): "logistic", discretised to the image's 256 levels, with a scale for each pixel; or
             "bernoulli", for which a pixel's brightness is the probability of white.
-        beta: weight of the divergence (Higgins et al. 2017).
+        beta: weight of the KL divergence (Higgins et al. 2017).
         optimizer: maps parameters to an optimizer.
-        clip: largest norm of the gradient; 0 for any.
-        ema_decay: weight of the past in the average.
-        conditional: whether both halves are given the data's condition.
-        likelihood_draws: latents of which the likelihood's bound is made; the more, the tighter (Burda et al. 2016).
+        clip: largest norm of the gradient; 0 for no clipping.
+        ema_decay: decay of the averaged weights.
+        conditional: whether encoder and decoder are conditioned on the data's condition.
+        likelihood_draws: latents per image for the likelihood's bound; the more, the tighter (Burda et al. 2016).
 
     Raises:
         ValueError: an argument is out of range, or the data has no condition.
@@ -77,9 +78,9 @@ class VAE(GenerativeMethod):
         for name, value, least in (("latent_dim", latent_dim, 1), ("likelihood_draws", likelihood_draws, 1)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        for name, share in (("beta", beta), ("clip", clip)):
-            if share < 0:
-                raise ValueError(f"{name} must be at least 0, not {share}")
+        for name, weight in (("beta", beta), ("clip", clip)):
+            if weight < 0:
+                raise ValueError(f"{name} must be at least 0, not {weight}")
         if decoder not in ("logistic", "bernoulli"):
             raise ValueError(f"decoder must be logistic or bernoulli, not {decoder!r}")
         self.automatic_optimization = False
@@ -106,7 +107,7 @@ class VAE(GenerativeMethod):
         return self._make_optimizer(self.autoencoder.parameters())
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Lower the bound of a batch, in nats an image."""
+        """Minimise the negative ELBO of a batch, in nats per image."""
         logs = self.logs_at(self.step + 1)
         x = batch.x
         distortion, rate = self.terms(self.autoencoder, x, self.condition_of(batch))
@@ -126,14 +127,14 @@ class VAE(GenerativeMethod):
         return {"loss/bound": loss.detach()}
 
     def terms(self, network: Autoencoder, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return -log p(x | z) of a drawn z and KL(q(z | x) || p(z)), nats (B,) each."""
+        """Return -log p(x | z) for one z ~ q(z | x), and KL(q(z | x) || p(z)), nats (B,) each."""
         mean, log_variance = network.encode(x, y)
         z = mean + (log_variance / 2).exp() * torch.randn_like(mean)
         zero = torch.zeros_like(mean)
         return -self.log_likelihood(network.decode(z, y), x), gaussian_kl(mean, log_variance, zero, zero).sum(1)
 
     def log_likelihood(self, decoded: Tensor, x: Tensor) -> Tensor:
-        """Return log p(x | z) (B,) of images (B, C, H, W) by what a latent was decoded to (B, outputs * C, H, W)."""
+        """Return log p(x | z) (B,) of images (B, C, H, W) under the decoder's output (B, outputs * C, H, W)."""
         if self.decoder == "bernoulli":
             nats = -binary_cross_entropy_with_logits(decoded, (x + 1) / 2, reduction="none")
         else:
@@ -147,10 +148,10 @@ class VAE(GenerativeMethod):
 
     @torch.no_grad()
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the means of p(x | z), whose noise is no part of a picture, of latents (B, latent_dim).
+        """Return the means of p(x | z), without its pixel noise, for latents (B, latent_dim).
 
         Raises:
-            ValueError: a condition is missing, needless, or none of this method's.
+            ValueError: the condition is missing, given to an unconditional method, or invalid.
         """
         decoded = self._averaged.decode(z, self.check_condition(condition, len(z)))
         if self.decoder == "bernoulli":
@@ -159,7 +160,7 @@ class VAE(GenerativeMethod):
 
     @torch.no_grad()
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return -log(1 / K sum_k p(x, z_k) / q(z_k | x)) (B,), z_k ~ q, as bits a dimension; see `HasLikelihood`."""
+        """Return -log(1 / K sum_k p(x, z_k) / q(z_k | x)) (B,), z_k ~ q, in bits per dimension; see `HasLikelihood`."""
         x, y = x.to(self.device), self.check_condition(condition, len(x))
         if self.decoder == "bernoulli":
             x = (noise.uniform(len(x), *self.medium.shape).to(x) < (x + 1) / 2).to(x) * 2 - 1

@@ -1,6 +1,6 @@
-"""What methods share that learn to denoise: one network, its average, a condition that may be dropped, any sampler.
+"""Base of denoising methods: one network, its averaged weights, a condition that may be dropped, any sampler.
 
-A method's own file states the loss.
+A method's own file defines the loss.
 """
 
 from abc import abstractmethod
@@ -29,26 +29,27 @@ _QUARTERS = 4
 
 
 class DenoisingMethod(GenerativeMethod):
-    """Train a network to denoise, and sample from the average of its weights.
+    """Train a network to denoise, and sample with its averaged weights.
 
     Args:
         denoiser: builds the network from the samples' `shape` and the `condition`; it is called with x_t, t in [0, 1]
-            and, of a conditional method, rows of the condition.
+            and, for a conditional method, rows of the condition.
         medium: what a sample is.
-        condition: of the data; None where it has none.
-        process: how images become noise.
-        times: at which times a training step looks.
+        condition: of the data; None if it has none.
+        process: the forward process, which turns samples to noise.
+        times: the distribution of training times.
         prediction: what the network predicts.
         sampler: one of `diffusion.samplers`, with its settings.
         optimizer: maps parameters to an optimizer.
-        warmup_steps: steps over which the learning rate grows in a line from nothing.
-        clip: largest norm of the gradient.
-        ema_decay: weight of the past in the average.
-        conditional: whether the network is given the data's condition.
-        derive: makes a condition of the samples themselves, which the network is given in place of the data's.
-        condition_dropout: fraction of the training samples whose condition is dropped, so that the network learns to do
-            without.
-        guidance: w; predictions are (1 + w) of the conditional ones less w of the unconditional (Ho and Salimans 2022).
+        warmup_steps: steps of linear learning-rate warm-up from zero.
+        clip: largest norm of the gradient; 0 for no clipping.
+        ema_decay: decay of the averaged weights.
+        conditional: whether the network is conditioned on the data's condition.
+        derive: derives a condition from the samples themselves, which replaces the data's.
+        condition_dropout: fraction of training samples whose condition is replaced by the null condition, so that the
+            network also learns unconditional predictions.
+        guidance: classifier-free guidance scale w; a prediction is (1 + w) times the conditional one minus w times the
+            unconditional one (Ho and Salimans 2022).
 
     Raises:
         ValueError: an argument is out of range, or the data has no condition.
@@ -84,7 +85,7 @@ class DenoisingMethod(GenerativeMethod):
         if derive is not None and conditional:
             raise ValueError("derive takes the place of the data's condition: set conditional=false")
         if guidance and not ((conditional or derive) and condition_dropout):
-            raise ValueError("guidance takes conditional=true, and condition_dropout so that it learns to do without")
+            raise ValueError("guidance takes conditional=true, and condition_dropout for unconditional predictions")
         self.automatic_optimization = False
         self.medium = medium
         self.bounds = medium.bounds
@@ -107,14 +108,14 @@ class DenoisingMethod(GenerativeMethod):
 
     @abstractmethod
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return the loss (B,) of each sample at its time (B,), with its row of the condition y (B, ...) if any."""
+        """Return the loss (B,) of samples x_0 (B, ...) at times t (B,), with rows y (B, ...) of any condition."""
 
     def condition_of(self, batch: Batch) -> Tensor | None:
-        """Return the rows that a batch goes with: those of the data, or what is made of the samples."""
+        """Return the rows of the condition for a batch: the data's, or those derived from the samples."""
         return super().condition_of(batch) if self.derive is None else self.derive(batch.x)
 
     def draw_times(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return the times (count,) in [0, 1] at which a training step looks, and their weights (count,)."""
+        """Return training times (count,) in [0, 1] and their weights (count,)."""
         return self.times.draw(count, self.device)
 
     def configure_optimizers(self) -> Optimizer:
@@ -122,7 +123,7 @@ class DenoisingMethod(GenerativeMethod):
         return self._make_optimizer(self.denoiser.parameters())
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Move the network and its average."""
+        """Update the network and its average."""
         step = self.step
         logs = self.logs_at(step + 1)
         optimizer: Any = self.optimizers()
@@ -150,46 +151,46 @@ class DenoisingMethod(GenerativeMethod):
         return {"loss/denoiser": loss.detach()}
 
     def further_losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> dict[str, Tensor]:
-        """Return what else is to be minimised, (B,) each, by name: by default nothing."""
+        """Return further losses to minimise, (B,) each, by name; by default none."""
         return {}
 
     def drop_condition(self, y: Tensor) -> Tensor:
-        """Return rows of the condition, some of them replaced by the one that stands for none."""
+        """Return rows of the condition, a fraction of them replaced by the null condition."""
         dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
         return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.null, y)
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return what the network predicts of x_t at times (B,)."""
+        """Return the network's prediction for x_t at times (B,)."""
         predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
         return predicted
 
     def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
-        """Return the image that a prediction at time t, a scalar, means."""
+        """Return the estimate of x_0 that corresponds to a prediction at time t, a scalar."""
         return Estimate(to_x_0(self.prediction, predicted, x_t, self.process.alpha(t), self.process.sigma(t)))
 
     def guide(self, conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
-        """Return the conditional prediction, moved on, away from the unconditional one."""
+        """Return the guided prediction, extrapolated from the unconditional through the conditional one."""
         return conditional + guidance * (conditional - unconditional)
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
-        """Return the averaged network as samplers want it; it lets gradients with respect to x_t through.
+        """Return the averaged network as a denoiser for samplers, differentiable with respect to x_t.
 
         Args:
-            y: rows of the condition, (B, ...); None for none.
-            guidance: w, towards these.
-            clip: whether estimates are kept within the bounds of samples.
+            y: rows of the condition, (B, ...); None for unconditional.
+            guidance: the guidance scale w.
+            clip: whether estimates are clamped to the bounds of samples.
         """
-        # The average itself would let no gradients through.
+        # The average's own forward pass has no gradients.
         network = self.average.module
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             times = t.to(x_t).expand(len(x_t))
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
-                unguided = self.predict(network, x_t, times, self.null.expand_as(y))
-                predicted = self.guide(predicted, unguided, guidance)
-            x_0, share = self.estimate(predicted, x_t, t)
-            return Estimate(self.bounded(x_0) if clip else x_0, share)
+                unconditional = self.predict(network, x_t, times, self.null.expand_as(y))
+                predicted = self.guide(predicted, unconditional, guidance)
+            x_0, variance_fraction = self.estimate(predicted, x_t, t)
+            return Estimate(self.bounded(x_0) if clip else x_0, variance_fraction)
 
         return denoise
 
@@ -198,7 +199,7 @@ class DenoisingMethod(GenerativeMethod):
         """Return samples (count, *medium.shape) by the sampler, from the averaged weights.
 
         Raises:
-            ValueError: a condition is missing, needless, or none of this method's.
+            ValueError: the condition is missing, given to an unconditional method, or invalid.
             UserError: the sampler's settings do not suit the process.
         """
         y = self.check_condition(condition, count)
@@ -211,21 +212,21 @@ class DenoisingMethod(GenerativeMethod):
         return self.bounded(samples)
 
     def bounded(self, samples: Tensor) -> Tensor:
-        """Return samples within the bounds of their medium, if it has any."""
+        """Return samples clamped to the bounds of their medium, if it has any."""
         return samples if self.bounds is None else samples.clamp(*self.bounds)
 
     @torch.no_grad()
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return images whose masked-out part is filled in by the sampler, see `samplers.repaint`.
+        """Return images whose missing part is filled in by the sampler, see `samplers.repaint`.
 
         Args:
             known: images (B, C, H, W) in [-1, 1].
             mask: 1 where they are known and 0 where they are not, (H, W).
-            condition: rows of the condition (B, ...); None to do without, also if the method is conditional.
+            condition: rows of the condition (B, ...); None for unconditional, also if the method is conditional.
             noise: source of random numbers.
 
         Raises:
-            ValueError: a condition is needless, or none of this method's.
+            ValueError: the condition is given to an unconditional method, or invalid.
         """
         known, mask = known.to(self.device), mask.to(self.device)
         y = None if condition is None else self.check_condition(condition, len(known))
@@ -236,13 +237,13 @@ class DenoisingMethod(GenerativeMethod):
         return self.bounded(images)
 
     def draw_from(self, noise: Noise, count: int) -> Draw:
-        """Return what draws normal numbers in the shape of `count` samples, on this method's device."""
+        """Return a function that draws normal noise in the shape of `count` samples, on this method's device."""
         return lambda: noise.normal(count, *self.medium.shape).to(self.device)
 
 
 def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:
-    """Return the mean of a loss of each quarter of the times in which an image fell: the whole hides what is hard."""
-    # A quarter ends with the step that it is named after: of four steps each quarter has one.
+    """Return the mean loss in each quarter of the times that occurs in the batch, since the loss differs with t."""
+    # Quarters are closed at their upper end: of four steps each quarter has one.
     quarter = (t * _QUARTERS - 1e-4).ceil().long().clamp(1, _QUARTERS) - 1
     found = {}
     for index in range(_QUARTERS):

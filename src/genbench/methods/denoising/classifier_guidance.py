@@ -1,11 +1,11 @@
 """DDPM guided by a classifier (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4).
 
-The denoiser is unconditional. Beside it a classifier learns which class a noisy image is of,
+The denoiser is unconditional. A classifier of noisy images is trained with it,
 
     L = E_{x_0, y, t} [-log p_phi(y | x_t, t)],
 
-and its gradient guides the samples: score(x_t) + s grad log p_phi(y | x_t, t). Both train at once, each on noise of its
-own.
+and its gradient guides sampling: score(x_t) + s grad log p_phi(y | x_t, t). Both are trained at once, each with its own
+noise.
 
 Example:
     python -m genbench experiment=classifier_guidance_mnist16
@@ -29,7 +29,7 @@ from genbench.methods.denoising.ddpm import DDPM
 
 
 class WithClassifier(nn.Module):
-    """A denoiser and a classifier that are trained, averaged and saved together; called, it is the denoiser.
+    """A denoiser and a classifier that are trained, averaged and saved together; `forward` runs the denoiser.
 
     Args:
         denoiser: called with x_t and t.
@@ -42,21 +42,21 @@ class WithClassifier(nn.Module):
         self.classifier = classifier
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return what the denoiser predicts."""
+        """Return the denoiser's prediction."""
         predicted: Tensor = self.denoiser(x_t, t)
         return predicted
 
 
 class ClassifierGuidedDDPM(DDPM):
-    """DDPM with a classifier of noisy images beside it.
+    """DDPM with a classifier of noisy images.
 
     Args:
         denoiser: builds the denoiser, which is unconditional.
         medium: what a sample is.
-        condition: of the data; None where it has none.
+        condition: of the data, which must have classes.
         classifier: builds the classifier from `shape` and `outputs`, the number of classes.
         process: a chain of T steps.
-        guidance: s, of the classifier's gradient.
+        guidance: the guidance scale s.
         settings: those of `DDPM`.
 
     Raises:
@@ -88,7 +88,7 @@ class ClassifierGuidedDDPM(DDPM):
         self.guidance = guidance
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """DDPM's loss, of an unconditional denoiser."""
+        """DDPM's loss of the unconditional denoiser."""
         return super().losses(x_0, t, None)
 
     def further_losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> dict[str, Tensor]:
@@ -112,7 +112,7 @@ class ClassifierGuidedDDPM(DDPM):
         guided = classifier_guided(unguided, self.process, log_probability, guidance)
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
-            x_0, share = guided(x_t, t)
-            return Estimate(self.bounded(x_0) if clip else x_0, share)
+            x_0, variance_fraction = guided(x_t, t)
+            return Estimate(self.bounded(x_0) if clip else x_0, variance_fraction)
 
         return denoise

@@ -1,11 +1,11 @@
 """Denoising diffusion GANs (Xiao et al. 2022, https://arxiv.org/abs/2112.07804): four large steps, not a thousand.
 
-What x_{t-1} a large step back leads to is no Gaussian any more, so each step is drawn by a conditional GAN. The
-generator guesses an image and the chain's own posterior takes it back to the step before,
+The reverse distribution of a large step is not Gaussian, so each step is modelled by a conditional GAN. The generator
+predicts an image, and the chain's posterior gives the previous step,
 
     x_0' = G(x_t, z, t),    x'_{t-1} ~ q(x_{t-1} | x_t, x_0'),
 
-and the discriminator tells real steps from these, given where they come from:
+and the discriminator distinguishes real from generated steps, given x_t:
 
     min_G max_D  E_t [ E_q[log D(x_{t-1}, x_t, t)] + E[log(1 - D(x'_{t-1}, x_t, t))] ]
 
@@ -31,7 +31,7 @@ from genbench.methods.adversarial.base import AdversarialMethod, Turn
 from genbench.randomness import Noise
 
 _LAST_RATE = 0.07
-"""1e-5, where the authors' rates end, as a share of where they begin."""
+"""The authors' final learning rate, 1e-5, as a fraction of the initial one."""
 
 
 class DDGAN(AdversarialMethod):
@@ -39,16 +39,17 @@ class DDGAN(AdversarialMethod):
 
     Args:
         generator: builds G from `shape`, `condition` and `latent_dim`; called with x_t, t in [0, 1], y and z.
-        discriminator: builds D from the `shape` of x_{t-1} and x_t stacked, and `condition`; called with these, t and
-            y, it returns its output before the sigmoid, (B, 1).
+        discriminator: builds D from the `shape` of x_{t-1} and x_t concatenated, and `condition`; called with these, t
+            and y, it returns its output before the sigmoid, (B, 1).
         image_shape: (C, H, W) of the data.
-        condition: of the data; None where it has none.
+        condition: of the data; None if it has none.
         process: a chain of few steps.
         latent_dim: length of z.
-        r1: gamma; gamma / 2 E[|grad D|^2] at real x_{t-1} joins D's loss (Mescheder et al. 2018).
-        r1_every: steps from one time that it does to the next.
-        cosine_steps: steps over which both rates fall along a cosine to a fourteenth; 0 to keep them.
-        conditional: whether both players are given the data's condition.
+        r1: gamma; gamma / 2 E[|grad D|^2] at real x_{t-1} is added to D's loss (Mescheder et al. 2018).
+        r1_every: steps between applications of R1.
+        cosine_steps: steps of the cosine learning-rate schedule from 1 to a fourteenth of both rates; 0 for constant
+            rates.
+        conditional: whether both networks are conditioned on the data's condition.
         settings: those of `AdversarialMethod`.
 
     Raises:
@@ -91,7 +92,7 @@ class DDGAN(AdversarialMethod):
         self.cosine_steps = cosine_steps
 
     def discriminator_loss(self, batch: Batch) -> Turn:
-        """-E[log D(x_{t-1}, x_t, t)] - E[log(1 - D(x'_{t-1}, x_t, t))] and, now and then, gamma / 2 times R1."""
+        """-E[log D(x_{t-1}, x_t, t)] - E[log(1 - D(x'_{t-1}, x_t, t))], and at times gamma / 2 times R1."""
         t, x_s, x_t, y = self.draw_step(batch)
         with torch.no_grad():
             fake_s = self.step_back(x_t, t, y)
@@ -99,7 +100,7 @@ class DDGAN(AdversarialMethod):
         loss = cross_entropy_discriminator_loss(real, fake)
         figures = {"adversary/d_real": real.sigmoid().mean(), "adversary/d_fake": fake.sigmoid().mean()}
         if self.r1 and self.step % self.r1_every == 0:
-            # A slope in half precision would over- or underflow.
+            # The gradient would over- or underflow in half precision.
             with torch.autocast(x_s.device.type, enabled=False):
                 penalty = r1_penalty(lambda images: self.discriminate(images, x_t, t, y), x_s.float())
             loss = loss + self.r1 / 2 * penalty
@@ -111,7 +112,7 @@ class DDGAN(AdversarialMethod):
         return non_saturating_generator_loss(self.discriminate(self.step_back(x_t, t, y), x_t, t, y)), {}
 
     def draw_step(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Return steps t (B,), x_{t-1}, x_t that follows from it, and the condition of a conditional method."""
+        """Return times (B,), x_{t-1}, an x_t drawn from it, and the rows of the condition of a conditional method."""
         x_0, y = batch.x, self.condition_of(batch)
         t = torch.randint(1, self.process.steps + 1, (len(x_0),), device=x_0.device).double() / self.process.steps
         s = t - 1 / self.process.steps
@@ -122,7 +123,7 @@ class DDGAN(AdversarialMethod):
         return t, x_s, x_t, y
 
     def step_back(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return x'_{t-1} by the generator, on fresh latents."""
+        """Return generated x'_{t-1}, from fresh latents."""
         z = torch.randn(len(x_t), self.latent_dim, device=x_t.device)
         x_0 = self.generator(x_t, t.to(x_t), y, z).tanh()
         t = t.view(-1, 1, 1, 1)
@@ -135,18 +136,18 @@ class DDGAN(AdversarialMethod):
         return logits
 
     def rate(self, step: int) -> float:
-        """Along a cosine from 1 to a fourteenth."""
+        """Cosine schedule from 1 to a fourteenth."""
         if not self.cosine_steps:
             return 1.0
-        share = min(1.0, step / self.cosine_steps)
-        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * share)) / 2
+        progress = min(1.0, step / self.cosine_steps)
+        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * progress)) / 2
 
     @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images (count, C, H, W) in [-1, 1] by one call of the averaged generator for each step.
 
         Raises:
-            ValueError: a condition is missing, needless, or none of this method's.
+            ValueError: the condition is missing, given to an unconditional method, or invalid.
         """
         y = self.check_condition(condition, count)
 

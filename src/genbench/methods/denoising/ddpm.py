@@ -1,14 +1,14 @@
-"""Denoising diffusion (Ho et al. 2020, https://arxiv.org/abs/2006.11239): learn to undo a little noise.
+"""Denoising diffusion probabilistic models (Ho et al. 2020, https://arxiv.org/abs/2006.11239).
 
-A chain of T steps turns images to noise, x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps, so that at once
+A chain of T steps turns images to noise, x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps, so that in closed form
 
     x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps
 
-and a network is trained to say which noise it was (algorithm 1):
+and a network is trained to predict the noise (algorithm 1):
 
     L = E_{x_0, eps, t} |eps - eps_theta(x_t, t)|^2
 
-Samples come from noise by going the chain backwards (algorithm 2, `samplers.ancestral`), or by any other sampler.
+Sampling reverses the chain from noise (algorithm 2, `samplers.ancestral`), or uses any other sampler.
 
 Example:
     python -m genbench experiment=ddpm_digits
@@ -39,10 +39,10 @@ class DDPM(DenoisingMethod):
     Args:
         denoiser: see `DenoisingMethod`.
         medium: what a sample is.
-        condition: of the data; None where it has none.
+        condition: of the data; None if it has none.
         process: a chain of T steps.
         weighting: of the times in the loss, see `diffusion.weightings`.
-        times: steps are drawn "even", or by "importance" of their losses, see `diffusion.times`.
+        times: steps are drawn uniformly ("even") or by "importance" sampling, see `diffusion.times`.
         settings: those of `DenoisingMethod`.
 
     Raises:
@@ -70,14 +70,14 @@ class DDPM(DenoisingMethod):
         self.weighting: Weighting = weighting
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """|eps - eps_theta(x_t, t)|^2, or what is predicted in its place, weighted; the mean over the pixels, (B,)."""
+        """|eps - eps_theta(x_t, t)|^2, or that of another prediction, weighted; the mean over the pixels, (B,)."""
         x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
         return self.errors(self.predict(self.denoiser, x_t, t, y), x_0, x_t, t)
 
     def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return the weighted squared error (B,) of a prediction."""
         alpha, sigma = self.process.shares(x_t, t)
-        # Of x_t and x_0 follows the noise that was drawn.
+        # x_t and x_0 determine the noise that was drawn.
         target = from_x_0(self.prediction, x_0, x_t, alpha, sigma)
         return weight(self.weighting, self.prediction, self.process, t) * (predicted - target).square().flatten(1).mean(
             1
@@ -85,7 +85,7 @@ class DDPM(DenoisingMethod):
 
     @torch.no_grad()
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return the variational bound (B,), all T terms of it, without guidance; see `HasLikelihood`."""
+        """Return the variational bound (B,) with all its T terms, without guidance; see `HasLikelihood`."""
         return self.bound_terms(x, condition, noise=noise).sum(1)
 
     @torch.no_grad()

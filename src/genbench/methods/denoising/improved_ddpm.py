@@ -1,15 +1,15 @@
-"""Improved DDPM (Nichol and Dhariwal 2021, https://arxiv.org/abs/2102.09672): learn the variance too, for likelihood.
+"""Improved DDPM (Nichol and Dhariwal 2021, https://arxiv.org/abs/2102.09672): learned variances, better likelihoods.
 
-Beside the noise the network says, for each pixel, where the variance of a step lies between its two bounds,
+The network predicts the noise and, for each pixel, an interpolation between the two bounds of a step's variance,
 
     Sigma_theta(x_t, t) = exp(v log beta_t + (1 - v) log beta~_t)
 
-and is trained by the simple loss of the noise with a little of the variational bound, whose gradient goes to the
-variance alone:
+and is trained with the simple loss plus a small weight times the variational bound, whose gradient reaches only the
+variance:
 
     L_hybrid = L_simple + 0.001 L_vlb
 
-or by the bound alone, with steps drawn by importance.
+or with the bound alone, with steps drawn by importance sampling.
 
 Example:
     python -m genbench experiment=improved_ddpm_digits
@@ -39,10 +39,10 @@ class ImprovedDDPM(DDPM):
     Args:
         denoiser: builds the network from `shape`, `condition` and `outputs`, the two images that it predicts.
         medium: what a sample is.
-        condition: of the data; None where it has none.
+        condition: of the data; None if it has none.
         process: a chain of T steps.
-        objective: "hybrid", or "bound" for L_vlb alone, which wants `times="importance"`.
-        bound_weight: of L_vlb, all T terms in bits a dimension, in the hybrid loss.
+        objective: "hybrid", or "bound" for L_vlb alone, which needs `times="importance"` to train well.
+        bound_weight: of L_vlb, the sum of all T terms in bits per dimension, in the hybrid loss.
         settings: those of `DDPM`.
 
     Raises:
@@ -71,30 +71,30 @@ class ImprovedDDPM(DDPM):
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """L_hybrid, or L_vlb, of each image (B,) at its time (B,)."""
         x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        predicted, share = self.split(self.predict(self.denoiser, x_t, t, y))
+        predicted, fraction = self.split(self.predict(self.denoiser, x_t, t, y))
         if self.objective == "bound":
-            return self.bound(predicted, share, x_0, x_t, t)
-        # The bound trains the variance alone: of the noise the simple loss knows more.
-        bound = self.bound(predicted.detach(), share, x_0, x_t, t)
+            return self.bound(predicted, fraction, x_0, x_t, t)
+        # The bound trains only the variance; the simple loss trains the noise prediction better.
+        bound = self.bound(predicted.detach(), fraction, x_0, x_t, t)
         return self.errors(predicted, x_0, x_t, t) + self.bound_weight * bound
 
-    def bound(self, predicted: Tensor, share: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return T times the bound's term (B,), of which the mean over t is L_vlb, in bits a dimension."""
+    def bound(self, predicted: Tensor, fraction: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return T times the bound's term (B,), whose mean over t is L_vlb, in bits per dimension."""
         alpha, sigma = self.process.shares(x_t, t)
         image = to_x_0(self.prediction, predicted, x_t, alpha, sigma)
-        return self.chain.steps * chain_term(self.chain, x_0, x_t, t, image, share)
+        return self.chain.steps * chain_term(self.chain, x_0, x_t, t, image, fraction)
 
     def split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the prediction and the share of the upper bound, which the network says as -1 to 1."""
+        """Return the prediction and the variance fraction in [0, 1], which the network outputs as -1 to 1."""
         predicted, variance = outputs.chunk(2, dim=1)
         return predicted, (variance + 1) / 2
 
     def guide(self, conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
-        """Guide the prediction; the variance stays the conditional one."""
+        """Guide the prediction only; the variance remains the conditional one."""
         predicted, variance = conditional.chunk(2, dim=1)
         return torch.cat([super().guide(predicted, unconditional.chunk(2, dim=1)[0], guidance), variance], dim=1)
 
     def estimate(self, outputs: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
-        """Return the image and the variance that the network's outputs at time t, a scalar, mean."""
-        predicted, share = self.split(outputs)
-        return Estimate(super().estimate(predicted, x_t, t).x_0, share)
+        """Return the estimates of image and variance from the network's outputs at time t, a scalar."""
+        predicted, fraction = self.split(outputs)
+        return Estimate(super().estimate(predicted, x_t, t).x_0, fraction)

@@ -1,12 +1,12 @@
 """Score-based models through SDEs (Song et al. 2021, https://arxiv.org/abs/2011.13456): diffusion in continuous time.
 
-Images become noise by an SDE dx = f(t) x dt + g(t) dw, and a network learns the score of what is in between:
+An SDE dx = f(t) x dt + g(t) dw turns images to noise, and a network learns the score of the noisy images:
 
     L = E_t lambda(t) E_{x_0, x_t} |s_theta(x_t, t) - grad log q(x_t | x_0)|^2,    grad log q(x_t | x_0) = -eps / sigma
 
 with lambda = sigma^2, or g^2, which bounds the likelihood (Song et al. 2021, "Maximum likelihood training"). Samples
-come from the SDE reversed (`samplers.predictor_corrector`) or from the ODE of the same marginals
-(`samplers.probability_flow`), which also says how likely an image is, exactly.
+come from the reverse SDE (`samplers.predictor_corrector`) or from the ODE with the same marginals
+(`samplers.probability_flow`), which also gives exact likelihoods.
 
 Example:
     python -m genbench experiment=score_sde_digits
@@ -30,12 +30,12 @@ from genbench.randomness import Noise
 
 
 class ScoreSDE(DenoisingMethod):
-    """Learn the score at all times between image and noise.
+    """Learn the score at all times in [first_time, 1].
 
     Args:
         denoiser: see `DenoisingMethod`.
         medium: what a sample is.
-        condition: of the data; None where it has none.
+        condition: of the data; None if it has none.
         process: variance preserving, sub-variance preserving or variance exploding.
         weighting: of the score's error: "snr", lambda = sigma^2; "bound", g^2 / 2; or "simple", 1.
         first_time: earliest time of training and likelihood.
@@ -71,7 +71,7 @@ class ScoreSDE(DenoisingMethod):
         self.tolerance = tolerance
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return what the network predicts of x_t at times (B,); it sees it at unit scale, however much it exploded."""
+        """Return the network's prediction for x_t at times (B,); the input is rescaled to about unit variance."""
         alpha, sigma = self.process.shares(x_t, t)
         return super().predict(network, x_t / (alpha.square() + sigma.square()).sqrt(), t, y)
 
@@ -86,7 +86,7 @@ class ScoreSDE(DenoisingMethod):
         return weight(self.weighting, "score", self.process, t) * errors
 
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return what the flow says (B,), without guidance, by one of Hutchinson's probes; see `HasLikelihood`."""
+        """Return the flow's likelihood (B,), without guidance, with one Hutchinson probe; see `HasLikelihood`."""
         y = self.check_condition(condition, len(x))
         x = dequantise(x, noise.uniform(len(x), *self.medium.shape)).to(self.device)
         signs = (noise.uniform(len(x), *self.medium.shape) < 0.5).to(x) * 2 - 1
