@@ -87,10 +87,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("other", "train has as many images, 16, of other content"),
+        ("other", "train still has 16 images, but their content differs"),
         ("gone", "train had 16 images and has 13"),
         ("added", "train had 16 images and has 17"),
-        ("replaced", "train has as many images, 16, of other content"),
+        ("replaced", "train still has 16 images, but their content differs"),
         ("class", "2 classes became 3, with cow"),
         ("split", "there was no test part"),
     ],

@@ -113,4 +113,4 @@ def test_folders_without_images_are_named(tmp_path: Path, capsys: pytest.Capture
     assert "without any image are the folders dog" in capsys.readouterr().err
     (tmp_path / "images" / "bird").symlink_to(tmp_path / "gone")
     assert main(words) == 2
-    assert "is a link that leads nowhere" in capsys.readouterr().err
+    assert "is a broken link" in capsys.readouterr().err

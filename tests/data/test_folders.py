@@ -73,7 +73,7 @@ def test_folders_of_splits(tmp_path: Path) -> None:
 def test_folders_that_mean_two_things_are_refused(tmp_path: Path) -> None:
     make_folder(tmp_path / "images" / "cat", 2)
     make_folder(tmp_path / "images", 1)
-    with pytest.raises(UserError, match=r"class folders and beside them images such as 0000\.png"):
+    with pytest.raises(UserError, match=r"class folders and also images outside them such as 0000\.png"):
         folder(tmp_path / "images").store("train")
     assert len(folder(tmp_path / "images", classes=False).store("train")) == 3
     make_folder(tmp_path / "others" / "train", 2)
@@ -353,5 +353,5 @@ def test_sources_of_another_size_than_is_said_are_refused() -> None:
             images = super().load(split).samples[:]
             return SampleStore(images, images)
 
-    with pytest.raises(UserError, match=r"source images of digits train are \(1, 8, 8\), and the data set says"):
+    with pytest.raises(UserError, match=r"source images of digits train are \(1, 8, 8\), and the data set declares"):
         Odd(8).store("train")

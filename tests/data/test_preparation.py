@@ -137,7 +137,7 @@ def netpbm(magic: str, largest: int) -> bytes:
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_more_than_eight_bits_a_channel_are_refused(content: bytes, bits: int, channels: int) -> None:
-    with pytest.raises(ValueError, match=f"it has {bits} bits a channel, and only images of 8 bits"):
+    with pytest.raises(ValueError, match=f"it has {bits} bits per channel, and only images of 8 bits"):
         Preparation(16, channels=channels)(content)
 
 

@@ -1,1 +1,1 @@
-"""One DataModule a data set, and the store of prepared images beneath them."""
+"""A DataModule for each data set, and the store of prepared images that they use."""

@@ -1,4 +1,4 @@
-"""How training images are varied: mirrored, and cut from a somewhat larger version of themselves."""
+"""Augmentation of training images: horizontal flips, and random crops of a slightly enlarged version."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,13 @@ from genbench.randomness import make_generator
 
 @dataclass(frozen=True)
 class Variation:
-    """How the images of some rows are varied; a source is varied as its target is.
+    """The augmentation drawn for some rows; a source image gets the same as its target.
 
     Attributes:
-        flips: which are mirrored from left to right, bool (B, ...), or None.
-        corners: where each is cut out of its larger version, in [0, 1) of the room there is, (B, ..., 2), or None.
-        jitter: pixels that the larger version has more in height and width.
+        flips: which are flipped horizontally, bool (B, ...), or None.
+        corners: corner of each crop within the enlarged version, as a fraction in [0, 1) of the margin, (B, ..., 2), or
+            None.
+        jitter: pixels by which height and width are enlarged.
     """
 
     flips: Tensor | None = None
@@ -25,12 +26,12 @@ class Variation:
     jitter: int = 0
 
     def __getitem__(self, index: slice | tuple[slice, int]) -> "Variation":
-        """Return the variation of some rows, or of one of the images of each row."""
+        """Return the variation of some rows, or of one image of each row."""
         flips, corners = (None if part is None else part[index] for part in (self.flips, self.corners))
         return Variation(flips, corners, self.jitter)
 
     def apply(self, images: Tensor) -> Tensor:
-        """Return float images (B, C, H, W) in [-1, 1] as they are to be shown."""
+        """Return the augmented images (B, C, H, W), float in [-1, 1]."""
         if self.corners is not None:
             height, width = images.shape[-2:]
             larger = interpolate(images, (height + self.jitter, width + self.jitter), mode="bicubic").clamp(-1, 1)
@@ -47,12 +48,12 @@ UNVARIED = Variation()
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a training image.
+    """The distribution of augmentations.
 
     Attributes:
-        flip: half of them are mirrored from left to right.
-        jitter: each is enlarged by so many pixels in height and width, and cut back at a random place (Isola et al.
-            2017, section 6.2); 0 for none.
+        flip: whether half of the images are flipped horizontally.
+        jitter: pixels by which height and width are enlarged before a random crop (Isola et al. 2017, section 6.2); 0
+            for none.
 
     Raises:
         UserError: `jitter` is negative.
@@ -67,7 +68,7 @@ class Augmentation:
             raise UserError(f"data.jitter must be at least 0 pixels, not {self.jitter}")
 
     def draw(self, shape: torch.Size, seed: int, epoch: int) -> Variation:
-        """Return how the images of an epoch's rows, of this shape, are varied: a function of (seed, epoch) alone."""
+        """Return the augmentation of an epoch's rows, of a given shape: a function of (seed, epoch) only."""
         flips = torch.rand(shape, generator=make_generator("flip", seed, epoch)) < 0.5 if self.flip else None
         corners = torch.rand(*shape, 2, generator=make_generator("jitter", seed, epoch)) if self.jitter else None
         return Variation(flips, corners, self.jitter)

@@ -1,4 +1,4 @@
-"""What every data set answers: the samples of its splits, in a fixed order, and batches of them."""
+"""The interface of every data set: the samples of its splits, in a fixed order, and batches of them."""
 
 import hashlib
 from abc import abstractmethod
@@ -21,19 +21,19 @@ from genbench.medium import Images, Medium
 Split = Literal["train", "val", "test"]
 
 _DIGITS = 16
-"""Hexadecimal digits that are kept of a hash: two of a billion data sets are alike with a chance of 3 in 100."""
+"""Hexadecimal digits kept of a hash: among a billion data sets the probability of a collision is 3 in 100."""
 
 
 class DataSet(LightningDataModule):
     """A data set whose splits are `SampleStore`s.
 
-    A data set's own file says `medium`, `condition` and how to `load` a split.
+    A data set's own file defines `medium`, `condition` and how to `load` a split.
 
     Args:
         batch_size: images of a batch over all processes; at least 1.
         seed: seed of the training order.
-        flip: whether half of the training images are mirrored from left to right.
-        jitter: pixels by which training images are enlarged before they are cut back at a random place.
+        flip: whether half of the training images are flipped horizontally.
+        jitter: pixels by which training images are enlarged before a random crop.
         shuffle: how the training images are shuffled, see `shuffling`.
 
     Raises:
@@ -44,10 +44,10 @@ class DataSet(LightningDataModule):
     """What a sample is."""
 
     condition: Condition | None = None
-    """What the samples are labelled with; None where they are not."""
+    """What the samples are labelled with; None if they are unlabelled."""
 
     facts: tuple[str, ...] = ("medium", "condition", "image_shape")
-    """Attributes that a method is given if its class asks for them by name; a data set may add its own."""
+    """Attributes passed to a method whose constructor has arguments of these names; a data set may add its own."""
 
     name: str
     """The data set's name in scores and tables."""
@@ -67,7 +67,7 @@ class DataSet(LightningDataModule):
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """The splits that there are; "train" is always among them."""
+        """The available splits; "train" is always among them."""
         return ("train", "test")
 
     @abstractmethod
@@ -83,7 +83,7 @@ class DataSet(LightningDataModule):
         """(C, H, W) of an image.
 
         Raises:
-            UserError: the samples are none.
+            UserError: the samples are not images.
         """
         if not isinstance(self.medium, Images):
             raise UserError(f"{self.name} has samples of shape {self.medium.shape}, and images are needed")
@@ -92,27 +92,27 @@ class DataSet(LightningDataModule):
 
     @property
     def class_names(self) -> list[str] | None:
-        """The names of the classes by their numbers; None where the condition names none."""
+        """The names of the classes by their numbers; None if the condition has none."""
         return self.condition.names if isinstance(self.condition, Classes) else None
 
     def recall(self, described: dict[str, Any]) -> None:
-        """Take what a run remembers of its data, from `describe`, in place of what would be read from files."""
+        """Use the facts that a run recorded by `describe`, instead of reading them from files."""
 
     def number_as(self, described: dict[str, Any]) -> None:
-        """Number the classes as a run did that earlier versions may have begun."""
+        """Number the classes as in a run that an earlier version may have begun."""
 
     def undivided(self) -> str:
-        """Have "train" hold all images that a reference for others' samples should have, and return these in words.
+        """Let "train" hold all images that a reference for others' samples should have, and describe them in words.
 
-        What the data's makers held out stays held out.
+        Splits that the data set's authors held out stay held out.
         """
         return "the training images as the data set's makers divided them"
 
     def describe(self) -> dict[str, Any]:
-        """Return what the images are, for the run's manifest: the same for the same content, wherever it lies.
+        """Describe the images, for the run's manifest: the same for the same content, wherever it is stored.
 
-        `sha256` tells all that a run sees of the data, which is everything but the validation images, from any other;
-        `parts` has the images of each part, of each of its classes, and a hash of its own.
+        `sha256` identifies everything that a run uses of the data, which is all but the validation images; `parts` has
+        for each part the number of images, also of each class, and its own hash.
 
         Raises:
             UserError: a file is missing or is not what it should be.
@@ -130,7 +130,7 @@ class DataSet(LightningDataModule):
         return self._description
 
     def describe_parts(self) -> dict[str, dict[str, Any]]:
-        """Return the facts of each part that a run sees; what is small is read for it, and fetched if need be."""
+        """Return the facts of each part that a run uses; small data sets are read for it, and fetched if necessary."""
         self.prepare_data()
         parts: dict[str, dict[str, Any]] = {}
         for split in self.splits:
@@ -148,11 +148,11 @@ class DataSet(LightningDataModule):
         return None if (names := self.class_names) is None else tensors[1].bincount(minlength=len(names)).tolist()
 
     def identity(self, split: Split) -> dict[str, Any]:
-        """Return what tells the images of a split from all others; what is small is told by its pixels."""
+        """Return facts that identify the images of a split; for small data sets a hash of the pixels."""
         return {**self.medium.describe(), "sha256": _hash(self.store(split).samples[:])[:_DIGITS]}
 
     def store(self, split: Split) -> SampleStore:
-        """Return a split, which is read once.
+        """Return a split; it is read only once.
 
         Raises:
             UserError: there is no such split, or it can't be read.
@@ -164,7 +164,7 @@ class DataSet(LightningDataModule):
         return self._stores[split]
 
     def _checked(self, store: SampleStore, split: Split) -> SampleStore:
-        """Return a store whose samples have the shapes that the data set says: networks are built for these."""
+        """Return a store after checking that its samples have the declared shapes, for which networks are built."""
         form = None if self.condition is None else self.condition.form
         sources = form.shape if isinstance(form, Channels) else None
         for what, rows, shape in (
@@ -173,13 +173,13 @@ class DataSet(LightningDataModule):
         ):
             if rows is not None and shape is not None and tuple(rows.shape[1:]) != tuple(shape):
                 raise UserError(
-                    f"the {what} of {self.name} {split} are {tuple(rows.shape[1:])}, and the data set says "
+                    f"the {what} of {self.name} {split} have shape {tuple(rows.shape[1:])}, and the data set declares "
                     f"{tuple(shape)}"
                 )
         return store
 
     def train_dataloader(self) -> BatchLoader:
-        """Return the training batches; under a trainer this process's share, from the step that it stands at."""
+        """Return the training batches; under a trainer those of this process, from the current step on."""
         place: dict[str, Any] = {}
         if self.trainer is not None:
             place = {
@@ -201,13 +201,13 @@ class DataSet(LightningDataModule):
 def part_facts(
     images: int | None, content: list[Any], by_class: list[int] | None = None, origin: str | None = None
 ) -> dict[str, Any]:
-    """Return what `DataSet.describe` says of a part.
+    """Return the facts of a part for `DataSet.describe`.
 
     Args:
-        images: how many; None where that is not known before they are unpacked.
-        content: what tells them from others.
+        images: how many; None if not known before they are unpacked.
+        content: hash that identifies them.
         by_class: how many of each class; None without classes.
-        origin: where they come from, in words, if there is something to say.
+        origin: where they come from, in words, if worth mentioning.
     """
     facts = {"images": images, "by_class": by_class, "from": origin, "sha256": digest(content)[:_DIGITS]}
     return {name: value for name, value in facts.items() if value is not None}

@@ -1,4 +1,4 @@
-"""scikit-learn's digits with captions: the smallest data set of captions, without a download.
+"""scikit-learn's digits with captions: a minimal captioned data set, without a download.
 
 Example:
     python -m genbench experiment=ddpm_captioned_digits
@@ -47,7 +47,7 @@ class CaptionedDigits(DataSet):
         assert digits.conditions is not None
         classes = digits.conditions[:].repeat(2).tolist()
         grounds = [ground for ground in _GROUNDS for _ in range(len(digits))]
-        # The captions are the same whatever the run's seed is.
+        # The captions do not depend on the run's seed.
         generator = make_generator("data", 0 if split == "train" else 1)
         chosen = torch.randint(len(_TEMPLATES), (len(images),), generator=generator).tolist()
         texts = [
@@ -58,5 +58,5 @@ class CaptionedDigits(DataSet):
 
 
 def caption(template: str, digit: str, ground: str) -> str:
-    """Return the caption that a template makes."""
+    """Return the caption from a template."""
     return template.format(digit=digit, ground=ground)

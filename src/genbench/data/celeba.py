@@ -34,7 +34,7 @@ class CelebA(PreparedData):
 
     Args:
         attributes: names of the attributes to keep, in this order; all 40 if None.
-        crop: side of the centred square to cut: 178, 140 and 108 are in use; or see `Preparation`.
+        crop: side of the centre crop: 178, 140 and 108 are common; or see `Preparation`.
         settings: those of `PreparedData`.
 
     Raises:
@@ -52,7 +52,7 @@ class CelebA(PreparedData):
 
     @property
     def condition(self) -> Attributes:  # type: ignore[override]
-        """The attributes that are asked for, or all that the annotations have."""
+        """The requested attributes, or all of the annotations."""
         if self.attributes is not None:
             return Attributes(self.attributes)
         facts = self.locate("train").facts
@@ -64,7 +64,7 @@ class CelebA(PreparedData):
         return ("train", "val", "test")
 
     def load(self, split: Split) -> SampleStore:
-        """Return the images of a split with the attributes that are asked for."""
+        """Return the images of a split with the requested attributes."""
         images, attributes = self.open(split)
         assert attributes is not None
         names = images.manifest["attributes"]
@@ -78,7 +78,7 @@ class CelebA(PreparedData):
 
         Raises:
             MissingDataError: a file is not there.
-            UserError: the images and the annotations do not name the same files, or none knows an attribute asked for.
+            UserError: images and annotations do not name the same files, or a requested attribute does not exist.
         """
         splits = _read_partition(self._annotation("list_eval_partition.txt"))
         names, attributes = _read_attributes(self._annotation("list_attr_celeba.txt"))
@@ -104,7 +104,7 @@ class CelebA(PreparedData):
         raise MissingDataError(self._what_to_fetch(name))
 
     def _images(self) -> tuple[FolderSource | ZipSource, str]:
-        """Return all images and what stands before each name."""
+        """Return all images and the prefix of their names."""
         for folder in (self.root, self.root / "celeba"):
             for inner in (folder / "img_align_celeba" / "img_align_celeba", folder / "img_align_celeba"):
                 names = sorted(path.name for path in inner.glob("*.jpg")) if inner.is_dir() else []

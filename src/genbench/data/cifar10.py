@@ -30,7 +30,7 @@ _CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hor
 
 
 class CIFAR10(DataSet):
-    """Small photographs with their classes, read whole into memory (184 MB).
+    """Small photographs with their classes, read completely into memory (184 MB).
 
     The Python version is looked for in `root`: the folder `cifar-10-batches-py`, or `cifar-10-python.tar.gz`, which is
     read in place.
@@ -41,7 +41,7 @@ class CIFAR10(DataSet):
         download: whether torchvision may fetch the archive into `root`.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
-        flip: whether half of the training images are mirrored.
+        flip: whether half of the training images are flipped horizontally.
 
     Raises:
         UserError: an argument is out of range.
@@ -67,7 +67,7 @@ class CIFAR10(DataSet):
         self.download = download
 
     def prepare_data(self) -> None:
-        """Fetch the archive if it is missing and may be fetched."""
+        """Download the archive if it is missing and downloads are allowed."""
         if (self.root / _FOLDER).is_dir() or (self.root / _ARCHIVE).is_file():
             return
         where = f"put {_ARCHIVE} ({_BYTES:,} bytes, MD5 {_MD5}) there, or unpacked as {_FOLDER}"
@@ -128,7 +128,7 @@ def _parse(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Plain:
-    """What stands in for NumPy's objects while a batch is read: it keeps what it is given and does nothing."""
+    """A stand-in for NumPy's objects while a batch is unpickled: it stores its arguments and does nothing."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -139,16 +139,16 @@ class _Plain:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Read a pickle of arrays without running any code that it names."""
+    """Unpickle arrays without running any code that the pickle names."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return stand-ins for what an array is made of, and nothing else."""
+        """Return stand-ins for the parts of an array, and nothing else."""
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
             return _Plain
         if module == "numpy" and name in ("ndarray", "dtype"):
             return _Plain
         if (module, name) == ("_codecs", "encode"):
-            # Python 3 writes the bytes of protocol 2 as text in Latin-1.
+            # In protocol 2, Python 3 writes bytes as Latin-1 text.
             return lambda text, encoding: text.encode(encoding)
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 batch needs; it was not run")
 
@@ -157,5 +157,5 @@ def _array(plain: _Plain) -> np.ndarray:
     """Return the uint8 array that a pickle describes."""
     _, shape, dtype, fortran, content = plain.state
     if dtype.arguments[0] not in ("u1", b"u1") or fortran:
-        raise ValueError("its pixels are no uint8 array in C order")
+        raise ValueError("its pixels are not a uint8 array in C order")
     return np.frombuffer(bytearray(content), dtype=np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""What tells the content of files from all others: never their path, never their time stamps."""
+"""Identification of files by their content, never by their path or time stamps."""
 
 import hashlib
 import json
@@ -14,20 +14,20 @@ from genbench.files import read_json, written_whole
 
 _THREADS = 8
 _LARGE = 1 << 30
-"""Bytes whose reading takes long enough to be announced."""
+"""Bytes that take long enough to read to be announced."""
 
 
 def hash_files(folder: Path, names: Sequence[str], cache: Path | None = None) -> str:
-    """Return the SHA-256 of files by their names and contents; a file that can't be read counts as such.
+    """Return the SHA-256 of files by their names and contents; an unreadable file is hashed as unreadable.
 
-    Reading a large folder takes minutes, so the result is kept in `cache` for as long as no file's size or time of
-    change differs. The kernel moves the time of the last change of status (ctime) at every write and nobody can set
-    it, so a file that was replaced by one of the same size and with the old time stamp is seen.
+    Reading a large folder takes minutes, so the result is cached in `cache` as long as no file's size or ctime changes.
+    The kernel updates the ctime at every write and it can't be set, so a file replaced by one of the same size with the
+    old modification time is detected.
 
     Args:
         folder: where the files are.
-        names: their paths within the folder, in the order that matters.
-        cache: folder in which results are kept; None to read the files.
+        names: their paths within the folder; the order matters.
+        cache: folder of cached results; None to read the files.
     """
     stats = [_stat(folder / name) for name in names]
     rows = ([name, *stat] for name, stat in zip(names, stats, strict=True))
@@ -37,12 +37,12 @@ def hash_files(folder: Path, names: Sequence[str], cache: Path | None = None) ->
         return known
     size = sum(stat[0] for stat in stats if stat)
     if size > _LARGE:
-        say(f"{folder}: reading {human_bytes(size)} in {len(names):,} files, once, to know these images again")
+        say(f"{folder}: reading {human_bytes(size)} in {len(names):,} files, once, to identify these images")
     with ThreadPoolExecutor(_THREADS) as pool:
         hashes = pool.map(lambda name: _hash(folder / name), names)
         found = digest([name, sha256] for name, sha256 in zip(names, hashes, strict=True))
     if kept is not None:
-        # Where nothing can be kept the files are read again the next time.
+        # If the cache can't be written, the files are read again the next time.
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(kept, shared=True) as beside:

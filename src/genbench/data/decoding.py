@@ -1,7 +1,7 @@
 """Decode records in several processes, in order, a chunk at a time.
 
-The processes are started afresh, not forked, so no lock or thread of this one is copied into them; they end with it,
-however it ends.
+The processes are spawned, not forked, so that no lock or thread is copied into them; they end with this one, however it
+ends.
 """
 
 import os
@@ -23,31 +23,31 @@ from genbench.data.sources import Source
 from genbench.errors import UserError
 
 CHUNK = 256
-"""Records that are decoded, written and journalled together."""
+"""Records decoded, written and journalled together."""
 
 
 class Pixels(Protocol):
-    """What makes an image of encoded bytes, such as a `Preparation`."""
+    """A function from encoded bytes to pixels, such as a `Preparation`."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of what it makes."""
+        """(H, W, C) of its results."""
 
     def __call__(self, content: bytes) -> np.ndarray:
         """Return uint8 (H, W, C).
 
         Raises:
-            ValueError, OSError: the bytes are no image that can be read in full.
+            ValueError, OSError: the bytes are not a complete image.
         """
 
 
 class Decoded(NamedTuple):
-    """What became of some records.
+    """Decoded records.
 
     Attributes:
-        images: uint8 (n, H, W, C), of those that could be read.
+        images: uint8 (n, H, W, C), of the readable records.
         keys: of all records.
-        broken: (key, reason) of those that could not.
+        broken: (key, reason) of the unreadable records.
     """
 
     images: np.ndarray
@@ -72,12 +72,12 @@ def decode_records(source: Source, pixels: Pixels, keys: list[str]) -> Decoded:
 
 
 class Decoder:
-    """A pool of processes that decode.
+    """A pool of decoding processes.
 
     Args:
-        source: where the records are.
-        pixels: what to make of them.
-        workers: processes; with 1 the work is done in this one.
+        source: of the records.
+        pixels: converts them to pixels.
+        workers: processes; with 1, decoding runs in this one.
     """
 
     def __init__(self, source: Source, pixels: Pixels, workers: int) -> None:
@@ -100,7 +100,7 @@ class Decoder:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def map(self, chunks: Iterator[list[str]]) -> Iterator[Decoded]:
-        """Yield what became of each chunk of keys, in their order.
+        """Yield the decoded records of each chunk of keys, in order.
 
         Raises:
             UserError: a process died.
@@ -108,7 +108,7 @@ class Decoder:
         if self._pool is None:
             yield from (decode_records(self._source, self._pixels, chunk) for chunk in chunks)
             return
-        # A few chunks ahead of the writer, so that memory stays bounded.
+        # Only a few chunks ahead of the writer, so that memory stays bounded.
         waiting: deque[Future[Decoded]] = deque()
         try:
             for chunk in chunks:
@@ -120,14 +120,14 @@ class Decoder:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise UserError(
-                "a process that decodes died, most likely for want of memory: set data.workers to fewer; what is "
-                "prepared so far is kept"
+                "a decoding process died, most likely out of memory: set data.workers to fewer; what is prepared so "
+                "far is kept"
             ) from error
 
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Keep the processes that a task starts from running this one's script, which may have no guard against it."""
+    """Keep spawned processes from running this one's main script, which may lack a `__main__` guard."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -142,7 +142,7 @@ _job: tuple[Source, Pixels] | None = None
 def _begin(source: Source, pixels: Pixels) -> None:
     global _job
     _job = source, pixels
-    # Ctrl-C is the parent's to handle; its death, even by kill -9, is this process's end.
+    # The parent handles Ctrl-C; if it dies, even by kill -9, this process ends too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,21 +1,21 @@
-"""What `DataSet.describe` says, in words: what was understood of a data set, and in what two differ."""
+"""Descriptions from `DataSet.describe` in words: a summary of a data set, and the differences between two."""
 
 from collections.abc import Sequence
 from typing import Any
 
 _SHOWN = 8
-"""Names of a long list that are shown before and after the gap."""
+"""Names of a long list that are shown before the ellipsis."""
 
 
 def shortened(names: Sequence[str]) -> str:
-    """Return names as a list for people, whose middle is left out if there are many."""
+    """Return names as a readable list, whose middle is left out if there are many."""
     if len(names) <= 2 * _SHOWN:
         return ", ".join(names)
     return f"{', '.join(names[:_SHOWN])}, ... {', '.join(names[-2:])} ({len(names):,} in all)"
 
 
 def summary(described: dict[str, Any]) -> list[str]:
-    """Return lines that say which parts with which images were found, and which number is which class."""
+    """Return lines with the parts, their numbers of images, and the classes by number."""
     parts = []
     for part, facts in described["parts"].items():
         count = "images in an archive" if "images" not in facts else f"{facts['images']:,} images"
@@ -32,11 +32,11 @@ def summary(described: dict[str, Any]) -> list[str]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return in what the images that a run began with differ from those that are there now; [] if in nothing.
+    """Return how today's images differ from those that a run began with; [] if they don't.
 
     Args:
-        before: of the run's manifest. Runs of earlier versions know too little to compare.
-        now: what there is.
+        before: from the run's manifest. Manifests of earlier versions hold too little to compare.
+        now: the current description.
     """
     if "sha256" not in before or before["sha256"] == now["sha256"]:
         return []
@@ -49,8 +49,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         elif one.get("images") != other.get("images"):
             found.append(f"{part} had {_count(one)} images and has {_count(other)}")
         elif one.get("sha256") != other.get("sha256"):
-            found.append(f"{part} has as many images, {_count(one)}, of other content ({one.get('sha256')} before, "
-                         f"{other.get('sha256')} now)")  # fmt: skip
+            found.append(f"{part} still has {_count(one)} images, but their content differs ({one.get('sha256')} "
+                         f"before, {other.get('sha256')} now)")  # fmt: skip
     old, new = (facts if isinstance(facts, list) else [] for facts in (before.get("classes"), now.get("classes")))
     if old != new:
         gone, added = ([name for name in one if name not in other] for one, other in ((old, new), (new, old)))

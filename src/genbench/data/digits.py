@@ -17,7 +17,7 @@ from genbench.errors import UserError
 from genbench.medium import Images
 
 _TEST_EVERY = 5
-"""Of each class every fifth image is a test image. (Of the whole file it would not do: its classes come in rounds.)"""
+"""Every fifth image of each class is a test image. (Not of the whole file, in which the classes alternate.)"""
 
 
 class Digits(DataSet):
@@ -43,13 +43,13 @@ class Digits(DataSet):
 
     def load(self, split: Split) -> SampleStore:
         """Return the images of a split, uint8 (N, 1, size, size), with their classes (N,)."""
-        from sklearn.datasets import load_digits  # heavy, and needed by this data set alone
+        from sklearn.datasets import load_digits  # slow to import, and needed only by this data set
 
         images, classes = load_digits(return_X_y=True)
         is_test = np.zeros(len(images), dtype=bool)
         for digit in range(10):
             is_test[np.flatnonzero(classes == digit)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
         chosen = is_test if split == "test" else ~is_test
-        # Ink is counted from 0 to 16.
+        # Pixels have levels from 0 to 16.
         ink = torch.from_numpy(images[chosen] * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
         return SampleStore(resize(ink, self.medium.shape[1], "bicubic"), torch.from_numpy(classes[chosen]).long())

@@ -1,4 +1,4 @@
-"""Downloads that leave nothing behind when they fail."""
+"""Downloads that clean up after a failure."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from genbench.files import nearest_folder
 
 @contextmanager
 def fetched(target: Path) -> Iterator[None]:
-    """Have a file or folder fetched that is not there yet; if that fails, it and the folders made for it are removed.
+    """Guard the download of a missing file or folder: on failure it and the folders made for it are removed.
 
-    A folder under a mistyped root would look like data, and a file cut short would be taken for the whole one.
+    Otherwise a folder under a mistyped root would look like data, and a truncated file like a complete one.
     """
     there, kept = target.exists(), nearest_folder(target.parent)
     try:

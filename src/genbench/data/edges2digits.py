@@ -1,4 +1,4 @@
-"""Edge maps and the digits that they were made of: a small real image-to-image task with pairs.
+"""Digits and their edge maps: a small real image-to-image task with pairs.
 
 Example:
     >>> Edges2Digits(source="digits").store("train").batch(slice(0, 4)).condition.shape
@@ -20,16 +20,16 @@ from genbench.data.store import SampleStore
 from genbench.errors import UserError
 
 _INK = 96
-"""The darkest of 255 levels that counts as ink."""
+"""The darkest level, of 255, that counts as ink."""
 
 
 class Edges2Digits(DataSet):
     """Digits with their edge map, white on black, as the condition (B, 1, size, size).
 
     Args:
-        source: whose digits: "mnist" or "digits" (scikit-learn's, which need no files).
+        source: of the digits: "mnist" or "digits" (scikit-learn's, which need no files).
         root: folder of MNIST.
-        download: whether MNIST may be fetched.
+        download: whether MNIST may be downloaded.
         size: side in pixels.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
@@ -54,7 +54,7 @@ class Edges2Digits(DataSet):
         self.condition = SourceImages(self.medium.shape)
 
     def prepare_data(self) -> None:
-        """Fetch MNIST if that is the source and it is missing."""
+        """Download MNIST if it is the source and is missing."""
         self._digits.prepare_data()
 
     def load(self, split: Split) -> SampleStore:
@@ -64,9 +64,9 @@ class Edges2Digits(DataSet):
 
 
 def edge_maps(images: Tensor) -> Tensor:
-    """Return the outlines of what is drawn in images (N, 1, H, W), uint8: 255 on the outline, 0 elsewhere.
+    """Return the outlines of the strokes in images (N, 1, H, W), uint8: 255 on the outline, 0 elsewhere.
 
-    The outline is made of the pixels without ink that touch one with ink, so even thin strokes stay hollow.
+    The outline consists of the pixels without ink that touch one with ink, so even thin strokes stay hollow.
     """
     ink = (images >= _INK).float()
     return ((max_pool2d(ink, 3, 1, 1) - ink) * 255).to(torch.uint8)
@@ -82,4 +82,4 @@ def digit_data(source: str, root: str, size: int, download: bool) -> DataSet:
         return MNIST(str(Path(root)), size, download)
     if source == "digits":
         return Digits(size)
-    raise UserError(f"there are the digits of mnist and of digits, not of {source!r}")
+    raise UserError(f"the source of digits must be mnist or digits, not {source!r}")

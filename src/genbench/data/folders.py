@@ -1,4 +1,4 @@
-"""What a folder holds: which files are images, which subfolders are splits, in which order names stand."""
+"""Contents of a folder: which files are images, which subfolders are splits, and the order of names."""
 
 import os
 import re
@@ -16,15 +16,14 @@ _SPLITS: dict[str, Literal["train", "val", "test"]] = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 _CLASS_DEPTH = 2
-"""How deep a class lies at most: within the folder of its split."""
+"""Greatest depth of a class folder: within the folder of its split."""
 
 
 def list_images(folder: Path) -> tuple[list[str], int]:
     """Return the paths of all images under a folder, sorted, and how many other files there are.
 
-    Links are followed, except those that lead back to a folder they lie in. What two classes, or two splits, link to
-    belongs to both; within one class a folder counts once. Hidden files and folders, such as macOS leaves, count as
-    neither.
+    Links are followed, except those to a folder that contains them. A folder to which two classes, or two splits, link
+    belongs to both; within one class it counts once. Hidden files and folders, such as those of macOS, are ignored.
 
     Raises:
         UserError: a folder can't be read.
@@ -32,7 +31,7 @@ def list_images(folder: Path) -> tuple[list[str], int]:
     images: list[str] = []
     others = 0
     visited: dict[tuple[str, ...], set[str]] = {}
-    # Depth first and by name, so that the result does not depend on the order in which the system lists a folder.
+    # Depth first and sorted, so that the result does not depend on the file system's order.
     waiting: list[tuple[tuple[str, ...], frozenset[str]]] = [((), frozenset())]
     while waiting:
         parts, above = waiting.pop()
@@ -51,7 +50,7 @@ def list_images(folder: Path) -> tuple[list[str], int]:
 
 
 def list_folders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted; none if it is not there.
+    """Return the names of the folders in a folder, sorted; none if it does not exist.
 
     Raises:
         UserError: it can't be read.
@@ -60,10 +59,10 @@ def list_folders(folder: Path) -> list[str]:
 
 
 def split_folders(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return which of some folders are "train", "val" and "test" by their names, in any case, such as Train or valid.
+    """Return which folders are "train", "val" and "test" by their names, case-insensitively, such as Train or valid.
 
     Returns:
-        Each split with its folders, of which there should be one.
+        The folders of each split, of which there should be one.
     """
     found: dict[str, list[str]] = {}
     for name in sorted(names):
@@ -89,7 +88,7 @@ def one_folder_each(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Return a key by which names sort as people count: 1, 2, 10; class2, class10."""
+    """Return a key for natural sorting: 1, 2, 10; class2, class10."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces], name
 
@@ -98,7 +97,7 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of a folder's files, and of its folders, sorted and without hidden ones.
 
     Raises:
-        UserError: it can't be read, or a link in it leads nowhere.
+        UserError: it can't be read, or contains a broken link.
     """
     try:
         with os.scandir(folder) as found:
@@ -110,9 +109,9 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     except OSError as error:
         raise UserError(f"{folder} can't be read: {error.strerror}") from error
     for name, is_folder in entries:
-        # What was meant to be a class would be missing without a word.
+        # Ignoring it would silently drop what may be a class.
         if not is_folder and Path(name).suffix == "" and (folder / name).is_symlink() and not (folder / name).exists():
-            raise UserError(f"{folder / name} is a link that leads nowhere: mend it or take it away")
+            raise UserError(f"{folder / name} is a broken link: repair or remove it")
     return [name for name, is_folder in entries if not is_folder], [name for name, is_folder in entries if is_folder]
 
 
@@ -120,5 +119,5 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link that leads to itself.
+        # A link to itself.
         return False

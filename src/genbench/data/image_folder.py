@@ -31,16 +31,15 @@ from genbench.errors import UserError
 
 
 class ImageFolder(PreparedData):
-    """The images under a folder; if they lie in subfolders, these are the classes (B,), numbered as people count.
+    """The images under a folder; subfolders are the classes (B,), numbered in natural order (2 before 10).
 
-    Subfolders `train`, `val` and `test`, under their other names (`valid`, `Test`, `eval`, ...) too, are the splits;
-    `val` is the test split where there is no `test`. Where there is none of the two, every `test_every`-th image of
-    each class is a test image.
+    Subfolders `train`, `val` and `test`, or common variants (`valid`, `Test`, `eval`, ...), are the splits; `val` is
+    the test split if there is no `test`. If there is neither, every `test_every`-th image of each class is held out.
 
     Args:
-        name: what the data set is called in scores and stores: letters, digits, _ and -.
-        classes: whether the subfolders are classes; if not, images of all subfolders are taken together.
-        test_every: which images to hold out for testing where there is no folder of test images; 0 holds out none.
+        name: of the data set in scores and stores: letters, digits, _ and -.
+        classes: whether the subfolders are classes; if not, the images of all subfolders are pooled.
+        test_every: every so many-th image of a class is held out if there is no folder of test images; 0 for none.
         settings: those of `PreparedData`.
 
     Raises:
@@ -69,7 +68,7 @@ class ImageFolder(PreparedData):
 
     @property
     def class_names(self) -> list[str] | None:
-        """The names of the subfolders, by the classes' numbers; None without classes."""
+        """The names of the subfolders, by class number; None without classes."""
         if self._recalled is not None:
             return self._recalled
         try:
@@ -78,20 +77,20 @@ class ImageFolder(PreparedData):
             return list(self.locate("train").facts["classes"]) or None
 
     def number_as(self, described: dict[str, Any]) -> None:
-        """Number the classes as a run did: earlier versions, which did not keep their names, sorted 10 before 2."""
+        """Number the classes as in a run: earlier versions did not record class names and sorted 10 before 2."""
         names = described.get("classes")
         if "sha256" not in described or (isinstance(names, list) and names == sorted(map(str, names))):
             self._order = str
 
     def recall(self, described: dict[str, Any]) -> None:
-        """Take the classes that a run was trained on."""
+        """Use the classes that a run was trained on."""
         self.number_as(described)
         names = described.get("classes")
         if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
             self._recalled = names
 
     def undivided(self) -> str:
-        """Take every image of the folder as "train", unless it has a folder of test images."""
+        """Use all images of the folder as "train", unless it has a folder of test images."""
         if self._has_test_folder:
             return super().undivided()
         self.test_every = 0
@@ -195,7 +194,7 @@ class ImageFolder(PreparedData):
         return all(len(parts) > 2 for parts in paths if parts[0] == name)
 
     def _refuse_splits_below(self, paths: list[tuple[str, ...]]) -> None:
-        """Refuse what would make classes of folders that hold splits, and so train on their test images."""
+        """Refuse folders that contain splits: they would become classes, and test images would be trained on."""
         below = {parts[1] for parts in paths if len(parts) > 2}
         found = split_folders(below)
         if len(found) < 2 or sum(map(len, found.values())) != len(below):
@@ -216,7 +215,7 @@ class ImageFolder(PreparedData):
             return []
         alone = next(name for name in self._files if self._class_of(name) is None)
         raise UserError(
-            f"{self.root} has class folders and beside them images such as {alone}: "
+            f"{self.root} has class folders and also images outside them such as {alone}: "
             "move these, or set data.classes=false"
         )
 

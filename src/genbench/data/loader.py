@@ -1,4 +1,4 @@
-"""Batches of an epoch: shuffled, shared out over processes, taken up at any step."""
+"""Batches of an epoch: shuffled, divided among processes, resumable at any step."""
 
 import time
 from collections.abc import Iterator
@@ -16,21 +16,20 @@ from genbench.randomness import make_generator
 class BatchLoader:
     """Iterate over an epoch of shuffled batches.
 
-    The order, and how images are varied, depend on (seed, epoch) alone. Each global batch is cut into equal parts,
-    one a process, so 1, 2 or 8 processes together see the same batches. What is left over at the end of an epoch is
-    dropped. A loader begun at step s yields what an uninterrupted one would yield after s batches, whether s ends an
-    epoch or not.
+    The order and the augmentation depend only on (seed, epoch). Each global batch is divided equally among the
+    processes, so 1, 2 or 8 processes together get the same batches. The last incomplete batch of an epoch is dropped. A
+    loader that starts at step s yields the same as an uninterrupted one after s batches, also within an epoch.
 
     Args:
         store: the images.
         batch_size: images of a batch over all processes.
         seed: seed of the order.
         shuffle: how to shuffle, see `shuffling`.
-        augmentation: how images are varied.
+        augmentation: of the images.
         rank: this process among `world_size`.
-        world_size: processes that share each batch.
-        start_step: batches that were already used, in this and all earlier epochs.
-        device: where the batches are needed.
+        world_size: processes among which each batch is divided.
+        start_step: batches already used, in this and all earlier epochs.
+        device: of the returned batches.
 
     Raises:
         UserError: the batch size does not suit the data or the processes.
@@ -53,8 +52,8 @@ class BatchLoader:
             raise UserError(f"data.batch_size must be from 1 to the {len(store)} training images, not {batch_size}")
         if batch_size % world_size:
             raise UserError(
-                f"data.batch_size={batch_size} counts the images of all processes together and must divide by their "
-                f"number, {world_size}"
+                f"data.batch_size={batch_size} counts the images of all processes together and must be a multiple of "
+                f"their number, {world_size}"
             )
         self._store = store
         self._batch_size = batch_size
@@ -65,30 +64,30 @@ class BatchLoader:
         self._next_step = start_step
         self._device = device
         self.seconds_spent = 0.0
-        """Spent on making batches, so far: what a training waited for them."""
+        """Seconds spent on making batches so far, during which the training waited."""
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
+        """Batches per epoch."""
         return len(self._store) // self._batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the rest of the epoch that the next step lies in; the iteration after it yields the next epoch."""
+        """Yield the rest of the current epoch; the next iteration yields the next epoch."""
         epoch, first = divmod(self._next_step, len(self))
         order = self._store.order(self._shuffle, make_generator("order", self._seed, epoch))
         variation = self._augmentation.draw(order.rows.shape, self._seed, epoch)
-        share = self._batch_size // self._world_size
-        # What was read ahead before `first` is long gone.
+        own = self._batch_size // self._world_size
+        # Data read ahead before `first` are no longer cached.
         ahead = [window for window in order.windows if window[0] >= first * self._batch_size]
         for position in range(first, len(self)):
-            begin = position * self._batch_size + self._rank * share
+            begin = position * self._batch_size + self._rank * own
             began = time.monotonic()
             # While the batches of a window are used, the kernel reads the next.
             while ahead and ahead[0][0] <= begin + order.window_images:
                 self._store.read_ahead(ahead.pop(0)[1], order.block)
             if position == len(self) - 1:
-                # Before the last batch goes out: who counts to len(loader) never asks for what comes after it.
+                # Before the last batch is yielded: a consumer that counts to len(loader) does not resume after it.
                 self._next_step = (epoch + 1) * len(self)
-            rows = slice(begin, begin + share)
+            rows = slice(begin, begin + own)
             batch = self._store.batch(order.rows[rows], self._device, variation[rows])
             self.seconds_spent += time.monotonic() - began
             yield batch

@@ -19,8 +19,8 @@ from genbench.data.sources import LMDBSource, Origin, ZippedLMDB
 class LSUN(PreparedData):
     """The images of a category, without conditions.
 
-    `root` holds the folders `<category>_train_lmdb` and `<category>_val_lmdb`, or their zips; of the object categories,
-    which have no validation images, `<category>` or its zip. The validation images are the test split.
+    `root` holds the folders `<category>_train_lmdb` and `<category>_val_lmdb`, or their zips; object categories,
+    which have no validation images, have `<category>` or its zip. The validation images are the test split.
 
     Args:
         category: such as "bedroom", "church_outdoor" or "cat".

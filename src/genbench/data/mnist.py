@@ -36,7 +36,7 @@ class MNIST(DataSet):
     Args:
         root: folder of the data.
         size: side in pixels; other than 28 by antialiased bilinear interpolation.
-        download: whether torchvision may fetch missing files into `root`.
+        download: whether torchvision may download missing files into `root`.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
 
@@ -58,7 +58,7 @@ class MNIST(DataSet):
         self.download = download
 
     def prepare_data(self) -> None:
-        """Fetch the files if they are missing and may be fetched."""
+        """Download the files if they are missing and downloads are allowed."""
         names = [name for images, labels, _ in _FILES.values() for name in (images, labels)]
         missing = [name for name in names if self._find(name) is None]
         if not missing:
@@ -66,7 +66,7 @@ class MNIST(DataSet):
         where = f"put {', '.join(f'{name}.gz' for name in missing)} into {self.root / 'MNIST' / 'raw'}"
         if not self.download:
             raise UserError(f"MNIST is not complete under data.root={self.root}: {where}, or set data.download=true")
-        from torchvision import datasets  # heavy, and needed for a download alone
+        from torchvision import datasets  # slow to import, and needed only for a download
 
         try:
             with fetched(self.root / "MNIST" / "raw"):

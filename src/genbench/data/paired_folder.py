@@ -27,7 +27,7 @@ class SideBySide:
     """Cut an image into its left half A and its right half B, and prepare each.
 
     Attributes:
-        half: how each half becomes square pixels.
+        half: preparation of each half.
     """
 
     half: Preparation
@@ -39,24 +39,24 @@ class SideBySide:
         return height, width, 2 * channels
 
     def __call__(self, content: bytes) -> np.ndarray:
-        """Return the pixels of A and, behind them, those of B, uint8 (H, W, 2C).
+        """Return the pixels of A and B concatenated along the channels, uint8 (H, W, 2C).
 
         Raises:
-            ValueError, OSError: it can't be read, or has no two halves.
+            ValueError, OSError: it can't be read, or its width is odd.
         """
         image = decode(content, self.half.channels)
         width, height = image.size
         if width % 2:
-            raise ValueError(f"it is {width} pixels wide, which does not halve: A and B must lie side by side")
+            raise ValueError(f"it is {width} pixels wide, which is odd: A and B must be side by side")
         halves = (image.crop((left, 0, left + width // 2, height)) for left in (0, width // 2))
         return np.concatenate([self.half.fit(half) for half in halves], axis=2)
 
 
 class PairedFolder(PreparedData):
-    """Images with the image that each belongs to as its condition (B, C, H, W).
+    """Pairs of images, one of which is the condition (B, C, H, W) of the other.
 
-    `root` has the folders `train` and `val` or `test`, under their other names too, such as `Train` and `valid`. Each
-    half is resized as a whole, so its shape changes if it is not square, as pix2pix has it.
+    `root` has the folders `train` and `val` or `test`, or common variants such as `Train` and `valid`. Each half is
+    resized without cropping, so its aspect ratio changes if it is not square, as in pix2pix.
 
     Args:
         direction: "AtoB" makes the left half the condition and the right half the image, "BtoA" the other way round.
@@ -88,7 +88,7 @@ class PairedFolder(PreparedData):
 
     @property
     def pixels(self) -> SideBySide:
-        """What cuts the pairs."""
+        """The preparation of a pair."""
         return SideBySide(self.preparation)
 
     def load(self, split: Split) -> SampleStore:
@@ -100,9 +100,9 @@ class PairedFolder(PreparedData):
         """Find the pairs of a split.
 
         Raises:
-            MissingDataError: its folder is not there or holds no image.
+            MissingDataError: its folder does not exist or has no image.
         """
-        # Some of pix2pix's data sets have only val beside train, some only test: either is the test split then.
+        # Some of pix2pix's data sets have only val, some only test: either is the test split then.
         folder = self._folders.get(part)
         names = list_images(self.root / folder)[0] if folder else []
         if not names:
@@ -117,7 +117,7 @@ class PairedFolder(PreparedData):
         return f"{self._folders[part]}/" if part in self._folders else None
 
     def identity(self, split: Split) -> dict[str, Any]:
-        """Return the preparation and the stores with the direction, which says what of them the images are."""
+        """Return preparation, stores and direction, which decides which halves are the images."""
         return {**super().identity(split), "direction": self.direction}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Pairs of images, stored in one array with the channels of B behind those of A."""
+"""Pairs of images, stored in one array with the channels of B after those of A."""
 
 from genbench.conditions.source_images import SourceImages
 from genbench.data.store import Channels, Rows, SampleStore

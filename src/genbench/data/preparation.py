@@ -1,7 +1,7 @@
-"""From a file's bytes to pixels: decode, crop, resize. Everything by Pillow, so the result is Pillow's to the bit.
+"""From a file's bytes to pixels: decode, crop, resize, all by Pillow, so the result is bit-identical to Pillow's.
 
-The literature prepares the same images in different ways and calls each the same name; `docs/data.md` says which paper
-cuts how. So the recipe is a value that goes into the store's manifest and into its key.
+Papers prepare the same images in different ways under the same name; `docs/data.md` lists which paper crops how. So the
+recipe is part of the store's manifest and of its key.
 """
 
 import io
@@ -35,14 +35,14 @@ _CROPS = ("crop_then_resize", "resize_then_crop", "stretch")
 
 @dataclass(frozen=True)
 class Preparation:
-    """How an image becomes `size` x `size` pixels.
+    """The preparation of an image to `size` x `size` pixels.
 
     Attributes:
         size: side in pixels.
-        crop: "crop_then_resize" cuts the largest centred square and resizes it; "resize_then_crop" resizes the short
-            side to `size` and cuts the centre; a number cuts a centred square of that side and resizes it;
-            "stretch" resizes the whole image, whatever its shape.
-        filter: Pillow's filter; all of these widen with the reduction, which is what others call antialiasing.
+        crop: "crop_then_resize" crops the largest centred square and resizes it; "resize_then_crop" resizes the short
+            side to `size` and crops the centre; a number crops a centred square of that side and resizes it;
+            "stretch" resizes the whole image, ignoring its aspect ratio.
+        filter: Pillow's filter; all are scaled with the reduction, which is called antialiasing elsewhere.
         channels: 3 for RGB, 1 for grey.
 
     Raises:
@@ -71,14 +71,14 @@ class Preparation:
         return self.size, self.size, self.channels
 
     def describe(self) -> dict[str, Any]:
-        """Return what makes the pixels what they are, for manifests and keys."""
+        """Return all settings that determine the pixels, for manifests and keys."""
         return {"size": self.size, "crop": self.crop, "filter": self.filter, "channels": self.channels}
 
     def __call__(self, content: bytes) -> np.ndarray:
         """Return the pixels, uint8 (size, size, channels), of an encoded image.
 
         Raises:
-            ValueError, OSError: the bytes are no image that can be read in full.
+            ValueError, OSError: the bytes are not a complete image.
         """
         return self.fit(decode(content, self.channels))
 
@@ -90,7 +90,7 @@ class Preparation:
         """
         if self.crop == "resize_then_crop":
             short = min(image.size)
-            # The long side is rounded down, as torchvision's Resize does it.
+            # The long side is rounded down, as in torchvision's Resize.
             width, height = (self.size if side == short else int(self.size * side / short) for side in image.size)
             image = _crop_centre(self._resize(image, (width, height)), self.size)
         elif self.crop == "stretch":
@@ -105,10 +105,10 @@ class Preparation:
 
 
 def decode(content: bytes, channels: int) -> Image.Image:
-    """Return an encoded image as RGB or grey, read to its end; transparency is dropped, EXIF rotation is not applied.
+    """Return an encoded image as RGB or grey, fully decoded; transparency is dropped, EXIF rotation is not applied.
 
     Raises:
-        ValueError, OSError: the bytes are no image that can be read in full, or one of more than 8 bits a channel.
+        ValueError, OSError: the bytes are not a complete image, or have more than 8 bits per channel.
     """
     if not content:
         raise ValueError("it is empty")
@@ -117,17 +117,17 @@ def decode(content: bytes, channels: int) -> Image.Image:
     except UnidentifiedImageError:
         raise ValueError(f"cannot identify it as an image of the formats {', '.join(_FORMATS)}") from None
     with opened as image:
-        # Before anything is decoded: Pillow would keep the upper 8 bits, or clip to white.
+        # Checked before decoding: Pillow would keep the upper 8 bits, or clip to white.
         if (depth := _bits(image, content)) > 8:
             raise ValueError(
-                f"it has {depth} bits a channel, and only images of 8 bits a channel are read: convert it, by a range "
-                "of your choice, so that no bits are lost unseen"
+                f"it has {depth} bits per channel, and only images of 8 bits per channel are read: convert it, with a "
+                "range of your choice, so that no bits are lost silently"
             )
         return image.convert("RGB" if channels == 3 else "L")
 
 
 def _bits(image: Image.Image, content: bytes) -> int:
-    """Return the bits of a channel in the file, which are not always those of the mode in which Pillow opens it."""
+    """Return the bits per channel in the file, which may differ from Pillow's mode of the opened image."""
     if image.format == "PNG":
         # Signature, then the header's length, name, width, height and depth.
         return content[24]
@@ -135,7 +135,7 @@ def _bits(image: Image.Image, content: bytes) -> int:
         bits = image.tag_v2.get(_TIFF_BITS, 1)  # type: ignore[attr-defined]
         return max(bits) if isinstance(bits, tuple) else int(bits)
     if image.format == "PPM" and image.mode != "F" and isinstance(arguments := _arguments(image), tuple):
-        # The largest value of a channel, which the header says.
+        # The header gives the largest value of a channel.
         return int(arguments[1]).bit_length()
     if image.mode.startswith(("I", "F")):
         return 16 if image.mode.startswith("I;16") or (image.format, image.mode) == ("PPM", "I") else 32
@@ -143,7 +143,7 @@ def _bits(image: Image.Image, content: bytes) -> int:
 
 
 def _arguments(image: Image.Image) -> Any:
-    """Return what Pillow's decoder of a file is called with."""
+    """Return the arguments of Pillow's decoder of a file."""
     return image.tile[0][3]  # type: ignore[attr-defined]
 
 
@@ -151,6 +151,6 @@ def _crop_centre(image: Image.Image, side: int) -> Image.Image:
     width, height = image.size
     if min(width, height) < side:
         raise ValueError(f"it has {width} x {height} pixels, less than the crop of {side}")
-    # Half a pixel goes to the even side, as in torchvision's CenterCrop.
+    # Half pixels are rounded to even, as in torchvision's CenterCrop.
     left, top = round((width - side) / 2), round((height - side) / 2)
     return image.crop((left, top, left + side, top + side))

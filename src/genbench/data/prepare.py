@@ -1,8 +1,8 @@
 """Prepare a split once: decode in parallel, write shards, survive being killed at any moment.
 
-The work is done in `<store>.partial`, beside a journal of what is safely on disk; at the end the folder is renamed, so
-a store under its own name is whole. A lock, which the kernel frees when its holder dies, lets one process work while
-others wait for the result.
+The work is done in `<store>.partial`, with a journal of what is safely on disk; at the end the folder is renamed, so a
+store under its final name is complete. A lock, which the kernel releases when its holder dies, lets one process work
+while others wait for the result.
 """
 
 import json
@@ -35,7 +35,7 @@ _SPARE_BYTES = 64 << 20
 
 @dataclass
 class Journal:
-    """What is safely on disk of a store in the making."""
+    """What is safely on disk of an unfinished store."""
 
     records: int = 0
     images: int = 0
@@ -48,12 +48,12 @@ class Plan:
 
     Attributes:
         origin: where the encoded images come from.
-        pixels: what makes an image (H, W, C) of encoded bytes.
-        store: the folder to make.
-        request: what the store is, for the manifest: its name, split, preparation and source.
+        pixels: decodes bytes to an image (H, W, C).
+        store: the folder to create.
+        request: facts for the manifest: name, split, preparation and source.
         conditions: rows for all records in their order, or None.
-        workers: processes that decode.
-        on_error: whether a record that can't be read ends the work or is left out and listed.
+        workers: decoding processes.
+        on_error: whether an unreadable record ends the work or is left out and listed.
     """
 
     origin: Origin
@@ -66,13 +66,13 @@ class Plan:
 
 
 def prepare(plan: Plan) -> None:
-    """Make the store, or go on with it, or wait for the process that is making it.
+    """Create the store, resume it, or wait for the process that is creating it.
 
     Raises:
         UserError: a record can't be read, the disk is too small or can't be written to.
     """
     if plan.store.is_dir():
-        # Killed between its last two acts, a process leaves this behind.
+        # Left behind by a process that was killed between its last two actions.
         shutil.rmtree(_unpacked(plan.store), ignore_errors=True)
         return
     try:
@@ -135,7 +135,7 @@ def _chunks(source: Source, done: int) -> Iterator[list[str]]:
 
 
 def _announce(plan: Plan, source: Source, journal: Journal) -> None:
-    """Say what is about to be done and what it takes, or that it can't be."""
+    """Announce the work, its size and its estimated duration; raise an error if the disk is too small."""
     count, image_bytes = len(source), int(np.prod(plan.pixels.shape))
     to_write = (count - journal.images) * image_bytes
     _check_disk(plan.store, to_write, f"preparing {count:,} images of {plan.origin.path}")
@@ -159,7 +159,7 @@ def _check_disk(store: Path, needed: int, what: str) -> None:
 
 
 class Writer:
-    """Write images (H, W, C) into shards; begun where an earlier writer was killed, it goes on there.
+    """Write images (H, W, C) into shards, continuing where an earlier writer was killed.
 
     Args:
         folder: where to write.
@@ -175,7 +175,7 @@ class Writer:
         self.journal = self._recover()
 
     def append(self, images: np.ndarray, keys: list[str], broken: list[tuple[str, str]]) -> None:
-        """Write the images of consecutive records, less those that are broken, and note it in the journal."""
+        """Write the images of consecutive records except the broken ones, and record it in the journal."""
         first = self.journal.records
         position = {key: first + index for index, key in enumerate(keys)}
         self.journal.skipped += [{"record": position[key], "key": key, "reason": reason} for key, reason in broken]
@@ -192,7 +192,7 @@ class Writer:
         write_json(asdict(self.journal), self._folder / _JOURNAL)
 
     def finish(self, plan: Plan, seconds: float) -> None:
-        """Write the headers' true lengths, the conditions and, last of all, the manifest."""
+        """Write the headers' final lengths, the conditions and, at last, the manifest."""
         count = self.journal.images
         if count == 0:
             raise UserError(f"no image of {plan.origin.path} can be read: {self.journal.skipped[0]['reason']}")
@@ -219,7 +219,7 @@ class Writer:
         (self._folder / _JOURNAL).unlink()
 
     def _recover(self) -> Journal:
-        """Return the journal, with what was written after its last entry cut off."""
+        """Return the journal, after truncating what was written after its last entry."""
         try:
             journal = Journal(**json.loads((self._folder / _JOURNAL).read_text()))
             full, filled = divmod(journal.images, self._capacity)
@@ -231,7 +231,7 @@ class Writer:
                 os.truncate(path, size)
             return journal
         except (OSError, ValueError, TypeError):
-            # Never begun, killed before the first entry, or tampered with: the records are read from the first again.
+            # Never begun, killed before the first entry, or modified: start again from the first record.
             return Journal()
 
     def _header(self, count: int) -> bytes:

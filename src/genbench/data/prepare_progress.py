@@ -1,4 +1,4 @@
-"""How work on images gets on: a bar on a terminal, a line each ten per cent elsewhere."""
+"""Progress of work on images: a bar on a terminal, a line every ten per cent elsewhere."""
 
 import sys
 import time
@@ -11,13 +11,13 @@ from genbench.wording import duration
 
 
 class Progress:
-    """Show images done, images a second and the time left.
+    """Show images done, images per second and the time left.
 
     Args:
-        name: what is prepared, drawn or looked at.
-        total: how many images there are.
-        done: how many of them were done earlier.
-        quiet: seconds before the first line, so that what is soon done says nothing where there is no terminal.
+        name: of the work.
+        total: number of images.
+        done: number of images finished earlier.
+        quiet: seconds before the first line, so that short work prints nothing without a terminal.
     """
 
     def __init__(self, name: str, total: int, done: int = 0, quiet: float = 0.0) -> None:
@@ -63,12 +63,12 @@ class Progress:
 
 
 def say(text: str) -> None:
-    """Tell the user, beside the results."""
+    """Print a message for the user to stderr, separate from the results."""
     print(text, file=sys.stderr, flush=True)
 
 
 def human_bytes(count: int) -> str:
-    """Return a number of bytes as people read it: 34.7 GiB."""
+    """Return a number of bytes in readable form: 34.7 GiB."""
     size, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if size < 1024 or unit == "TiB":

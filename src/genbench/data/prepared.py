@@ -1,4 +1,4 @@
-"""What data sets have in common that are decoded, cropped and resized once, and read from shards ever after."""
+"""Base of data sets that are decoded, cropped and resized once, and then read from shards."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from genbench.medium import Images
 
 
 class MissingDataError(UserError):
-    """The files of a data set are not there. What was prepared of them may do instead."""
+    """The files of a data set are missing; a store prepared from them may be used instead."""
 
 
 class Records(NamedTuple):
@@ -34,7 +34,7 @@ class Records(NamedTuple):
     Attributes:
         origin: where they are.
         conditions: their rows, (N, ...), or None.
-        facts: what else belongs into the manifest, such as the names of the classes.
+        facts: further facts for the manifest, such as the names of the classes.
     """
 
     origin: Origin
@@ -46,10 +46,10 @@ class Located(NamedTuple):
     """A part of the data.
 
     Attributes:
-        store: the folder of its store, which need not be there yet.
-        source: what identifies the content that the store is made of.
-        facts: what else its manifest says, such as the names of the classes.
-        records: what the store is to be made of; None once it is there.
+        store: the folder of its store, which may not exist yet.
+        source: facts that identify the content of the source.
+        facts: further facts of its manifest, such as the names of the classes.
+        records: the records to prepare; None if the store exists.
     """
 
     store: Path
@@ -59,11 +59,11 @@ class Located(NamedTuple):
 
 
 class PreparedData(DataSet):
-    """A data set that is prepared once; its own file says where its `records` are.
+    """A data set that is prepared once; its own file defines where its `records` are.
 
-    A store lies under a key of its source's content, split and preparation, so other settings make another store
-    beside it, and a copy of the same files finds the same store. Where the source is gone, a store that was made of it
-    with the same settings does.
+    A store's name has a key of the source's content, split and preparation, so other settings create another store, and
+    a copy of the same files finds the same one. If the source is gone, a store prepared from it with the same settings
+    is used.
 
     Args:
         root: folder of the data as distributed.
@@ -72,20 +72,20 @@ class PreparedData(DataSet):
         crop: see `Preparation`.
         filter: Pillow's filter.
         channels: 3 for RGB, 1 for grey.
-        workers: processes that decode; as many as there are cores if None.
-        on_error: "stop" ends the preparation at a record that can't be read, "skip" leaves it out and lists it.
+        workers: decoding processes; as many as there are cores if None.
+        on_error: "stop" ends the preparation at an unreadable record, "skip" leaves it out and lists it.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
-        flip: whether half of the training images are mirrored from left to right.
+        flip: whether half of the training images are flipped horizontally.
         shuffle: how the training images are shuffled, see `shuffling`.
-        jitter: pixels by which training images are enlarged before they are cut back at a random place.
+        jitter: pixels by which training images are enlarged before a random crop.
 
     Raises:
         UserError: an argument is out of range.
     """
 
     named_by_its_source = False
-    """Whether the name alone says which images these are, as "celeba" does and "image_folder" does not."""
+    """Whether the name alone identifies the images, as "celeba" does and "image_folder" does not."""
 
     def __init__(
         self,
@@ -121,32 +121,32 @@ class PreparedData(DataSet):
         """Find the encoded images of a part of the data, which is a split unless `parts` says otherwise.
 
         Raises:
-            MissingDataError: they are not there; the message says what to put where.
-            UserError: they are not what they should be.
+            MissingDataError: they are missing; the message says what to put where.
+            UserError: they are invalid.
         """
 
     def parts(self, split: Split) -> tuple[str, ...]:
-        """The stores that a split consists of."""
+        """The parts, each with its own store, of a split."""
         return (split,)
 
     @cached_property
     def splits(self) -> tuple[Split, ...]:
-        """The splits whose files, or at least stores, are there; "train", whose absence is an error, always."""
+        """The splits whose files or stores exist; "train" always, since its absence is an error."""
         return ("train", *(split for split in get_args(Split) if split != "train" and self._has(split)))
 
     @property
     def pixels(self) -> Pixels:
-        """What makes the stored pixels of a record."""
+        """The function from a record to its stored pixels."""
         return self.preparation
 
     def prepare_data(self) -> None:
-        """Prepare what training and its scores read."""
+        """Prepare the splits that training and its scores read."""
         for split in self.splits:
             if split != "val":
                 self.prepare(split)
 
     def prepare(self, split: Split) -> list[Path]:
-        """Prepare a split if it is not prepared yet, and return the folders of its stores.
+        """Prepare a split unless it is prepared, and return the folders of its stores.
 
         Raises:
             UserError: the data are missing or damaged, or the disk is too small.
@@ -160,7 +160,7 @@ class PreparedData(DataSet):
         return SampleStore(images, conditions)
 
     def open(self, part: str) -> tuple[Shards, Tensor | None]:
-        """Return the images and conditions of a part, which is prepared if it was not.
+        """Return the images and conditions of a part, which is prepared if necessary.
 
         Raises:
             UserError: the store is damaged, or lacks records that `on_error` does not allow to be left out.
@@ -176,16 +176,16 @@ class PreparedData(DataSet):
         return images, read_conditions(folder, len(images)) if images.manifest["has_conditions"] else None
 
     def describe(self) -> dict[str, Any]:
-        """Return what the images are, with the preparation and the names of the stores."""
+        """Describe the images, with the preparation and the names of the stores."""
         stores = {part: self.locate(part).store.name for split in self._seen for part in self.parts(split)}
         return {**super().describe(), "preparation": self.preparation.describe(), "stores": stores}
 
     def describe_parts(self) -> dict[str, dict[str, Any]]:
-        """Return the facts of each part that a run sees, told by its source: nothing is decoded."""
+        """Return the facts of each part that a run uses, from its source, without decoding."""
         return {part: self._part_facts(part) for split in self._seen for part in self.parts(split)}
 
     def where(self, part: str) -> str | None:
-        """Return in words where the images of a part come from, if there is something to say."""
+        """Return in words where the images of a part come from, if worth mentioning."""
         return None
 
     def identity(self, split: Split) -> dict[str, Any]:
@@ -194,11 +194,11 @@ class PreparedData(DataSet):
         return {"preparation": self.preparation.describe(), "stores": stores}
 
     def locate(self, part: str) -> Located:
-        """Return where a part is, prepared or to be prepared.
+        """Return where a part is or will be prepared.
 
         Raises:
-            MissingDataError: neither the source nor one store that was made of it is there.
-            UserError: the source is not what it should be, or several stores might do.
+            MissingDataError: neither the source nor a store prepared from it exists.
+            UserError: the source is invalid, or several stores match.
         """
         if part not in self._located:
             found = self._look_for(part)
@@ -233,12 +233,12 @@ class PreparedData(DataSet):
                 self._tell_of_earlier_stores(part, located)
             request = {**self._identity(part), "source": located.source, **located.facts}
             count = located.source.get("records", CHUNK * self.workers)
-            # More processes than chunks would start for nothing.
+            # More processes than chunks would be idle.
             workers = min(self.workers, -(-count // CHUNK)) or 1
             prepare(
                 Plan(records.origin, self.pixels, located.store, request, records.conditions, workers, self.on_error)
             )
-            # What was opened to read it is closed: an LMDB can be open only once.
+            # Files opened for reading are closed: an LMDB can be open only once.
             self._located[part] = located._replace(facts=read_manifest(located.store), records=None)
             del self._found[part]
         return located.store
@@ -266,17 +266,17 @@ class PreparedData(DataSet):
         return Located(store, source, {"has_conditions": records.conditions is not None, **records.facts}, records)
 
     def _tell_of_earlier_stores(self, part: str, located: Located) -> None:
-        """Say which stores of the same folder are of no more use: they were known by time stamps."""
+        """Report obsolete stores of the same folder, which earlier versions identified by time stamps."""
         if CONTENT_HASH in located.source:
             for store in self._stores_of(part):
                 if CONTENT_HASH not in read_manifest(store)["source"]:
                     say(
-                        f"{store} is of an earlier version, which knew pictures by their time stamps instead of their "
-                        "content: they are prepared again, and it can be deleted"
+                        f"{store} is of an earlier version, which identified pictures by their time stamps instead of "
+                        "their content: they are prepared again, and it can be deleted"
                     )
 
     def _find(self, part: str, missing: MissingDataError) -> Path:
-        """Return the one prepared store of these settings where the source is gone."""
+        """Return the only store prepared with these settings, if the source is gone."""
         found = self._stores_of(part)
         if len(found) == 1:
             say(f"{self.name} is not under data.root={self.root}; what was prepared of it is: {found[0]}")

@@ -1,4 +1,4 @@
-"""Somebody's samples, as files: a folder or zip of pictures, or an array in `.npz` or `.npy`."""
+"""Samples from files: a folder or zip of pictures, or an array in `.npz` or `.npy`."""
 
 import zipfile
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from genbench.data.sources import FolderSource, Source, ZipSource
 from genbench.errors import UserError, first_line
 
 SAMPLE_FILE, SAMPLE_IMAGES = "sample.json", "images"
-"""What `sample` writes into the folder of a set: what it is, and where its samples are."""
+"""File that `sample` writes into the folder of a set, with its settings and where its samples are."""
 
 
 class Pictures:
-    """Picture files of one size as uint8 images (N, C, H, W), which are decoded when they are asked for.
+    """Picture files of one size as uint8 images (N, C, H, W), decoded on access.
 
     Args:
         source: where they are.
@@ -78,7 +78,7 @@ def open_samples(path: Path, channels: int, count: int | None = None, key: str =
         UserError: there are none or fewer than `count`, or they are not images of so many channels.
     """
     if (path / SAMPLE_FILE).is_file() and (path / SAMPLE_IMAGES).is_dir():
-        # A set that `sample` drew, with a picture of it beside its images.
+        # A set from `sample`, whose folder also holds a grid of it.
         path = path / SAMPLE_IMAGES
     if path.is_dir():
         names, _ = list_images(path)
@@ -117,7 +117,7 @@ def _array(path: Path, channels: int, key: str) -> Tensor:
         content = np.load(path, allow_pickle=False)
         name = "the array"
         if not isinstance(content, np.ndarray):
-            # guided-diffusion's files have labels behind the images.
+            # guided-diffusion's files have labels after the images.
             name = content.files[0]
             content = content[name]
     except (OSError, ValueError, EOFError, IndexError, zipfile.BadZipFile) as error:

@@ -2,9 +2,9 @@
 
 A store is a folder:
 
-    manifest.json       what it holds and how it was made; written last, so a store without one is not whole
+    manifest.json       its contents and settings; written last, so a store without one is incomplete
     images-00000.npy    uint8 (n, H, W, C); every file but the last holds the same number of images
-    conditions.npy      (N, ...), where the data set has conditions
+    conditions.npy      (N, ...), if the data set has conditions
 
 Any tool can open the files: `numpy.load(file, mmap_mode="r")`.
 """
@@ -29,7 +29,7 @@ HEADER_BYTES = 128
 """Length of an `.npy` header; NumPy pads to a multiple of 64, and a uint8 image array of any length fits in 128."""
 
 _RESIDENT_BYTES = 128 << 20
-# Around each byte that is touched the kernel maps up to 16 pages that it has at hand.
+# At each page fault the kernel maps up to 16 cached pages around it.
 _FAULT_AROUND = 16 * mmap.PAGESIZE
 
 
@@ -46,14 +46,14 @@ def images_per_shard(shape: tuple[int, ...]) -> int:
 class Shards:
     """The images of a store, as if they were one uint8 tensor (N, C, H, W) that can be indexed by a slice or a tensor.
 
-    A batch is gathered by one copy for each shard that it touches, however many images it has. Pages that were read
-    stay in the kernel's cache but are taken out of this process from time to time, so its memory does not grow.
+    A batch is gathered by one copy per shard, however many images it has. Pages that were read stay in the kernel's
+    cache but are unmapped from this process from time to time, so its memory does not grow.
 
     Args:
         folder: the store.
 
     Raises:
-        UserError: the store is not whole, or its files are not what the manifest says.
+        UserError: the store is incomplete, or its files do not match the manifest.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,7 +74,7 @@ class Shards:
         return int(self.shape[0])
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        """Return images, uint8 (B, C, H, W), in the order of the index; in memory they lie channels last."""
+        """Return images, uint8 (B, C, H, W), in the order of the index; in memory they are channels-last."""
         rows = torch.arange(*index.indices(len(self))) if isinstance(index, slice) else index
         _, channels, height, width = self.shape
         return self._gather(rows).view(-1, height, width, channels).permute(0, 3, 1, 2)
@@ -100,7 +100,7 @@ class Shards:
         except OSError as error:
             raise UserError(f"{path} can't be read ({error}): {_again(self.folder)}") from error
         with warnings.catch_warnings():
-            # Nobody writes to it.
+            # It is never written to.
             warnings.filterwarnings("ignore", message="The given buffer is not writable")
             flat = torch.frombuffer(self._maps[-1], dtype=torch.uint8, offset=HEADER_BYTES)
         self._shards.append(flat.view(count, self.image_bytes))
@@ -131,7 +131,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Return a store's manifest.
 
     Raises:
-        UserError: there is none, or this version does not know its format.
+        UserError: it is missing, or has another format.
     """
     path = folder / MANIFEST
     try:
@@ -148,7 +148,7 @@ def read_conditions(folder: Path, count: int) -> Tensor:
     """Return a store's conditions, (count, ...).
 
     Raises:
-        UserError: they can't be read, or are too many or too few.
+        UserError: they can't be read, or their number is wrong.
     """
     path = folder / CONDITIONS
     try:

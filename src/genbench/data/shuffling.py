@@ -1,9 +1,9 @@
-"""The order of an epoch, and what of it is worth reading ahead.
+"""The order of an epoch, and what to read ahead for it.
 
-`full` draws any order alike, which suits data that fit in memory or lie on a fast local disk. `blocks` suits a network
-file system and data larger than memory: it reads runs of consecutive images in whole, in random order, and shuffles
-them within windows of some 16,000 images. Every image still appears exactly once an epoch. What it costs: images that
-are neighbours in the store always share a window, see docs/data.md for figures.
+`full` draws a uniform permutation, which suits data that fit in memory or are on a fast local disk. `blocks` suits a
+network file system and data larger than memory: it reads runs of consecutive images in random order and shuffles them
+within windows of some 16,000 images. Every image still appears exactly once per epoch. The cost: images that are
+neighbours in the store are always in the same window, see docs/data.md for figures.
 """
 
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ class Order:
 
     Attributes:
         rows: indices of the images, (N,).
-        block: images of a block; 0 where there are none.
-        window_images: images of a window.
-        windows: for each window the position in `rows` at which it begins and the first images of its blocks.
+        block: images per block; 0 without blocks.
+        window_images: images per window.
+        windows: for each window the position in `rows` at which it begins, and the first image of each block.
     """
 
     rows: Tensor

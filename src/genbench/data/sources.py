@@ -1,6 +1,6 @@
 """Where encoded images come from: files in a folder, members of a zip, records of an LMDB.
 
-A source is opened anew by each process that reads it; what travels between processes is its path and the keys.
+Each process that reads a source opens it itself; only its path and the keys are sent between processes.
 """
 
 import weakref
@@ -18,15 +18,15 @@ from genbench.errors import UserError
 from genbench.files import leads_out
 
 CONTENT_HASH = "content_sha256"
-"""Key of a folder's hash in its fingerprint; in stores of earlier versions `sha256` is one of time stamps instead."""
+"""Key of a folder's hash in its fingerprint; in stores of earlier versions `sha256` is a hash of time stamps."""
 
 
 class Origin(ABC):
-    """What a user has: a folder or a file with encoded images.
+    """A folder or a file with encoded images.
 
     Attributes:
         path: the folder or file.
-        packed_bytes: what `unpack` will write.
+        packed_bytes: bytes that `unpack` will write.
     """
 
     path: Path
@@ -34,19 +34,19 @@ class Origin(ABC):
 
     @abstractmethod
     def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
-        """Return what identifies the content, wherever it lies and whenever it was written.
+        """Return facts that identify the content, independent of its path and time stamps.
 
         Args:
-            cache: folder in which what takes long to find out is kept; None to find it out anew.
+            cache: folder of cached slow results; None for no cache.
         """
 
     @abstractmethod
     def unpack(self, folder: Path) -> "Source":
-        """Return the source, which is written into `folder` if it can't be read where it lies."""
+        """Return the source, unpacked into `folder` if it can't be read in place."""
 
 
 class Source(Origin):
-    """Encoded images by their keys, in a fixed order; it is read where it lies."""
+    """Encoded images by key, in a fixed order, read in place."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class FolderSource(Source):
         return len(self._names)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel without the names, which only the first process needs."""
+        """Pickle without the names, which only the first process needs."""
         return FolderSource, (self.path, ())
 
     def only(self, names: Sequence[str]) -> "FolderSource":
@@ -123,7 +123,7 @@ class ZipSource(Source):
         self._names = self._zip.namelist() if names is None else names
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as a path; each process opens its own file."""
+        """Pickle the path only; each process opens the file itself."""
         return ZipSource, (self.path, ())
 
     def only(self, names: Sequence[str]) -> "ZipSource":
@@ -143,7 +143,7 @@ class ZipSource(Source):
         return self._zip.read(key)
 
     def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
-        """Hash what the zip says of the members: names, sizes and CRCs."""
+        """Hash the zip's directory: names, sizes and CRCs of the members."""
         infos = (self._zip.getinfo(name) for name in self._names)
         sha256 = digest([info.filename, info.file_size, info.CRC] for info in infos)
         return {"kind": "zip", "records": len(self), "sha256": sha256}
@@ -152,7 +152,7 @@ class ZipSource(Source):
 class LMDBSource(Source):
     """Values of an LMDB, as LSUN is distributed.
 
-    Each process opens its own environment, so nothing is shared over a fork, and nothing is written beside it.
+    Each process opens its own environment, so nothing is shared over a fork, and no lock file is written.
 
     Args:
         path: the folder with `data.mdb`.
@@ -166,12 +166,12 @@ class LMDBSource(Source):
         self._environment = _open_lmdb(path)
         self._stat, self._info = self._environment.stat(), self._environment.info()
         size = (path / "data.mdb").stat().st_size
-        # Reading a page beyond the file's end would kill the process.
+        # Reading beyond the end of the file would kill the process.
         if size < (whole := (self._info["last_pgno"] + 1) * self._stat["psize"]):
             raise UserError(f"{path / 'data.mdb'} has {size:,} bytes of {whole:,}: it is cut short, copy it again")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as a path."""
+        """Pickle the path only."""
         return LMDBSource, (self.path,)
 
     def __len__(self) -> int:
@@ -193,7 +193,7 @@ class LMDBSource(Source):
         return bytes(value)
 
     def fingerprint(self, cache: Path | None = None) -> dict[str, Any]:
-        """Return entries, size, the first and the last key and the last transaction, which every change moves."""
+        """Return entries, size, first and last key, and the last transaction, which every change increments."""
         with self._environment.begin() as transaction, transaction.cursor() as cursor:
             ends = [cursor.key().decode("latin-1") for move in (cursor.first, cursor.last) if move()]
         return {
@@ -209,11 +209,11 @@ _ENVIRONMENTS: weakref.WeakValueDictionary[Path, lmdb.Environment] = weakref.Wea
 
 
 def _open_lmdb(path: Path) -> lmdb.Environment:
-    # LMDB lets a process open an environment once only.
+    # LMDB lets a process open an environment only once.
     environment = _ENVIRONMENTS.get(path.resolve())
     if environment is None:
         try:
-            # Without a lock file: the folder may be read-only, and nobody writes.
+            # Without a lock file: the folder may be read-only, and there are no writers.
             environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False, create=False)
         except lmdb.Error as error:
             remedy = "close it there" if "already open" in str(error) else "copy it again"
@@ -269,7 +269,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(path)
-        # Nothing is written by the names of its members; but who made such a zip meant no good.
+        # Members are never written under their names, but such a zip is malicious.
         for name in archive.namelist():
             if leads_out(name):
                 raise UserError(f"{path} holds a file that leads out of its folder, {name!r}: it can't be trusted")

@@ -1,6 +1,6 @@
 """The samples of a split, in memory or mapped, and batches gathered from them.
 
-Gathering a batch from one array feeds a hundred times more samples a second than fetching and collating items one by
+Gathering a batch from one array gives a hundred times more samples per second than fetching and collating items one by
 one.
 """
 
@@ -21,7 +21,7 @@ from genbench.medium import Images, Medium
 
 
 class Rows(Protocol):
-    """Rows as they are stored, uint8 images (N, C, H, W) for one: a tensor, or something on disk indexed like one."""
+    """Stored rows, such as uint8 images (N, C, H, W): a tensor, or an object on disk that is indexed like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,8 +39,8 @@ class Channels:
 
     Args:
         images: all channels.
-        first: the first to show.
-        last: the first not to show.
+        first: the first channel.
+        last: the channel after the last.
     """
 
     def __init__(self, images: Rows, first: int, last: int) -> None:
@@ -58,7 +58,7 @@ class Channels:
         return self._images[index][:, self._slice]
 
     def will_need(self, starts: Tensor, length: int) -> None:
-        """Pass on what is worth reading ahead."""
+        """Forward the request to read ahead."""
         _read_ahead(self._images, starts, length)
 
 
@@ -69,7 +69,7 @@ class SampleStore:
         samples: (N, ...), as the medium stores them.
         conditions: (N, ...), as the condition stores them, or None.
         medium: what a sample is; images of the samples' shape if None.
-        condition: what a row of `conditions` means; None where they are given to methods as they are stored.
+        condition: what a row of `conditions` means; None if stored rows are passed to methods unchanged.
     """
 
     def __init__(
@@ -97,16 +97,16 @@ class SampleStore:
         return shuffle(len(self), _sample_bytes(self.samples), how, generator)
 
     def read_ahead(self, starts: Tensor, length: int) -> None:
-        """Have runs of samples read from disk that will be asked for soon."""
+        """Start reading runs of samples from disk that will be needed soon."""
         _read_ahead(self.samples, starts, length)
 
     def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
-        """Return the samples of some rows of an order as a batch on a device; the conversion to float happens there.
+        """Return the samples of some rows of an order as a batch on a device, where they are converted to float.
 
         Args:
             rows: which samples.
-            device: where the batch is to be.
-            variation: of these rows.
+            device: of the batch.
+            variation: augmentation of these rows.
         """
         x = variation.apply(self.medium.load(_hand_over(_take(self.samples, rows), device)))
         if self.conditions is None:
@@ -115,16 +115,16 @@ class SampleStore:
         if self.condition is None:
             return Batch(x, conditions)
         conditions = self.condition.load(conditions)
-        # A source image is varied as its target is.
+        # A source image gets the same augmentation as its target.
         is_image = isinstance(self.condition.form, ImageForm)
         return Batch(x, variation.apply(conditions) if is_image else conditions)
 
 
 class UnpairedStore(SampleStore):
-    """Images of two domains that do not belong together: those of the source are the condition.
+    """Unpaired images of two domains: those of the source domain are the condition.
 
-    An epoch is as long as the larger domain; of the smaller one each image appears as often as any other, give or take
-    one. Both are shuffled by themselves.
+    An epoch is as long as the larger domain; images of the smaller one are repeated equally often, to within one. The
+    domains are shuffled independently.
 
     Args:
         samples: uint8 images of the target domain, (N, C, H, W).
@@ -151,7 +151,7 @@ class UnpairedStore(SampleStore):
         return Order(torch.stack([column[: len(self)] for column in columns], dim=1))
 
     def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
-        """Return target images with unrelated source images as their condition, each varied by itself."""
+        """Return target images with unrelated source images as their condition, augmented independently."""
         if isinstance(rows, slice):
             raise TypeError("the rows of an unpaired store are pairs of indices")
         x, sources = (
@@ -169,14 +169,14 @@ def _take(stored: Rows, rows: Tensor | slice) -> Tensor:
 
 
 def _hand_over(rows: Tensor, device: torch.device | str) -> Tensor:
-    """Return rows on a device, without waiting for a GPU: a copy from pageable memory would begin when it is idle."""
+    """Return rows on a device without synchronising a GPU, as a copy from pageable memory would."""
     if torch.device(device).type == "cuda" and rows.device.type == "cpu":
         rows = rows.pin_memory()
     return rows.to(device, non_blocking=True)
 
 
 def _sample_bytes(samples: Rows) -> int:
-    # What lies on disk and is read in blocks is bytes.
+    # Samples on disk that are read in blocks are uint8.
     return math.prod(samples.shape[1:])
 
 

@@ -1,4 +1,4 @@
-"""Outlines of circles, squares and triangles as sets of points: a toy of another medium than images, made on the spot.
+"""Outlines of circles, squares and triangles as point sets: a generated toy data set of a medium other than images.
 
 Example:
     python -m genbench experiment=ddpm_toy_points
@@ -17,19 +17,19 @@ from genbench.medium import Points
 from genbench.randomness import make_generator
 
 _SHAPES = {"circle": 0, "square": 4, "triangle": 3}
-"""Their corners; a circle has none."""
+"""Number of corners; a circle has none."""
 
 _SMALLEST, _LARGEST = 0.5, 1.0
-"""Radius, in which the corners lie."""
+"""Radius of the corners."""
 
 
 class ToyPoints(DataSet):
-    """Points (N, 2) that are spread evenly along an outline, from its top on, of random size and place; three classes.
+    """Points (N, 2) evenly spaced along an outline from its top on, of random size and position; three classes.
 
     Args:
-        points: N, of each outline; at least 3.
-        count: outlines for training; a fifth as many for testing.
-        batch_size: outlines of a batch over all processes.
+        points: N, per outline; at least 3.
+        count: training outlines; there are a fifth as many test outlines.
+        batch_size: outlines per batch over all processes.
         seed: seed of the training order.
 
     Raises:
@@ -51,7 +51,7 @@ class ToyPoints(DataSet):
     def load(self, split: Split) -> SampleStore:
         """Return the outlines of a split, float32 (count, N, 2), with their classes (count,)."""
         count = self.count if split == "train" else self.count // 5
-        # Data that are made are the same whatever the run's seed is.
+        # The generated data do not depend on the run's seed.
         generator = make_generator("data", 0 if split == "train" else 1)
         classes = torch.arange(count) % len(_SHAPES)
         outlines = torch.stack([outline(corners, self.points) for corners in _SHAPES.values()])[classes]
@@ -61,7 +61,7 @@ class ToyPoints(DataSet):
 
 
 def outline(corners: int, count: int) -> Tensor:
-    """Return points (count, 2) evenly along a regular polygon's edges, or a circle's if it has no corners.
+    """Return points (count, 2) evenly spaced along a regular polygon's edges, or a circle if it has no corners.
 
     The corners lie at a distance of 1 from the centre, the first at the top.
     """

@@ -27,12 +27,12 @@ class TwoDomains(DataSet):
 
     - "digits_mnist": A is scikit-learn's digits, B is MNIST.
     - "mnist_tilted": A is every other image of MNIST, B the rest, inverted and tilted by 30 degrees.
-    - "digits_tilted": the same of scikit-learn's digits, which need no files.
+    - "digits_tilted": the same with scikit-learn's digits, which need no files.
 
     Args:
         domains: which two.
         root: folder of MNIST.
-        download: whether MNIST may be fetched.
+        download: whether MNIST may be downloaded.
         size: side in pixels.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
@@ -61,7 +61,7 @@ class TwoDomains(DataSet):
         self.condition = SourceImages(self.medium.shape)
 
     def prepare_data(self) -> None:
-        """Fetch MNIST if it is needed and missing."""
+        """Download MNIST if it is needed and missing."""
         for data in (self._source, self._target):
             if data is not None:
                 data.prepare_data()
@@ -71,7 +71,7 @@ class TwoDomains(DataSet):
         images = self._source.store(split).samples[:]
         if self._target is not None:
             return UnpairedStore(self._target.store(split).samples, images)
-        # No digit is in both domains: the task would have pairs otherwise, if hidden ones.
+        # No digit is in both domains; otherwise the task would have hidden pairs.
         return UnpairedStore(invert_and_tilt(images[1::2]), images[::2])
 
 

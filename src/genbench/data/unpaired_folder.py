@@ -48,7 +48,7 @@ class UnpairedFolder(PreparedData):
         """Find a domain's images of a split.
 
         Raises:
-            MissingDataError: the folder is not there or holds no image.
+            MissingDataError: the folder does not exist or has no image.
         """
         folder = self._folder(part)
         names = list_images(self.root / folder)[0] if folder else []

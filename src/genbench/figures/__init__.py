@@ -1,1 +1,1 @@
-"""Pictures: grids of images, and later interpolations, charts and the report."""
+"""Pictures: grids of images, interpolations, charts and the report."""

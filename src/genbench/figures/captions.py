@@ -1,4 +1,4 @@
-"""What is written under the images of a grid."""
+"""Captions under the images of a grid."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from genbench.figures.grid import place_beside
 from genbench.figures.layout import enlargement
 
 _STRIP = 14
-"""Pixels in height of a line of text."""
+"""Height of a line of text in pixels."""
 
 _LINES = 4
 
@@ -22,7 +22,7 @@ Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
-    """Return pictures of samples with what they were asked to show: a source on the left, a text below.
+    """Return pictures of samples with their conditions: a source image on the left, a text below.
 
     Args:
         pictures: uint8 (N, C, H, W).
@@ -37,14 +37,14 @@ def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
 
 
 def with_captions(images: Tensor, captions: Sequence[str]) -> Tensor:
-    """Return images, enlarged as a grid enlarges them, each with its text below, in at most four lines.
+    """Return images, enlarged as in a grid, each with its caption below in at most four lines.
 
     Args:
         images: uint8 (N, C, H, W), C 1 or 3.
         captions: N of them.
 
     Returns:
-        uint8 (N, C, H * factor + 14 * lines, W * factor), which a grid shows as they are.
+        uint8 (N, C, H * factor + 14 * lines, W * factor), which a grid does not enlarge further.
     """
     factor = enlargement(*images.shape[-2:])
     images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
@@ -58,9 +58,9 @@ def with_captions(images: Tensor, captions: Sequence[str]) -> Tensor:
 
 
 def _wrapped(text: str, font: Font, width: int) -> list[str]:
-    """Return the lines of a text; what is too long for the last one is cut."""
+    """Return the lines of a text; the last one is truncated if necessary."""
     if isinstance(font, ImageFont.ImageFont):
-        # Pillow without FreeType has letters of Western languages alone.
+        # Pillow without FreeType has only letters of Western languages.
         text = text.encode("latin-1", "replace").decode("latin-1")
     lines = [""]
     for word in text.split():

@@ -1,4 +1,4 @@
-"""Charts and tables of studies; they take the extra `studies`, which is matplotlib."""
+"""Charts and tables of studies; charts need the extra `studies`, which is matplotlib."""
 
 import csv
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ def make_chart(
     """Return a matplotlib figure and its panels, row by row.
 
     Args:
-        columns: how many panels stand side by side.
-        height: of each in inches.
-        aspect: how many times as wide it is.
-        rows: how many rows of panels.
+        columns: panels per row.
+        height: of a panel in inches.
+        aspect: width of a panel over its height.
+        rows: of panels.
         settings: those of `matplotlib.figure.Figure.subplots`, such as `sharey`.
 
     Raises:
@@ -36,14 +36,14 @@ def make_chart(
 
 
 def save_chart(figure: Any, path: Path) -> None:
-    """Write a chart as PNG; folders are made as needed."""
+    """Write a chart as PNG; folders are created as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Titles of panels with a fixed shape would be cut off otherwise.
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
 def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write rows under the names of the first one's entries; folders are made as needed."""
+    """Write rows with the keys of the first one as header; folders are created as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -55,7 +55,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file.
 
     Raises:
-        UserError: it is not there.
+        UserError: it does not exist.
     """
     if not path.is_file():
         raise UserError(f"{path} is not there: is its folder that of a run?")

@@ -10,11 +10,11 @@ from genbench.figures.layout import GREY, MARGIN, enlargement
 
 
 def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
-    """Arrange images in rows, small ones enlarged by a whole factor so that a person sees their pixels.
+    """Arrange images in rows; small ones are enlarged by an integer factor, so that their pixels are visible.
 
     Args:
         images: uint8 (N, C, H, W), C 1 or 3, N at least 1.
-        columns: images a row; by default as square as it gets.
+        columns: images per row; by default about as many as rows.
 
     Returns:
         uint8 (C, rows * side + margins, columns * side + margins).
@@ -36,7 +36,7 @@ def make_grid(images: Tensor, columns: int | None = None) -> Tensor:
 def place_beside(*parts: Tensor) -> Tensor:
     """Put images side by side, such as a source and its translation.
 
-    Grey ones turn RGB beside colour, and smaller ones are enlarged to the largest height and width.
+    Grey images become RGB if others are colour, and smaller ones are enlarged to the largest height and width.
 
     Args:
         parts: uint8 (N, C, H, W) each, C 1 or 3.
@@ -45,6 +45,6 @@ def place_beside(*parts: Tensor) -> Tensor:
         uint8 (N, C, largest H, largest W * number of parts).
     """
     channels, *size = (max(part.shape[axis] for part in parts) for axis in (1, 2, 3))
-    # Each pixel stays a pixel, only larger.
+    # Nearest neighbour, without smoothing.
     enlarged = [part if list(part.shape[2:]) == size else interpolate(part, size, mode="nearest") for part in parts]
     return torch.cat([part.expand(-1, channels, -1, -1) for part in enlarged], dim=3)

@@ -1,4 +1,4 @@
-"""Walks through a latent space: strips of images, and animated files.
+"""Interpolation between latents, and animations of the results.
 
 Example:
     python experiments/latent_interpolation/study.py outputs/gan_mnist/RUN
@@ -17,8 +17,8 @@ Interpolation = Callable[[Tensor, Tensor, Tensor], Tensor]
 def lerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
     """Return (1 - t) start + t end.
 
-    Half-way between two Gaussian latents of d numbers it is shorter than either by a factor of about sqrt(2): a place
-    that the generator never saw.
+    The midpoint of two high-dimensional Gaussian latents is shorter than either by a factor of about sqrt(2), which the
+    generator never saw in training.
 
     Args:
         start: latents (B, D).
@@ -33,9 +33,9 @@ def lerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
 
 
 def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
-    """Go along the great circle between two latents, and from the one's length to the other's (White 2016).
+    """Interpolate spherically, along the great circle between two latents, and their lengths linearly (White 2016).
 
-    Latents that point the same way, or to opposite sides where no circle is distinguished, are joined by a line.
+    Latents of the same or of opposite direction, which define no unique great circle, are interpolated linearly.
     https://arxiv.org/abs/1609.04468; arguments and result are those of `lerp`.
     """
     lengths = [part.norm(dim=1, keepdim=True) for part in (start, end)]
@@ -49,13 +49,13 @@ def slerp(start: Tensor, end: Tensor, t: Tensor) -> Tensor:
 
 
 def walk(stops: Tensor, steps: int, path: Interpolation) -> Tensor:
-    """Return latents (N * steps, D) along a closed walk from stop to stop, (N, D), each stop once."""
+    """Return latents (N * steps, D) along a closed interpolation through stops (N, D), each stop once."""
     t = torch.arange(steps) / steps
     return path(stops, stops.roll(-1, 0), t).flatten(0, 1)
 
 
 def save_animation(frames: Sequence[Tensor], path: Path, seconds: float = 0.06) -> None:
-    """Write images uint8 (C, H, W), C 1 or 3, as an endless animation; GIF or WebP by the ending of `path`."""
+    """Write images uint8 (C, H, W), C 1 or 3, as a looping animation; GIF or WebP by the suffix of `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = [frame.permute(1, 2, 0).cpu().numpy() for frame in frames]
     pictures = [Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array) for array in arrays]

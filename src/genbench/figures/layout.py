@@ -1,14 +1,14 @@
-"""How a grid of images is laid out, for those who make one and those who cut one up."""
+"""Layout of a grid of images, for making one and for cutting one up."""
 
 MARGIN = 2
 """Pixels between the images of a grid and around them."""
 
 GREY = 96
-"""The level of these pixels."""
+"""Grey level of these pixels."""
 
 _SMALLEST_SIDE = 64
 
 
 def enlargement(height: int, width: int) -> int:
-    """Return by which whole factor a grid enlarges its images, so that a person sees the pixels of small ones."""
+    """Return the integer factor by which a grid enlarges its images, so that the pixels of small ones are visible."""
     return max(1, _SMALLEST_SIDE // max(height, width))

@@ -1,1 +1,1 @@
-"""What a training reports and where it is written: tables, W&B runs, the names of figures."""
+"""Logging of trainings: tables, W&B runs, and the names of figures."""

@@ -1,4 +1,4 @@
-"""Figures of a training: where they go, and the run folder's own table of them."""
+"""Logging of a training's figures to all loggers, and the run folder's own table."""
 
 import csv
 import time
@@ -20,12 +20,12 @@ from genbench.images import save_image
 from genbench.logs.vocabulary import SECTIONS
 
 _PAUSE = 5.0
-"""Seconds between two writings of a table, which is written as a whole and may have 100,000 rows."""
+"""Seconds between two writes of a table, which is rewritten completely and may have 100,000 rows."""
 
 
 @runtime_checkable
 class KeepsAxes(Protocol):
-    """A callback that knows what figures are drawn over, beside the step."""
+    """A callback that provides further axes beside the step."""
 
     def axes(self, trainer: Trainer) -> dict[str, float]:
         """Return `images` and `seconds` since the run began."""
@@ -34,10 +34,10 @@ class KeepsAxes(Protocol):
 
 @runtime_checkable
 class ShowsPictures(Protocol):
-    """A logger that takes pictures and the figures that sum a run up."""
+    """A logger that accepts pictures and summary figures of a run."""
 
     def log_picture(self, key: str, file: Path, step: int) -> None:
-        """Show a picture of a step."""
+        """Log a picture of a step."""
         ...
 
     def summarize(self, figures: Mapping[str, float]) -> None:
@@ -47,29 +47,29 @@ class ShowsPictures(Protocol):
 
 @runtime_checkable
 class KeepsRows(Protocol):
-    """A logger that holds rows back, which must be written before a checkpoint: they are not made again."""
+    """A logger that buffers rows, which must be written before a checkpoint: they are not computed again."""
 
     def write(self) -> None:
-        """Write what is held back."""
+        """Write the buffered rows."""
         ...
 
 
 def log_figures(trainer: Trainer, figures: Mapping[str, Tensor | float]) -> None:
-    """Give figures of the step that has just finished to all loggers, at once, with the axes beside them.
+    """Pass figures of the step that has just finished to all loggers immediately, with the axes.
 
-    (Lightning's own `log_dict` hands them on only after the callbacks, so that a checkpoint of a step would come before
-    the step's row: killed between the two, a run that goes on would lack it.)
+    (Lightning's own `log_dict` passes them on only after the callbacks, so a checkpoint of a step would be written
+    before the step's row: if the run were killed in between and resumed, the row would be missing.)
 
     Raises:
-        ValueError: a key is of no section of the vocabulary.
+        ValueError: a key's section is not in the vocabulary.
     """
     for name in figures:
         if name.partition("/")[0] not in SECTIONS:
-            raise ValueError(f"{name} is of no section that figures may have: {', '.join(SECTIONS)}")
+            raise ValueError(f"{name} must begin with one of the sections {', '.join(SECTIONS)}")
     tensors = {name: value for name, value in figures.items() if isinstance(value, Tensor)}
     values = {name: float(value) for name, value in figures.items() if name not in tensors}
     if tensors:
-        # One wait for a GPU, not one a figure.
+        # One GPU synchronisation, not one per figure.
         read = torch.stack([value.detach().float() for value in tensors.values()]).tolist()
         values |= dict(zip(tensors, read, strict=True))
     trainer.callback_metrics.update(values)  # type: ignore[arg-type]
@@ -79,13 +79,13 @@ def log_figures(trainer: Trainer, figures: Mapping[str, Tensor | float]) -> None
 
 
 def log_picture(trainer: Trainer, key: str, image: Tensor, stem: str) -> None:
-    """Write a picture of the step that has just finished into the run folder and show it to the loggers that can.
+    """Write a picture of the step that has just finished into the run folder, and pass it to loggers of pictures.
 
     Args:
-        trainer: in whose run folder it is written, as `samples/<stem>_<step>.png`.
-        key: its name among what is logged, `samples/...`.
+        trainer: whose run folder it is written to, as `samples/<stem>_<step>.png`.
+        key: its key in the loggers, `samples/...`.
         image: uint8 (C, H, W), C 1 or 3.
-        stem: what its file's name begins with.
+        stem: beginning of its file name.
     """
     step = trainer.global_step
     file = Path(trainer.default_root_dir) / "samples" / f"{stem}_{step:07d}.png"
@@ -99,14 +99,14 @@ def log_picture(trainer: Trainer, key: str, image: Tensor, stem: str) -> None:
 
 
 def summarize(trainer: Trainer, figures: Mapping[str, float]) -> None:
-    """Set figures of the whole run in the loggers that keep such, as its best score."""
+    """Set summary figures of the run, such as its best score, in the loggers that have them."""
     for logger in trainer.loggers:
         if isinstance(logger, ShowsPictures):
             logger.summarize(figures)
 
 
 def seconds_of(trainer: Trainer) -> float | None:
-    """Return the seconds since the run began, over all its sessions; None where nobody counts them."""
+    """Return the seconds since the run began, over all its sessions; None if no callback counts them."""
     return _axes(trainer).get("seconds")
 
 
@@ -116,10 +116,10 @@ def _axes(trainer: Trainer) -> dict[str, float]:
 
 
 class CSVTable(Logger):
-    """Write `metrics.csv`: a row a step, a column a figure.
+    """Write `metrics.csv`: a row per step, a column per figure.
 
-    A run that goes on appends to its table, after dropping the rows of steps that are done again. (Lightning's
-    CSVLogger deletes the table of an earlier session.)
+    A resumed run appends to its table, after dropping the rows of steps that are repeated. (Lightning's CSVLogger
+    deletes the table of an earlier session.)
 
     Args:
         save_dir: the run folder.
@@ -166,7 +166,7 @@ class CSVTable(Logger):
 
     @rank_zero_only
     def write(self) -> None:
-        """Write the table, whole.
+        """Write the whole table.
 
         Raises:
             OSError: it can't be written.
@@ -182,7 +182,7 @@ class CSVTable(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self.write()
 
     def _reopen(self, step: int) -> None:

@@ -1,7 +1,7 @@
-"""The names of what is logged: one vocabulary for all methods, so that any two runs lie on the same axes.
+"""Names of logged figures: one vocabulary for all methods, so that any two runs can be plotted on the same axes.
 
-A key is `section/figure`, as in `loss/generator`. Scores carry the extractor that they were made by at their end:
-`score/fid_digits` is no FID by Inception.
+A key is `section/figure`, as in `loss/generator`. Names of scores end with their extractor: `score/fid_digits` is not
+an FID by Inception.
 """
 
 import re
@@ -10,19 +10,19 @@ from typing import Literal
 
 SECTIONS = {
     "loss": "what the optimizers minimise",
-    "adversary": "what a discriminator says, and penalties on it",
+    "adversary": "discriminator outputs, and penalties on the discriminator",
     "gradient": "norms of the gradients",
     "score": "scores of the averaged weights",
-    "speed": "images a second, seconds a step, the share of time that waits for data, memory",
+    "speed": "images per second, seconds per step, the fraction of time spent waiting for data, memory",
     "samples": "pictures from fixed noise",
 }
 
 AXES = ("step", "images", "seconds")
-"""What a figure may be drawn over; each row has all three."""
+"""Possible x-axes of a figure; each row has all three."""
 
 _EXTRACTOR = re.compile(r"_(digits|clip|dinov2|inception)(_[0-9a-f]{8})?$")
-"""What ends a score's name unless it was made by FID's own Inception; of weights that are not the published ones the
-first eight digits of their hash follow."""
+"""Suffix of a score's name unless it was computed with FID's own Inception; for weights other than the published ones
+the first eight digits of their hash follow."""
 
 _HIGHER = {
     "is", "precision", "recall", "density", "coverage", "classes", "smallest_class", "agreement", "cas_linear",
@@ -34,7 +34,7 @@ _LOWER = {
 }  # fmt: skip
 
 RANKED = tuple(sorted(_HIGHER | _LOWER))
-"""Scores of which one end is the good one."""
+"""Scores for which either higher or lower is better."""
 
 
 def plain_score(name: str) -> str:
@@ -48,7 +48,7 @@ def extractor_of(name: str) -> str:
 
 
 def find_score(name: str, among: Iterable[str]) -> str | None:
-    """Return a score by its name, or else the one of this name by another extractor; None if there is neither."""
+    """Return a score by its name, or else the same score by another extractor; None if there is neither."""
     among = list(among)
     if name in among:
         return name
@@ -56,7 +56,7 @@ def find_score(name: str, among: Iterable[str]) -> str | None:
 
 
 def better(name: str) -> Literal["min", "max"] | None:
-    """Return which end of a score is the good one; None of what has none, such as a deviation."""
+    """Return whether lower ("min") or higher ("max") is better; None if neither, as for a standard deviation."""
     plain = plain_score(name)
     if plain in _HIGHER:
         return "max"
@@ -64,5 +64,5 @@ def better(name: str) -> Literal["min", "max"] | None:
 
 
 def is_deviation(name: str, among: Container[str]) -> bool:
-    """Whether a figure is the standard error or deviation of another one that is there."""
+    """Return whether a figure is the standard error or deviation of another one in `among`."""
     return name.endswith("_std") and name.removesuffix("_std") in among

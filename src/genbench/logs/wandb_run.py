@@ -1,4 +1,4 @@
-"""A run on Weights & Biases: one run there however often it is stopped, requeued and resumed, and each step once."""
+"""A run on Weights & Biases: one run however often it is stopped, requeued and resumed, with each step once."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ _MARK = "logged_step"
 class WandbRun(Logger):
     """Send figures, pictures and facts to Weights & Biases, or keep them in the run folder for `wandb sync`.
 
-    A row holds all figures of a step, with `step`, `images` and `seconds` as axes, and goes out when the step is over.
-    The last step that went out is kept in `wandb/logged_step` of the run folder: a run that goes on from an older
-    checkpoint makes the steps since again, and they are not sent again. (Lightning's WandbLogger begins another run,
-    lightning #13524, and W&B drops or doubles a step that comes twice, wandb #4482 and #2971.)
+    A row holds all figures of a step, with `step`, `images` and `seconds` as axes, and is sent after the step. The last
+    step sent is stored in `wandb/logged_step` of the run folder: a run resumed from an older checkpoint repeats steps,
+    which are not sent again. (Lightning's WandbLogger begins another run, lightning #13524, and W&B drops or duplicates
+    repeated steps, wandb #4482 and #2971.)
 
     Args:
         save_dir: the run folder.
         id: of the run, the same for all its sessions.
         project: on W&B.
         entity: user or team; by default the user's own.
-        name: of the run there.
-        offline: whether nothing is sent; no key is asked for then.
-        artifacts: whether the last checkpoint, the scores and the last grid are kept there at the end.
+        name: of the run on W&B.
+        offline: whether nothing is sent; no API key is needed then.
+        artifacts: whether the last checkpoint, the scores and the last grid are uploaded at the end.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class WandbRun(Logger):
 
     @rank_zero_only
     def begin(self, config: Mapping[str, Any], group: str, tags: list[str]) -> None:
-        """Open the run there, or open it again.
+        """Open or reopen the run on W&B.
 
         Args:
-            config: all that it is by: configuration, code revision, versions, machine.
-            group: under which it stands among others: method and data set.
-            tags: by which it is found.
+            config: everything that defines it: configuration, code revision, versions, machine.
+            group: method and data set.
+            tags: for searching.
 
         Raises:
-            UserError: W&B can't be reached, or knows no key.
+            UserError: W&B can't be reached, or has no API key.
         """
-        import wandb  # takes a second, which runs that log nothing there need not spend
+        import wandb  # takes a second, which runs without W&B save
 
         (self.folder / "wandb").mkdir(parents=True, exist_ok=True)
-        # Offline it would warn that there is no server to ask whether the run is known.
+        # Offline it would warn that it can't ask the server whether the run exists.
         quiet = wandb.Settings(silent=True) if self._settings["mode"] == "offline" else None
         try:
             self._run = wandb.init(
@@ -89,7 +89,7 @@ class WandbRun(Logger):
                 group=group,
                 tags=tags,
                 resume="allow",
-                # A sweep trains one run after the other in one process.
+                # A sweep trains several runs in one process.
                 reinit="finish_previous",
                 allow_val_change=True,
                 settings=quiet,
@@ -142,16 +142,16 @@ class WandbRun(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Send what is left."""
+        """Send the remaining row."""
         self.write()
 
     @rank_zero_only
     def end(self, outcome: Literal["finished", "stopped", "failed"], keep: Mapping[str, list[Path]]) -> None:
-        """Close the run there.
+        """Close the run on W&B.
 
         Args:
-            outcome: how the training ended; one that was stopped will go on.
-            keep: files to keep there if artifacts were asked for, by the artifact's kind.
+            outcome: how the training ended; a stopped one will be resumed.
+            keep: files to upload if `artifacts`, by the artifact's type.
         """
         import wandb
 
@@ -180,7 +180,7 @@ class WandbRun(Logger):
         self._row |= figures
 
     def _is_new(self, step: int) -> bool:
-        """Whether a step was not sent by an earlier session."""
+        """Return whether a step was not sent by an earlier session."""
         if self._sent is None:
             mark = self.folder / "wandb" / _MARK
             self._sent = int(mark.read_text()) if mark.is_file() else 0

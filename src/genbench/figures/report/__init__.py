@@ -1,11 +1,11 @@
-"""The report: one static page that holds all it needs, pictures and the script of its charts too.
+"""The report: one self-contained static page, including pictures and the script of its charts.
 
     page.html   its structure
-    style.css   its looks
+    style.css   its style
     page.js     sorting, filtering, charts, two runs side by side
     papers.yaml what papers report
 
-What comes from run folders is text to it: it is escaped wherever it stands.
+Everything from run folders is treated as text and escaped.
 """
 
 import base64
@@ -24,7 +24,7 @@ from genbench.wording import duration
 _HERE = Path(__file__).parent
 _LONGEST_SIDE = 1400
 _STRIP_HEIGHT, _STRIP_WIDTH = 68, 560
-"""Of a strip of samples in pixels, at most: shown at half of it, it is sharp on a fine screen."""
+"""Largest size of a strip of samples in pixels; shown at half of it, it is sharp on a high-resolution screen."""
 
 
 def render(content: dict[str, Any], charts: dict[str, Any]) -> str:
@@ -56,7 +56,7 @@ def render(content: dict[str, Any], charts: dict[str, Any]) -> str:
 
 
 def embed(picture: Path) -> dict[str, Any]:
-    """Return a picture as a `data:` address with its width and height; a large one is made smaller.
+    """Return a picture as a `data:` URL with its width and height; a large one is downscaled.
 
     Raises:
         OSError: it is damaged.
@@ -79,7 +79,7 @@ def strip(picture: Path) -> dict[str, Any]:
     """Return the first row of a grid of samples as `embed` returns a picture.
 
     Args:
-        picture: a file that `make_grid` arranged, of images of any size.
+        picture: a file from `make_grid`, of images of any size.
 
     Raises:
         OSError: it is damaged.
@@ -94,23 +94,23 @@ def strip(picture: Path) -> dict[str, Any]:
 
 
 def _end_of_first_row(image: Image.Image) -> int:
-    """Return the height of the first row of a grid with its margins; that of all of it if it has no margins."""
+    """Return the height of the first row of a grid with its margins; the full height if it has no margins."""
     between = (np.asarray(image) == GREY).all(axis=(1, 2)).nonzero()[0]
     after = between[between > MARGIN]
     return int(after[0]) + MARGIN if len(after) else image.height
 
 
 def show_figure(value: float | None) -> str:
-    """Return a number as tables show it: four significant digits."""
+    """Return a number formatted for tables: four significant digits."""
     return "" if value is None else f"{value:.4g}"
 
 
 def show_duration(seconds: float | None) -> str:
-    """Return a length of time as tables show it."""
+    """Return a duration formatted for tables."""
     return "" if seconds is None else duration(seconds)
 
 
 def _json_in_html(content: Any) -> str:
-    """Return JSON that may stand within a script element: nothing in it can end the element."""
+    """Return JSON that is safe inside a script element: nothing in it can end the element."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
