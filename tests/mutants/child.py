@@ -18,9 +18,11 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -171,15 +173,18 @@ def _be_child(place: Path, words: list[str], make_plugin: Callable[[], Any]) -> 
         (place / "tmp").mkdir()
         tempfile.tempdir = os.environ["TMPDIR"] = str(place / "tmp")
         # Processes that a test starts would import this command.
-        sys.modules["__main__"].__spec__, sys.modules["__main__"].__file__ = None, None
+        sys.modules["__main__"] = ModuleType("__main__")
         os.chdir(_TREE)
         _start_servers_late()
         plugin = make_plugin()
         words = [*words, "--tb=short", f"--basetemp={place}/tmp/pytest", f"--rootdir={_TREE}"]
         code = int(pytest.main([*words, "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[plugin]))
         (place / "ended.json").write_text(json.dumps({"code": code, "found": plugin.found()}))
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(0)
 
 
