@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.mutants.child import Ended, changed, compile_tests, prepare, run_tests
 from tests.mutants.operators import Mutant
-from tests.mutants.page import Session, write_page
+from tests.mutants.page import PAGE, Session, render
 from tests.mutants.plan import Plan
 from tests.mutants.planted import PLANTED, plant
 from tests.mutants.reach import Reach
@@ -45,7 +45,8 @@ def main() -> None:
         print(f"  {killed / len(results):.1%} found", flush=True)
     if not options.only:
         session = Session(options.mutants, options.seed, options.budget, sum(plan.sizes.values()))
-        print(f"written: {write_page(results, session, planted, _false_alarms(results), time.monotonic() - begun)}")
+        PAGE.write_text(render(results, session, planted, _false_alarms(results), time.monotonic() - begun))
+        print(f"written: {PAGE}")
 
 
 def _parse() -> Any:

@@ -35,14 +35,14 @@ def explanations() -> dict[tuple[str, str, str], tuple[str, str]]:
     return {(one["source"], one["before"], one["after"]): (one["kind"], one["why"]) for one in entries}
 
 
-def write_page(
+def render(
     results: Sequence[Result],
     session: Session,
     planted: Sequence[tuple[Planted, Ended]],
     false_alarms: Sequence[str],
     seconds: float,
-) -> Path:
-    """Write the page and return its path.
+) -> str:
+    """Return the page.
 
     Args:
         results: of all mutants.
@@ -56,8 +56,7 @@ def write_page(
     if false_alarms:
         lines += ["", "Tests that failed by themselves on the unchanged sources, whose kills count as survivals:", ""]
         lines += [f"- `{test}`" for test in false_alarms]
-    PAGE.write_text("\n".join(lines) + "\n")
-    return PAGE
+    return "\n".join(lines) + "\n"
 
 
 def _corrected(result: Result, false_alarms: Sequence[str]) -> Result:

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from tests.mutants.operators import Mutant
 from tests.mutants.rooms import WORK
+
+if TYPE_CHECKING:
+    from tests.mutants.operators import Mutant
 
 _FILE = WORK / "results.jsonl"
 
@@ -31,7 +34,7 @@ class Result:
 
     seconds: float
 
-    def is_of(self, mutant: Mutant | None) -> bool:
+    def is_of(self, mutant: "Mutant | None") -> bool:
         """Whether a mutant is the one that it was."""
         return mutant is not None and (mutant.before, mutant.after) == (self.before, self.after)
 

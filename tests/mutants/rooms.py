@@ -24,6 +24,7 @@ class Room:
     """Files and folders below `tests`; of these, the tests that reach a mutated line are run."""
 
 
+_LOADING = tuple(f"data/test_{name}.py" for name in ("shuffling", "digits", "augmentation", "folders", "shards"))
 _SCORINGS = ("commands/test_sample_and_evaluate.py", "test_sampling.py")
 _TRAININGS = ("commands/test_adversarial_family.py", "commands/test_denoising_family.py", "commands/test_train.py")
 
@@ -34,7 +35,7 @@ ROOMS = {
     "networks": Room(("networks/*.py",), ("networks", "methods")),
     "sampling": Room(("sampling.py",), ("test_sampling.py", "metrics", "commands/test_sample.py")),
     "randomness": Room(("randomness.py",), ("test_sampling.py", "data/test_shuffling.py", "methods")),
-    "loader": Room(("data/loader.py", "data/shuffling.py"), ("data", "commands/test_train.py")),
+    "loader": Room(("data/loader.py", "data/shuffling.py"), _LOADING),
     "metrics": Room(("metrics/*.py",), ("metrics", "commands/test_evaluate.py", *_SCORINGS)),
     "trust": Room(("trust.py",), ("test_trust.py",)),
     "run folders": Room(
@@ -43,6 +44,9 @@ ROOMS = {
          "commands/test_data_of_runs.py", "commands/test_train.py"),
     ),
 }  # fmt: skip
+
+UNFIT = ("tests/methods/test_joined_batch.py",)
+"""Test files that are not used: what they test runs in processes of their own, for minutes."""
 
 COPIED = ("src", "tests", "conf", "experiments", "slurm", "docs", "pyproject.toml", "Makefile", "README.md")
 """What the tests read of the project."""
@@ -61,7 +65,7 @@ def tests_of(room: Room) -> list[str]:
         path = ROOT / "tests" / name
         files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
         found |= dict.fromkeys(str(file.relative_to(ROOT)) for file in files)
-    return list(found)
+    return [file for file in found if file not in UNFIT]
 
 
 def mirror_of(source: str) -> str:
