@@ -1,4 +1,4 @@
-"""Processes: closed forms against the moments of their SDEs and numerical derivatives; predictions convert without loss."""
+"""Processes: closed forms against their SDEs and numerical derivatives; predictions convert without loss."""
 
 import math
 from itertools import product
