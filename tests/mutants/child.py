@@ -29,7 +29,9 @@ import pytest
 
 from tests.mutants.rooms import COPIED, ROOT, WORK
 
-_TREE = WORK / "tree"
+TREE = WORK / "tree"
+"""The copy."""
+
 LOG = WORK / "last.log"
 """What the last fork wrote."""
 
@@ -91,29 +93,29 @@ class Nothing:
 
 def prepare() -> None:
     """Copy the project and import the libraries."""
-    shutil.rmtree(_TREE, ignore_errors=True)
-    _TREE.mkdir(parents=True)
+    shutil.rmtree(TREE, ignore_errors=True)
+    TREE.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, _TREE / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, TREE / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
-            shutil.copy(source, _TREE / name)
-    compileall.compile_dir(_TREE, quiet=1)
+            shutil.copy(source, TREE / name)
+    compileall.compile_dir(TREE, quiet=1)
     for name in _PRELOADED:
         importlib.import_module(name)
     import torch
 
     torch.set_num_threads(1)
     _forget_ours()
-    sys.path[:] = [str(_TREE), str(_TREE / "src"), *(path for path in sys.path if path not in ("", str(ROOT)))]
-    os.environ["PYTHONPATH"] = f"{_TREE}{os.pathsep}{_TREE / 'src'}"
+    sys.path[:] = [str(TREE), str(TREE / "src"), *(path for path in sys.path if path not in ("", str(ROOT)))]
+    os.environ["PYTHONPATH"] = f"{TREE}{os.pathsep}{TREE / 'src'}"
 
 
 @contextlib.contextmanager
 def changed(source: str, code: str) -> Any:
     """Have the copy of a source hold other code."""
-    path = _TREE / source
+    path = TREE / source
     original = path.read_text()
     # Within the same second and of the same size it would be taken for what was compiled before.
     Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
@@ -174,10 +176,10 @@ def _be_child(place: Path, words: list[str], make_plugin: Callable[[], Any]) -> 
         tempfile.tempdir = os.environ["TMPDIR"] = str(place / "tmp")
         # Processes that a test starts would import this command.
         sys.modules["__main__"] = ModuleType("__main__")
-        os.chdir(_TREE)
+        os.chdir(TREE)
         _start_servers_late()
         plugin = make_plugin()
-        words = [*words, "--tb=short", f"--basetemp={place}/tmp/pytest", f"--rootdir={_TREE}"]
+        words = [*words, "--tb=short", f"--basetemp={place}/tmp/pytest", f"--rootdir={TREE}"]
         code = int(pytest.main([*words, "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[plugin]))
         (place / "ended.json").write_text(json.dumps({"code": code, "found": plugin.found()}))
     except BaseException:

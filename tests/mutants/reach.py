@@ -11,8 +11,8 @@ from typing import Any
 import coverage
 import pytest
 
-from tests.mutants.child import LOG, fork, libraries, preload
-from tests.mutants.rooms import ROOT, SOURCES, WORK, mirror_of
+from tests.mutants.child import LOG, TREE, fork, libraries, preload
+from tests.mutants.rooms import SOURCES, WORK, mirror_of
 
 # Tests of several processes take longest, and what these reach is not seen.
 _LIMIT = 900
@@ -100,9 +100,9 @@ class Reach:
 
     def __init__(self, files: list[str]) -> None:
         self._tests: dict[str, list[Test]] = {}
-        sources = b"".join(file.read_bytes() for file in sorted((ROOT / SOURCES).rglob("*.py")))
+        sources = b"".join(file.read_bytes() for file in sorted((TREE / SOURCES).rglob("*.py")))
         for file in files:
-            content = _measured(file, hashlib.sha256(sources + (ROOT / file).read_bytes()).hexdigest())
+            content = _measured(file, hashlib.sha256(sources + (TREE / file).read_bytes()).hexdigest())
             preload(content["libraries"])
             self._tests[file] = [
                 Test(name, test["seconds"], {key: frozenset(lines) for key, lines in test["lines"].items()})
