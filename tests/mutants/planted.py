@@ -32,7 +32,7 @@ PLANTED = (
     Planted(
         "the trust check that always says yes", "src/genbench/trust.py",
         "return any(name == root or name.startswith(root + \".\") for root in _TRUSTED)", "return True",
-        "tests/test_trust.py::test_a_config_that_would_start_a_program_does_not[data-train]",
+        "tests/test_trust.py::test_a_config_that_would_start_a_program_does_not[train]",
     ),
 )  # fmt: skip
 

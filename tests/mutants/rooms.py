@@ -40,8 +40,8 @@ ROOMS = {
     "trust": Room(("trust.py",), ("test_trust.py",)),
     "run folders": Room(
         ("runs.py", "run_lock.py", "files.py", "checkpoint_files.py"),
-        ("test_files.py", "test_nothing_lost.py", "test_trust.py", "commands/test_going_on.py",
-         "commands/test_data_of_runs.py", "commands/test_train.py"),
+        ("test_runs.py", "test_run_lock.py", "test_files.py", "test_nothing_lost.py", "test_trust.py",
+         "commands/test_going_on.py", "commands/test_data_of_runs.py", "commands/test_train.py"),
     ),
 }  # fmt: skip
 
