@@ -135,7 +135,7 @@ def _measured(file: str, digest: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(cache.read_text())
         if content["digest"] == digest:
             return content
-    ended = fork([file, "-k", "not processes"], _LIMIT, _Plugin)
+    ended = fork([file, "-k", "not two_processes and not several_processes"], _LIMIT, _Plugin)
     if not ended.found.get("tests"):
         raise RuntimeError(f"the tests of {file} can't be measured: they {ended.status}\n{LOG.read_text()}")
     content = {"digest": digest, **ended.found}
