@@ -12,7 +12,7 @@ import coverage
 import pytest
 
 from tests.mutants.child import LOG, TREE, fork, libraries, preload
-from tests.mutants.rooms import SOURCES, WORK, mirror_of
+from tests.mutants.rooms import DEFINITIONS, SOURCES, WORK, mirror_of
 
 # Tests of several processes take longest, and what these reach is not seen.
 _LIMIT = 900
@@ -112,17 +112,17 @@ class Reach:
     def tests_for(self, source: str, lines: tuple[int, int], files: list[str], budget: float) -> list[Test]:
         """Return the tests to try a mutant with, likely and quick ones first.
 
-        Those that reach its lines, or where none does as it is run on import, all that reach its source; those of the
-        mirroring test file, then the others, as many as take no longer than `budget` seconds together, at least one.
+        Those that reach its lines, or where none does, as these run on import, all that reach its source and those of
+        `DEFINITIONS`; the mirroring test file's come first. As many as take no longer than `budget` seconds together,
+        at least one.
         """
         candidates = [test for file in files for test in self._tests[file]]
         changed = set(range(lines[0], lines[1] + 1))
         reaching = [test for test in candidates if test.lines.get(source, frozenset()) & changed]
-        reaching = reaching or [test for test in candidates if source in test.lines]
-        mirror = mirror_of(source)
-        reaching = reaching or [test for test in candidates if test.file == mirror]
+        reaching = reaching or [test for test in candidates if source in test.lines or test.file == DEFINITIONS]
+        first = (mirror_of(source), DEFINITIONS)
         taken: list[Test] = []
-        for test in sorted(reaching, key=lambda test: (test.file != mirror, test.seconds)):
+        for test in sorted(reaching, key=lambda test: (test.file not in first, test.seconds)):
             if taken and sum(one.seconds for one in taken) + test.seconds > budget:
                 break
             taken.append(test)
