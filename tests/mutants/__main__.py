@@ -17,7 +17,7 @@ from tests.mutants.plan import Plan
 from tests.mutants.planted import PLANTED, plant
 from tests.mutants.reach import Reach
 from tests.mutants.results import Result, add_result, read_results, write_results
-from tests.mutants.rooms import ROOMS, WORK, tests_of
+from tests.mutants.rooms import ROOMS, WORK, files_of_tests
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     plan = Plan(options.only.split(), None if options.mutants == "all" else int(options.mutants), options.seed)
     results = plan.only_survivors(read_results()) if options.again else []
     write_results(results)
-    files = sorted({file for room in plan.rooms for file in tests_of(ROOMS[room])})
+    files = sorted({file for room in plan.rooms for file in files_of_tests(ROOMS[room])})
     prepare()
     reach = Reach(files)
     compile_tests(files)
@@ -62,7 +62,7 @@ def _parse() -> Any:
 
 
 def _try(room: str, mutant: Mutant, reach: Reach, budget: float) -> Result:
-    tests = reach.tests_for(mutant.source, mutant.lines, tests_of(ROOMS[room]), budget)
+    tests = reach.tests_for(mutant.source, mutant.lines, files_of_tests(ROOMS[room]), budget)
     ended = Ended("none")
     if tests:
         # Four times what they took, and time to import: what is slower than that hangs.

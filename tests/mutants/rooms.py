@@ -61,7 +61,7 @@ def sources_of(room: Room) -> list[str]:
     return sorted(str(file) for file in found)
 
 
-def tests_of(room: Room) -> list[str]:
+def files_of_tests(room: Room) -> list[str]:
     """Return the test files of a room, relative to the root, in the order of their closeness."""
     found: dict[str, None] = {}
     for name in room.tests:

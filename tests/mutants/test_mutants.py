@@ -9,7 +9,7 @@ from tests.mutants.child import Ended
 from tests.mutants.page import Session, explanations, render
 from tests.mutants.planted import PLANTED
 from tests.mutants.results import Result
-from tests.mutants.rooms import ROOMS, ROOT, UNFIT, sources_of, tests_of
+from tests.mutants.rooms import ROOMS, ROOT, UNFIT, files_of_tests, sources_of
 
 KILLED = Result(
     "trust", "src/genbench/trust.py", 0, 7, "x = 1", "x = 2", "killed", "tests/test_trust.py::test_x", 3, 0.5
@@ -21,7 +21,7 @@ def test_the_rooms_have_sources_and_tests_and_no_source_is_in_two() -> None:
     assert len(sources) == len(set(sources)) > 60
     for room in ROOMS.values():
         assert sources_of(room)
-        assert all((ROOT / file).exists() for file in (*tests_of(room), *UNFIT))
+        assert all((ROOT / file).exists() for file in (*files_of_tests(room), *UNFIT))
 
 
 @pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: fault.what)
