@@ -68,6 +68,13 @@ def test_the_discrete_process_is_its_chain_at_its_steps() -> None:
     assert process.sigma(torch.zeros(())).item() == 0
 
 
+def test_noise_begins_with_the_deviation_at_the_end_in_double_precision() -> None:
+    alpha = math.exp(-(20 - 0.1) / 4 - 0.1 / 2)
+    assert PROCESSES["vp"].prior_std == pytest.approx(math.sqrt(1 - alpha**2), rel=1e-14)
+    assert PROCESSES["ve"].prior_std == pytest.approx(5, rel=1e-14)
+    assert PROCESSES["discrete"].prior_std < 1
+
+
 def test_variance_is_preserved_where_it_should_be() -> None:
     t = torch.rand(100, dtype=torch.float64)
     for name in ("vp", "discrete", "cosine"):

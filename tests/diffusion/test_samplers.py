@@ -223,7 +223,7 @@ def test_spacings_are_even_in_what_they_are_called_after() -> None:
     ("sampler", "spacing", "steps", "calls", "draws"),
     [
         (ancestral, "uniform", 1000, 1000, 999),
-        (partial(ancestral, steps=7), "uniform", 7, 7, 6),
+        (partial(ancestral, steps=7, spacing="quadratic"), "quadratic", 7, 7, 6),
         (ddim, "uniform", 50, 50, 0),
         (partial(ddim, eta=0.1), "uniform", 50, 50, 49),
         (heun, "karras", 18, 35, 0),

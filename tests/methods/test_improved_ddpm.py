@@ -143,3 +143,11 @@ def test_plain_ddpm_has_a_bound_too() -> None:
 def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**settings)
+
+
+def test_guidance_leads_the_prediction_and_leaves_the_variance() -> None:
+    method = make(conditional=True)
+    told, untold = torch.randn(2, 3, 2 * SHAPE[0], *SHAPE[1:]).unbind()
+    (predicted, variance), (without, _) = told.chunk(2, dim=1), untold.chunk(2, dim=1)
+    expected = torch.cat([1.5 * predicted - 0.5 * without, variance], dim=1)
+    torch.testing.assert_close(method.guide(told, untold, 0.5), expected)

@@ -4,6 +4,7 @@ mutmut itself keeps all mutants of a function side by side in one file and choos
 hides decorated functions, constants and signatures from it, so here each mutant is a source of its own.
 """
 
+import ast
 import difflib
 import random
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ class Mutant:
     line: int
     """Of the first changed line, from 1 on."""
 
-    lines: tuple[int, int]
-    """Of the changed expression or statement, first and last."""
+    lines: tuple[int, int] | None
+    """Of the changed expression or statement, first and last; None if it is run on import: a default, a constant."""
 
     before: str
     after: str
@@ -92,6 +93,8 @@ class Source:
         self._module = MetadataWrapper(cst.parse_module(self.text)).visit(places)
         self._mutations = places.mutations
         self._lines = places.lines
+        functions = [node for node in ast.walk(ast.parse(self.text)) if isinstance(node, ast.FunctionDef)]
+        self._bodies = [(node.body[0].lineno, node.end_lineno or 0) for node in functions]
 
     def __len__(self) -> int:
         return len(self._mutations)
@@ -115,7 +118,9 @@ class Source:
             return None
         if before == after:
             return None
-        return Mutant(self.path, index, line, self._lines[index], before, after, changed.code)
+        lines = self._lines[index]
+        is_called = any(first <= lines[0] and lines[1] <= last for first, last in self._bodies)
+        return Mutant(self.path, index, line, lines if is_called else None, before, after, changed.code)
 
 
 def changed_lines(old: str, new: str) -> tuple[str, str, int]:

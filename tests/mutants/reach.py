@@ -109,15 +109,15 @@ class Reach:
                 for name, test in content["tests"].items()
             ]
 
-    def tests_for(self, source: str, lines: tuple[int, int], files: list[str], budget: float) -> list[Test]:
+    def tests_for(self, source: str, lines: tuple[int, int] | None, files: list[str], budget: float) -> list[Test]:
         """Return the tests to try a mutant with, likely and quick ones first.
 
-        Those that reach its lines, or where none does, as these run on import, all that reach its source and those of
-        `DEFINITIONS`; the mirroring test file's come first. As many as take no longer than `budget` seconds together,
-        at least one.
+        Those that reach its lines, or where none does, or they are run on import, all that reach its source and those
+        of `DEFINITIONS`; the mirroring test file's come first. As many as take no longer than `budget` seconds
+        together, at least one.
         """
         candidates = [test for file in files for test in self._tests[file]]
-        changed = set(range(lines[0], lines[1] + 1))
+        changed = set(range(lines[0], lines[1] + 1)) if lines else set()
         reaching = [test for test in candidates if test.lines.get(source, frozenset()) & changed]
         reaching = reaching or [test for test in candidates if source in test.lines or test.file == DEFINITIONS]
         first = (mirror_of(source), DEFINITIONS)
