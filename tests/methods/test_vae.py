@@ -97,7 +97,7 @@ def test_the_two_terms_are_what_they_are_called() -> None:
     assert bits == pytest.approx(one, abs=0.03)
 
 
-def test_bernoulli_is_torchs_and_its_likelihood_is_of_black_and_white() -> None:
+def test_bernoulli_is_torchs_and_its_likelihood_is_of_black_and_white(monkeypatch: pytest.MonkeyPatch) -> None:
     method = make(decoder="bernoulli")
     decoded, x = torch.randn(5, *SHAPE), torch.rand(5, *SHAPE).round() * 2 - 1
     expected = Bernoulli(logits=decoded).log_prob((x + 1) / 2).flatten(1).sum(1)
@@ -105,6 +105,12 @@ def test_bernoulli_is_torchs_and_its_likelihood_is_of_black_and_white() -> None:
     # No encoder or decoder that knows nothing of four fair coins needs less than a bit for each.
     assert method.bits_per_dim(torch.zeros(500, *SHAPE), noise=Noise(0)).mean() > 1
     assert "black and white" in method.likelihood
+    seen: list[Tensor] = []
+    monkeypatch.setattr(method, "log_likelihood", lambda decoded, x: seen.append(x) or torch.zeros(len(x)))
+    method.bits_per_dim(torch.full((4000, *SHAPE), 0.5), noise=Noise(0))
+    # Each pixel is white as often as it is bright.
+    assert set(seen[0].unique().tolist()) == {-1, 1}
+    assert seen[0].mean().item() == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("decoder", ["logistic", "bernoulli"])

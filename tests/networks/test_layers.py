@@ -172,6 +172,8 @@ def test_autoencoder() -> None:
     other = 1 - y
     assert not network.encode(x, other)[0].equal(mean)
     assert not network.decode(mean, other).equal(network.decode(mean, y))
+    # The last class need not be there.
+    assert network(x, torch.zeros(3)).shape == (3, 6, 16, 16)
     with pytest.raises(ValueError, match="y is missing"):
         network.encode(x)
     for shape in ((1, 7, 7), (1, 6, 6), (1, 8, 16)):
