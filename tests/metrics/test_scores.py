@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from genbench.metrics.by_class import frechet_by_class
+from genbench.metrics.by_class import classification_accuracy_score, frechet_by_class
 from genbench.metrics.difference import random_halves
 from genbench.metrics.extrapolation import frechet_at_infinity
 from genbench.metrics.features import FeatureSet
@@ -163,6 +163,14 @@ def test_a_class_needs_two_of_each_side() -> None:
         frechet_by_class(features[:4], labels[:4], features, labels)
     with pytest.raises(ValueError, match="class 1 has 3 samples and 1 real images"):
         frechet_by_class(features, labels, features[:4], labels[:4])
+
+
+def test_the_classifiers_do_not_mind_how_features_are_scaled() -> None:
+    x, y = SETS.generated.features, SETS.reference.features[:60]
+    labels, scale = (x[:, 0] + 0.1 * x[:, 1] > 0).long(), torch.tensor([1e-4, 1e3, 1.0, 30.0])
+    accuracy = classification_accuracy_score(x, labels, y, labels)
+    assert classification_accuracy_score(x * scale, labels, y * scale, labels) == pytest.approx(accuracy)
+    assert classifier_test(x * scale, y * scale) == classifier_test(x, y)
 
 
 def test_agreement_is_how_often_the_class_that_was_asked_for_is_seen() -> None:
