@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from genbench.images import to_float, to_uint8
+from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.extractors import Extractor, Features
 from genbench.metrics.translation import cycle_scores, domain_scores, paired_scores, translation_scores
 
@@ -103,3 +104,19 @@ def test_a_data_set_gets_what_suits_it(paired: bool) -> None:
         assert found["cycle_source"] == pytest.approx(0.1, abs=0.01)
         forward = translation_scores(there, None, data, "test", Brightness(), **settings)
         assert set(forward) == {"in_target_domain", "domain_accuracy"}
+
+
+def test_the_evaluator_names_what_its_extractor_saw() -> None:
+    sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
+    for paired in (True, False):
+        store = SimpleNamespace(images=targets, conditions=sources, **({} if paired else {"sources": sources}))
+        data = SimpleNamespace(store={"test": store, "train": store}.__getitem__)
+        scores = Evaluator(count=10).score_translation(brighten(0.9), brighten(-0.9), data, "test")
+        expected = (
+            {"mae", "ssim", "target_agreement_digits"}
+            if paired
+            else {"in_target_domain_digits", "domain_accuracy_digits", "cycle_source", "cycle_target"}
+        )
+        assert set(scores.values) == expected
+        assert scores.protocol == {"translation_split": "test", "translation_count": 10}
+    assert Evaluator(count=99).score_translation(brighten(0.9), None, data, "test").protocol["translation_count"] == 24
