@@ -15,7 +15,7 @@ from tests.mutants.operators import Mutant
 from tests.mutants.page import PAGE, Session, render
 from tests.mutants.plan import Plan
 from tests.mutants.planted import PLANTED, plant
-from tests.mutants.reach import Reach
+from tests.mutants.reach import Reach, Test
 from tests.mutants.results import Result, add_result, read_results, write_results
 from tests.mutants.rooms import ROOMS, WORK, files_of_tests
 
@@ -28,13 +28,15 @@ def main() -> None:
     plan = Plan(options.only.split(), None if options.mutants == "all" else int(options.mutants), options.seed)
     results = plan.only_survivors(read_results()) if options.again else []
     write_results(results)
-    files = sorted({file for room in plan.rooms for file in files_of_tests(ROOMS[room])})
+    files_of = {room: files_of_tests(ROOMS[room]) for room in plan.rooms}
+    files = sorted({file for those in files_of.values() for file in those})
     prepare()
     reach = Reach(files)
     compile_tests(files)
     planted = [(fault, plant(fault)) for fault in PLANTED]
     for number, (room, mutant) in enumerate(plan.mutants(), 1):
-        result = _try(room, mutant, reach, options.budget)
+        tests = reach.tests_for(mutant.source, mutant.lines, files_of[room], options.budget)
+        result = _try(room, mutant, tests)
         results.append(result)
         add_result(result)
         killed = sum(one.outcome != "survived" for one in results)
@@ -61,8 +63,7 @@ def _parse() -> Any:
     return parser.parse_args()
 
 
-def _try(room: str, mutant: Mutant, reach: Reach, budget: float) -> Result:
-    tests = reach.tests_for(mutant.source, mutant.lines, files_of_tests(ROOMS[room]), budget)
+def _try(room: str, mutant: Mutant, tests: list[Test]) -> Result:
     ended = Ended("none")
     if tests:
         # Four times what they took, and time to import: what is slower than that hangs.
