@@ -66,10 +66,10 @@ def _parse() -> Any:
 def _try(room: str, mutant: Mutant, tests: list[Test]) -> Result:
     ended = Ended("none")
     if tests:
-        # Four times what they took, and time to import: what is slower than that hangs.
-        limit = 30 + 4 * sum(test.seconds for test in tests)
+        # Five times what it took, and time for what others did before it: what is slower hangs.
+        limits = {test.name: 15 + 5 * test.seconds for test in tests}
         with changed(mutant.source, mutant.code):
-            ended = run_tests([test.name for test in tests], limit)
+            ended = run_tests(limits)
     outcome = {"failed": "killed", "timed out": "timed out"}.get(ended.status, "survived")
     test = ended.first_failed if outcome == "killed" else ""
     facts = (mutant.source, mutant.index, mutant.line, mutant.before, mutant.after)
@@ -83,7 +83,7 @@ def _false_alarms(results: list[Result]) -> list[str]:
     for file in sorted({test.partition("::")[0] for test in killers}):
         own = [test for test in killers if test.startswith(f"{file}::")]
         while own:
-            ended = run_tests(own, 600)
+            ended = run_tests(dict.fromkeys(own, 120.0))
             if ended.status == "passed":
                 break
             failed.append(ended.first_failed)

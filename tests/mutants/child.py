@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -64,10 +64,11 @@ class Chosen:
     """A pytest plugin that runs the chosen tests, in their order, and notes the first that fails.
 
     Args:
-        tests: ids.
+        tests: ids, and for how many seconds each may run before the process is killed.
     """
 
-    def __init__(self, tests: list[str]) -> None:
+    def __init__(self, tests: Mapping[str, float]) -> None:
+        self._limits = tests
         self._rank = {test: index for index, test in enumerate(tests)}
         self._first_failed = ""
 
@@ -75,6 +76,13 @@ class Chosen:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         chosen = [item for item in items if item.nodeid in self._rank]
         items[:] = sorted(chosen, key=lambda item: self._rank[item.nodeid])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        signal.setitimer(signal.ITIMER_REAL, self._limits[item.nodeid])
+        result = yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self._first_failed:
@@ -126,15 +134,14 @@ def changed(source: str, code: str) -> Any:
         path.write_text(original)
 
 
-def run_tests(tests: list[str], limit: float) -> Ended:
+def run_tests(tests: Mapping[str, float]) -> Ended:
     """Run tests in a fork, in their order up to the first that fails.
 
     Args:
-        tests: their ids.
-        limit: seconds after which the fork is killed, with all that it started.
+        tests: their ids, and for how many seconds each may run before the fork is killed.
     """
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-    return fork([*files, "-x"], limit, lambda: Chosen(tests))
+    return fork([*files, "-x"], 60 + sum(tests.values()), lambda: Chosen(tests))
 
 
 def fork(words: list[str], limit: float, plugin: Callable[[], Any]) -> Ended:
@@ -158,7 +165,7 @@ def fork(words: list[str], limit: float, plugin: Callable[[], Any]) -> Ended:
     shutil.copy(place / "log", LOG)
     shutil.rmtree(place, ignore_errors=True)
     seconds = time.monotonic() - begun
-    if status is None:
+    if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM):
         return Ended("timed out", "", seconds)
     if result is None:
         return Ended("failed", f"the process ended with status {status}", seconds)

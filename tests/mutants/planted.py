@@ -47,4 +47,4 @@ def plant(fault: Planted) -> Ended:
     if text.count(fault.old) != 1:
         raise ValueError(f"{fault.source} must hold once: {fault.old!r}")
     with changed(fault.source, text.replace(fault.old, fault.new)):
-        return run_tests([fault.test], limit=120)
+        return run_tests({fault.test: 120})
