@@ -1,7 +1,7 @@
 """Mutants of the sources, each tried against the tests that reach it; writes docs/mutants.md.
 
 make mutants                                400 of them, drawn at random by SEED (0)
-make mutants MUTANTS=all                    each one: a day
+make mutants MUTANTS=all                    each one: a night
 make mutants ONLY=src/genbench/losses.py    MUTANTS of one source, or of several with blanks between; no page
 make mutants AGAIN=1                        the same, but what was killed the last time is not tried again
 """
@@ -16,7 +16,7 @@ from tests.mutants.page import PAGE, Session, render
 from tests.mutants.plan import Plan
 from tests.mutants.planted import PLANTED, plant
 from tests.mutants.reach import Reach, Test
-from tests.mutants.results import Result, add_result, read_results, write_results
+from tests.mutants.results import Result, Results
 from tests.mutants.rooms import ROOMS, WORK, files_of_tests
 
 
@@ -26,8 +26,10 @@ def main() -> None:
     begun = time.monotonic()
     WORK.mkdir(exist_ok=True)
     plan = Plan(options.only.split(), None if options.mutants == "all" else int(options.mutants), options.seed)
-    results = plan.only_survivors(read_results()) if options.again else []
-    write_results(results)
+    file = Results("only" if options.only else f"seed-{options.seed}")
+    results = plan.only_survivors(file.read()) if options.again else []
+    kept = len(results)
+    file.begin(results)
     files_of = {room: files_of_tests(ROOMS[room]) for room in plan.rooms}
     files = sorted({file for those in files_of.values() for file in those})
     prepare()
@@ -38,7 +40,7 @@ def main() -> None:
         tests = reach.tests_for(mutant.source, mutant.lines, files_of[room], options.budget)
         result = _try(room, mutant, tests)
         results.append(result)
-        add_result(result)
+        file.add(result)
         killed = sum(one.outcome != "survived" for one in results)
         by = result.test or f"{result.tests} tests"
         print(f"{number}/{len(plan)} {result.outcome} in {result.seconds:.0f} s by {by}: {mutant.source}:{mutant.line}")
@@ -46,7 +48,7 @@ def main() -> None:
             print(f"  - {mutant.before}\n  + {mutant.after}")
         print(f"  {killed / len(results):.1%} found", flush=True)
     if not options.only:
-        session = Session(options.mutants, options.seed, options.budget, sum(plan.sizes.values()))
+        session = Session(options.mutants, options.seed, options.budget, sum(plan.sizes.values()), kept)
         PAGE.write_text(render(results, session, planted, _false_alarms(results), time.monotonic() - begun))
         print(f"written: {PAGE}")
 

@@ -28,6 +28,9 @@ class Session:
     possible: int
     """How many mutants there are."""
 
+    kept: int
+    """Of how many the result is that of an earlier run."""
+
 
 def explanations() -> dict[tuple[str, str, str], tuple[str, str]]:
     """Return (kind, reason) of survivors by source, line before and line after."""
@@ -74,8 +77,13 @@ def _head(results: Sequence[Result], session: Session, seconds: float) -> list[s
     return [
         "# Mutants",
         "",
-        f"`make mutants MUTANTS={session.mutants} SEED={session.seed}`, {machine}, {time.strftime('%Y-%m-%d')}, "
-        f"{seconds / 60:.0f} minutes.",
+        f"`make mutants MUTANTS={session.mutants} SEED={session.seed}{' AGAIN=1' if session.kept else ''}`, {machine}, "
+        f"{time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes.",
+        *(
+            [f"{session.kept} of these mutants were killed in the runs before and not tried again."]
+            if session.kept
+            else []
+        ),
         "",
         "A mutant is the sources with one small fault, made by the operators of",
         "[mutmut](https://github.com/boxed/mutmut): another number, operator or constant, an argument dropped or None,",

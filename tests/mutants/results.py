@@ -10,8 +10,6 @@ from tests.mutants.rooms import WORK
 if TYPE_CHECKING:
     from tests.mutants.operators import Mutant
 
-_FILE = WORK / "results.jsonl"
-
 
 @dataclass(frozen=True)
 class Result:
@@ -39,21 +37,29 @@ class Result:
         return mutant is not None and (mutant.before, mutant.after) == (self.before, self.after)
 
 
-def read_results() -> list[Result]:
-    """Return those of the last run, also of one that was stopped."""
-    if not _FILE.exists():
-        return []
-    return [Result(**json.loads(line)) for line in _FILE.read_text().splitlines()]
+class Results:
+    """The results of a run, in a file.
 
+    Args:
+        name: of the file; runs of other mutants have others.
+    """
 
-def write_results(results: Iterable[Result]) -> None:
-    """Begin anew, with these."""
-    _FILE.write_text("")
-    for result in results:
-        add_result(result)
+    def __init__(self, name: str) -> None:
+        self._file = WORK / f"results-{name}.jsonl"
 
+    def read(self) -> list[Result]:
+        """Return those of the last run, also of one that was stopped."""
+        if not self._file.exists():
+            return []
+        return [Result(**json.loads(line)) for line in self._file.read_text().splitlines()]
 
-def add_result(result: Result) -> None:
-    """Add one."""
-    with _FILE.open("a") as file:
-        file.write(json.dumps(asdict(result)) + "\n")
+    def begin(self, results: Iterable[Result]) -> None:
+        """Begin anew, with these."""
+        self._file.write_text("")
+        for result in results:
+            self.add(result)
+
+    def add(self, result: Result) -> None:
+        """Add one."""
+        with self._file.open("a") as file:
+            file.write(json.dumps(asdict(result)) + "\n")

@@ -44,7 +44,8 @@ def test_the_page_counts_and_shows_what_survived(tmp_path: Path) -> None:
     false = replace(KILLED, index=2, after="x = 4", test="tests/test_trust.py::test_that_always_fails")
     hung = replace(KILLED, index=3, after="x = 5", outcome="timed out", test="")
     planted = [(PLANTED[0], Ended("failed", PLANTED[0].test)), (PLANTED[1], Ended("passed"))]
-    page = render([KILLED, survived, false, hung], Session("4", 0, 40, 100), planted, [false.test], 120)
+    page = render([KILLED, survived, false, hung], Session("4", 0, 40, 100, kept=1), planted, [false.test], 120)
+    assert "`make mutants MUTANTS=4 SEED=0 AGAIN=1`" in page
     assert "| trust | 4 | 1 | 1 | 2 | 50.0% |" in page
     assert "`src/genbench/trust.py:7`, not explained yet\n\n```diff\n- x = 1\n+ x = 3" in page
     assert "+ x = 4" in page
