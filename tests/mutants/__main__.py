@@ -3,7 +3,7 @@
 make mutants                                400 of them, drawn at random by SEED (0)
 make mutants MUTANTS=all                    each one: a night
 make mutants ONLY=src/genbench/losses.py    MUTANTS of one source, or of several with blanks between; no page
-make mutants AGAIN=1                        the same, but what was killed the last time is not tried again
+make mutants AGAIN=1                        the same, but what was killed or is explained is not tried again
 """
 
 import argparse
@@ -61,7 +61,7 @@ def _parse() -> Any:
     parser.add_argument(
         "--budget", type=float, default=40.0, help="seconds of tests for a mutant, as they took unchanged"
     )
-    parser.add_argument("--again", action="store_true", help="keep what was killed the last time")
+    parser.add_argument("--again", action="store_true", help="keep what was killed the last time, or is explained")
     return parser.parse_args()
 
 

@@ -5,17 +5,14 @@ import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
 
 from tests.mutants.child import Ended
+from tests.mutants.explained import explanations
 from tests.mutants.planted import Planted
 from tests.mutants.results import Result
 from tests.mutants.rooms import ROOMS, ROOT
 
 PAGE = ROOT / "docs" / "mutants.md"
-_EXPLAINED = Path(__file__).with_name("explained.yaml")
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,6 @@ class Session:
 
     kept: int
     """Of how many the result is that of an earlier run."""
-
-
-def explanations() -> dict[tuple[str, str, str], tuple[str, str]]:
-    """Return (kind, reason) of survivors by source, line before and line after."""
-    entries = yaml.safe_load(_EXPLAINED.read_text())
-    return {(one["source"], one["before"], one["after"]): (one["kind"], one["why"]) for one in entries}
 
 
 def render(

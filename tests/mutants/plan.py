@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tests.mutants.explained import explanations
 from tests.mutants.operators import Mutant, Source
 from tests.mutants.results import Result
 from tests.mutants.rooms import ROOMS, sources_of
@@ -49,12 +50,14 @@ class Plan:
                     yield self._room_of[name], mutant
 
     def only_survivors(self, results: list[Result]) -> list[Result]:
-        """Have those tried again that were not killed, or whose source is no longer what it was; return the others."""
+        """Try those again that survived unexplained, or whose source has changed; return the others."""
+        explained = explanations()
         meant = [one for one in results if one.source in self._sources]
         drawn = {(one.source, one.index): one for one in meant if one.index in self._drawn[one.source]}
         kept = [
             one for one in drawn.values()
-            if one.outcome != "survived" and one.is_of(self._sources[one.source].mutant(one.index))
+            if (one.outcome != "survived" or (one.source, one.before, one.after) in explained)
+            and one.is_of(self._sources[one.source].mutant(one.index))
         ]  # fmt: skip
         done = {(one.source, one.index) for one in kept}
         self._drawn = {

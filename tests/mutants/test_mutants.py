@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.child import Ended
-from tests.mutants.page import Session, explanations, render
+from tests.mutants.explained import explanations
+from tests.mutants.page import Session, render
 from tests.mutants.planted import PLANTED
 from tests.mutants.results import Result
 from tests.mutants.rooms import ROOMS, ROOT, UNFIT, files_of_tests, sources_of
