@@ -70,6 +70,17 @@ def test_of_a_session_of_another_host_a_sign_of_life_is_waited_for(
     lease.release()
 
 
+def test_a_lock_that_names_nobody_is_one_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lock").write_text("no record")
+
+    def acquire(self: SoftFileLease, timeout: float) -> None:
+        raise Timeout(str(tmp_path / ".lock"))
+
+    monkeypatch.setattr(SoftFileLease, "acquire", acquire)
+    with pytest.raises(UserError, match="is in use: another process is training in it"), locked(tmp_path):
+        pass
+
+
 def test_what_cant_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (

@@ -194,10 +194,10 @@ def test_a_session_says_what_it_ran_on(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_checkpoints_make_their_folder_and_keep_the_one_before(tmp_path: Path) -> None:
     writer = CheckpointFiles()
     for step in (1, 2, 3):
-        for name in ("last", "best"):
-            writer.save_checkpoint({"step": step}, str(tmp_path / "a" / "b" / f"{name}.ckpt"))
+        for name, content in (("last", step), ("best", 10 * step)):
+            writer.save_checkpoint({"step": content}, str(tmp_path / "a" / "b" / f"{name}.ckpt"))
     there = {file.name: torch.load(file)["step"] for file in (tmp_path / "a" / "b").iterdir()}
-    assert there == {"last.ckpt": 3, "previous.ckpt": 2, "best.ckpt": 3}
+    assert there == {"last.ckpt": 3, "previous.ckpt": 2, "best.ckpt": 30}
 
 
 def test_a_checkpoint_that_cant_be_written_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,9 @@ def test_the_two_sample_tests_take_as_many_of_both_spread_over_each() -> None:
         }
     )  # fmt: skip
     assert SCORES["mmd"](SETS) == pytest.approx(dict(zip(("mmd", "mmd_p"), discrepancy_test(x, y), strict=True)))
+    # Whichever is the smaller.
+    turned = SCORES["mmd"](compare(SETS.reference, SETS.generated))
+    assert turned["mmd"] == pytest.approx(discrepancy_test(y, x)[0])
     accuracy, p_value = classifier_test(x, y)
     expected = {"c2st": accuracy, "c2st_std": (accuracy * (1 - accuracy) / 120) ** 0.5, "c2st_p": p_value}
     assert SCORES["c2st"](SETS) == pytest.approx(expected)
