@@ -4,6 +4,7 @@
 # make bench  GenBench against plain loops, side by side
 # make accelerator   what a GPU does, in nine minutes; writes docs/accelerator.md
 # make soak   kills and a long training; writes docs/soak.md
+# make mutants  which small faults of the sources no test finds; writes docs/mutants.md
 # make lock   renew requirements.lock from pyproject.toml
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready-$(shell sha256sum requirements.lock | cut -c1-16)
 
-.PHONY: demo test lint bench accelerator soak lock setup
+.PHONY: demo test lint bench accelerator soak mutants lock setup
 
 demo: setup
 	$(BIN)/python -m genbench
@@ -43,6 +44,12 @@ accelerator:
 
 soak: setup
 	$(BIN)/python -m tests.soak
+
+# What it needs is not in the locked environment, and nothing else needs it.
+mutants: setup
+	$(BIN)/pip install -q mutmut==3.8.1
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --mutants $(or $(MUTANTS),400) --seed $(or $(SEED),0) \
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(AGAIN),--again)
 
 # The environment is made anew when the lock file changes; the project itself is installed each time, in a second.
 setup: $(READY)

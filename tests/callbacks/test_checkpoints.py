@@ -54,7 +54,5 @@ def test_what_is_not_a_number_is_never_the_best() -> None:
 
 @pytest.mark.parametrize("monitor", ["loss/generator", "score/nearest_real", "fid", "score/fid_std", "score/fidd"])
 def test_only_a_score_that_ranks_methods_can_be_monitored(monitor: str) -> None:
-    with pytest.raises(
-        UserError, match=r"checkpoints\.monitor=.* not a score that ranks methods.* score/fid"
-    ):
+    with pytest.raises(UserError, match=r"checkpoints\.monitor=.* not a score that ranks methods.* score/fid"):
         Checkpoints(every=1, monitor=monitor)

@@ -18,6 +18,18 @@ def test_each_image_once_and_another_order_each_time(how: str, count: int) -> No
     assert count == 1 or not torch.equal(first, second)
 
 
+@pytest.mark.parametrize("how", ["full", "blocks"])
+def test_the_order_depends_on_the_generator_alone(how: str) -> None:
+    global_state = torch.get_rng_state()
+
+    def order(seed: int) -> torch.Tensor:
+        return shuffle(50_001, IMAGE_BYTES, how, torch.Generator().manual_seed(seed)).rows  # type: ignore[arg-type]
+
+    assert torch.equal(order(0), order(0))
+    assert not torch.equal(order(0), order(1))
+    assert torch.equal(torch.get_rng_state(), global_state)
+
+
 def test_a_window_consists_of_whole_blocks_from_everywhere() -> None:
     order = shuffle(60_000, IMAGE_BYTES, "blocks", torch.Generator().manual_seed(0))
     assert order.block * IMAGE_BYTES <= 2 << 20

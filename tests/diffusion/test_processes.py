@@ -1,5 +1,6 @@
-"""Processes: closed forms against simulated SDEs and numerical derivatives; predictions convert without loss."""
+"""Processes: closed forms against their SDEs and numerical derivatives; predictions convert without loss."""
 
+import math
 from itertools import product
 
 import pytest
@@ -25,21 +26,22 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_marginals_are_those_of_the_simulated_sde(name: str) -> None:
-    """Euler and Maruyama's method from x_0 = 1.5, with steps small enough for its own error."""
-    torch.manual_seed(0)
+def test_marginals_are_those_of_the_sde(name: str) -> None:
+    """The SDE is linear, so its mean and variance follow m' = f m and v' = 2 f v + g^2."""
     process = PROCESSES[name]
-    steps, stop = 2000, 0.8
-    sigma_0 = process.sigma(torch.zeros((), dtype=torch.float64))
-    x = 1.5 + sigma_0 * torch.randn(30_000, dtype=torch.float64)
-    for index in range(steps):
-        t = torch.tensor((index + 0.5) / steps * stop, dtype=torch.float64)
-        dt = stop / steps
-        x = x + process.f(t) * x * dt + (process.g_squared(t) * dt).sqrt() * torch.randn_like(x)
+    # The middles of intervals, none of which has an end of a discrete chain's step within.
+    steps, stop = 40_000, 0.8
+    dt = stop / steps
+    times = (torch.arange(steps, dtype=torch.float64) + 0.5) * dt
+    mean, variance = 1.5, process.sigma(torch.zeros((), dtype=torch.float64)).item() ** 2
+    for f, g_squared in zip(process.f(times).tolist(), process.g_squared(times).tolist(), strict=True):
+        # Exact where f and g are constant.
+        growth = math.exp(2 * f * dt)
+        variance = variance * growth + g_squared * (math.expm1(2 * f * dt) / (2 * f) if f else dt)
+        mean *= math.exp(f * dt)
     t = torch.tensor(stop, dtype=torch.float64)
-    sigma = process.sigma(t).item()
-    assert x.mean().item() == pytest.approx(1.5 * process.alpha(t).item(), abs=0.015 * max(1, sigma))
-    assert x.std().item() == pytest.approx(sigma, rel=0.015)
+    assert mean == pytest.approx(1.5 * process.alpha(t).item(), rel=1e-5)
+    assert variance == pytest.approx(process.sigma(t).item() ** 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -64,6 +66,13 @@ def test_the_discrete_process_is_its_chain_at_its_steps() -> None:
         torch.testing.assert_close(process.sigma(t).double(), (1 - left).sqrt(), rtol=1e-5, atol=1e-7)
     assert process.alpha(torch.zeros(())).item() == 1
     assert process.sigma(torch.zeros(())).item() == 0
+
+
+def test_noise_begins_with_the_deviation_at_the_end_in_double_precision() -> None:
+    alpha = math.exp(-(20 - 0.1) / 4 - 0.1 / 2)
+    assert PROCESSES["vp"].prior_std == pytest.approx(math.sqrt(1 - alpha**2), rel=1e-14)
+    assert PROCESSES["ve"].prior_std == pytest.approx(5, rel=1e-14)
+    assert PROCESSES["discrete"].prior_std < 1
 
 
 def test_variance_is_preserved_where_it_should_be() -> None:

@@ -200,3 +200,103 @@ def test_times_begin_with_noise_and_end_at_the_first_time() -> None:
         chain.times(501)
     with pytest.raises(ValueError, match="spacing must be"):
         PROCESSES["vp"].times(5, "even")  # type: ignore[arg-type]
+
+
+def test_spacings_are_even_in_what_they_are_called_after() -> None:
+    for name, process in PROCESSES.items():
+        ratios = (process.sigma(times := process.times(12, "karras")) / process.alpha(times)) ** (1 / 7)
+        torch.testing.assert_close(ratios.diff(), ratios.diff().mean().expand(11), rtol=1e-3, atol=1e-7, msg=name)
+    for name in ("vp", "ve"):
+        times = PROCESSES[name].times(12)
+        torch.testing.assert_close(times, torch.linspace(1, PROCESSES[name].first, 12, dtype=torch.float64))
+        roots = PROCESSES[name].times(12, "quadratic").sqrt()
+        torch.testing.assert_close(roots, torch.linspace(1, PROCESSES[name].first ** 0.5, 12, dtype=torch.float64))
+        for spacing in ("uniform", "quadratic", "log_snr", "karras"):
+            assert PROCESSES[name].times(1, spacing).tolist() == pytest.approx([1])  # type: ignore[arg-type]
+    assert [PROCESSES[name].first for name in PROCESSES] == [1e-3, 1e-3, 1e-5, 1 / 1000, 1 / 500]
+    with pytest.raises(ValueError, match="steps must be at least 1, not 0"):
+        PROCESSES["vp"].times(0)
+
+
+@pytest.mark.parametrize("name", ["vp", "discrete"])
+@pytest.mark.parametrize(
+    ("sampler", "spacing", "steps", "calls", "draws"),
+    [
+        (ancestral, "uniform", 1000, 1000, 999),
+        (partial(ancestral, steps=7, spacing="quadratic"), "quadratic", 7, 7, 6),
+        (ddim, "uniform", 50, 50, 0),
+        (partial(ddim, eta=0.1), "uniform", 50, 50, 49),
+        (heun, "karras", 18, 35, 0),
+        (dpm_solver, "log_snr", 20, 20, 0),
+        (predictor_corrector, "uniform", 1000, 2 * 999 + 1, 2 * 999),
+        (partial(predictor_corrector, steps=5, corrections=3), "uniform", 5, 4 * 4 + 1, 4 * 4),
+    ],
+)
+def test_networks_are_called_as_often_as_said_at_the_spacings_times(
+    name: str, sampler: Callable[..., Tensor], spacing: str, steps: int, calls: int, draws: int
+) -> None:
+    process, times, drawn = PROCESSES[name], [], []
+    x_1, draw = begin(process, 3)
+
+    def denoise(x: Tensor, t: Tensor) -> Estimate:
+        times.append(float(t))
+        return Estimate(0.1 * x)
+
+    def counted() -> Tensor:
+        drawn.append(1)
+        return draw()
+
+    sampler(denoise, process, x_1, counted)
+    assert (len(times), len(drawn)) == (calls, draws)
+    expected = process.times(steps, spacing).tolist()  # type: ignore[arg-type]
+    assert sorted(set(times), reverse=True) == pytest.approx(expected)
+    assert times[-1] == expected[-1]
+
+
+def test_encoding_goes_up_the_same_times() -> None:
+    process, times = PROCESSES["vp"], []
+
+    def denoise(x: Tensor, t: Tensor) -> Estimate:
+        times.append(float(t))
+        return Estimate(torch.full_like(x, 0.3))
+
+    x_0 = torch.full((2, 2), 0.3, dtype=torch.float64)
+    x_1 = ddim_encode(denoise, process, x_0, steps=9, spacing="quadratic")
+    assert times == pytest.approx(process.times(9, "quadratic").flip(0)[:-1].tolist())
+    # A point whose image is itself has no noise to carry up.
+    torch.testing.assert_close(x_1, process.alpha(torch.ones((), dtype=torch.float64)) * x_0)
+
+
+def test_repaint_step_by_step() -> None:
+    """What the denoiser is shown, with draws that are all alike."""
+    process, shown, steps = PROCESSES["discrete"], [], []
+    known, mask = torch.tensor([[0.7, 9.0]], dtype=torch.float64), torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+
+    def denoise(x: Tensor, t: Tensor) -> Estimate:
+        shown.append(x[0].tolist())
+        steps.append(float(t))
+        return Estimate(torch.full_like(x, 0.2))
+
+    x_1, ones = torch.full((1, 2), 1.5, dtype=torch.float64), torch.ones(1, 2, dtype=torch.float64)
+    t, s = process.times(2)
+    step, back = transition(process, t, s), process.alpha(t) / process.alpha(s)
+    for noise in (0.0, 1.0):
+        shown.clear(), steps.clear()
+        filled = repaint(denoise, process, x_1, lambda noise=noise: noise * ones, known, mask, steps=2, resamplings=2)  # type: ignore[misc]
+        assert filled.tolist() == [[0.7, 0.2]]
+        assert steps == [1, 1, 1 / 1000]
+        kept = (process.alpha(s) * 0.7 + process.sigma(s) * noise).item()
+        places = [[1.5, 1.5]]
+        for _ in range(2):
+            missing = (step.a * 0.2 + step.b * places[-1][1] + step.variance.sqrt() * noise).item()
+            places += [
+                [kept, missing],
+                [(back * one + step.step_variance.sqrt() * noise).item() for one in (kept, missing)],
+            ]
+        # Shown are the beginning, what a step of noise led back to, and the end.
+        assert shown[0] == places[0]
+        assert shown[1] == pytest.approx(places[2])
+        assert shown[2] == pytest.approx(places[3])
+    steps.clear()
+    repaint(denoise, process, x_1, lambda: ones, known, mask)
+    assert len(steps) == 249 * 10 + 1

@@ -1,10 +1,11 @@
-"""Schedules against the papers' figures, the simulated chain and Bayes' rule."""
+"""Schedules against the papers' figures, the chain step by step and Bayes' rule."""
 
 import math
 
 import pytest
 import torch
 
+from genbench.diffusion.processes import VariancePreserving
 from genbench.diffusion.schedules import alpha_bar, make_betas, posterior
 
 NAMES = ("linear", "quadratic", "cosine", "sigmoid")
@@ -30,6 +31,20 @@ def test_the_cosine_schedule_is_improved_ddpms() -> None:
     assert (betas[:-1] < 0.999).all()
 
 
+def test_the_other_schedules_are_what_they_are_called() -> None:
+    # Of ten steps each is a hundred times as large.
+    roots = make_betas("quadratic", 10, first=0.0001, last=0.0036).sqrt()
+    torch.testing.assert_close(roots, torch.linspace(0.1, 0.6, 10, dtype=torch.float64))
+    betas = make_betas("sigmoid", 1001)
+    scale = 1000 / 1001
+    assert betas[500].item() == pytest.approx(scale * (1e-4 + 0.02) / 2)
+    logits = ((betas / scale - 1e-4) / (0.02 - 1e-4)).logit()
+    torch.testing.assert_close(logits, torch.linspace(-6, 6, 1001, dtype=torch.float64), rtol=1e-6, atol=1e-6)
+    # The SDE's share of the image at the times t / T.
+    t = torch.arange(1, 5, dtype=torch.float64) / 4
+    torch.testing.assert_close(alpha_bar(make_betas("vp", 4)), VariancePreserving().alpha(t).square())
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("steps", [50, 100, 1000])
 def test_variances_grow_and_leave_little_of_the_image(name: str, steps: int) -> None:
@@ -42,16 +57,13 @@ def test_variances_grow_and_leave_little_of_the_image(name: str, steps: int) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_marginals_are_those_of_the_simulated_chain(name: str) -> None:
-    torch.manual_seed(0)
+def test_marginals_are_those_of_the_chain(name: str) -> None:
+    mean, variance = 1.5, 0.0
     betas = make_betas(name, 40)  # type: ignore[arg-type]
-    x = torch.full((200_000,), 1.5, dtype=torch.float64)
-    for index, beta in enumerate(betas):
-        x = (1 - beta).sqrt() * x + beta.sqrt() * torch.randn_like(x)
-        if index in (0, 7, 20, 39):
-            left = alpha_bar(betas)[index]
-            assert x.mean().item() == pytest.approx(1.5 * left.sqrt().item(), abs=0.012)
-            assert x.var().item() == pytest.approx(1 - left.item(), abs=0.012)
+    for beta, left in zip(betas.tolist(), alpha_bar(betas).tolist(), strict=True):
+        mean, variance = math.sqrt(1 - beta) * mean, (1 - beta) * variance + beta
+        assert mean == pytest.approx(1.5 * math.sqrt(left))
+        assert variance == pytest.approx(1 - left)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,8 +86,17 @@ def test_the_posterior_is_bayes_rule_on_numbers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "message"), [("linear", 10, "more steps"), ("cosine", 0, "1 step"), ("cubic", 9, "lin")]
+    ("name", "steps", "message"), [("linear", 20, "more steps"), ("cosine", 0, "1 step"), ("cubic", 9, "lin")]
 )
 def test_schedules_that_do_not_do(name: str, steps: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_betas(name, steps)  # type: ignore[arg-type]
+
+
+def test_one_step_and_variances_at_the_ends_do() -> None:
+    for name in (*NAMES, "vp"):
+        assert len(make_betas(name, 1, 1e-4, 1e-4)) == 1  # type: ignore[arg-type]
+    assert make_betas("linear", 21).max() < 1
+    for first, last in ((0.0, 0.01), (0.02, 0.01)):
+        with pytest.raises(ValueError, match="must lie in"):
+            make_betas("linear", 1000, first, last)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genbench.diffusion.times import EvenTimes, ImportanceSteps
+from genbench.diffusion.times import EvenSteps, EvenTimes, ImportanceSteps
 
 CPU = torch.device("cpu")
 
@@ -64,3 +64,27 @@ def test_continuous_times_begin_at_the_first() -> None:
     assert 0.99 < t.max() <= 1
     assert t.mean().item() == pytest.approx(0.505, abs=0.01)
     assert (weights == 1).all()
+
+
+def test_the_steps_of_a_chain_come_alike() -> None:
+    torch.manual_seed(0)
+    t, weights = EvenSteps(4).draw(8000, CPU)
+    torch.testing.assert_close(
+        torch.bincount((t * 4).round().long()) / 8000, torch.tensor([0, *[0.25] * 4]), atol=0.02, rtol=0
+    )
+    assert set(t.tolist()) == {0.25, 0.5, 0.75, 1}
+    assert (weights == 1).all()
+
+
+def test_importance_weights_are_one_over_t_p() -> None:
+    times = warmed(torch.tensor([1.0, 3.0]))
+    t, weights = times.draw(100, CPU)
+    expected = 1 / (2 * times.probabilities())
+    torch.testing.assert_close(weights, expected[(t * 2).long() - 1])
+    # They are drawn evenly until each has ten losses.
+    fresh = ImportanceSteps(2)
+    for _ in range(9):
+        fresh.observe(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 3.0]))
+    fresh.observe(torch.tensor([0.5]), torch.tensor([1.0]))
+    assert fresh.probabilities().tolist() == [0.5, 0.5]
+    assert (fresh.draw(9, CPU)[1] == 1).all()

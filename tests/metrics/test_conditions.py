@@ -15,7 +15,7 @@ from genbench.conditions.source_images import SourceImages
 from genbench.data.digits import Digits
 from genbench.data.store import SampleStore
 from genbench.images import to_float, to_uint8
-from genbench.metrics.conditions import conditions_in_turn, plan_conditions
+from genbench.metrics.conditions import conditions_in_turn, held_out, plan_conditions
 from genbench.metrics.evaluator import Evaluator
 from genbench.randomness import Noise
 from tests.kinds import classes
@@ -42,9 +42,13 @@ def test_labels_keep_the_proportions_of_the_training_images() -> None:
     planned, words = plan_conditions(method, data, 1000)
     assert words == "in the training images' proportions"
     assert torch.bincount(planned.rows).tolist() == [500, 300, 200]
-    assert torch.bincount(plan_conditions(method, data, 7)[0].rows).tolist() in ([4, 2, 1], [3, 2, 2])
     assert not torch.equal(planned.rows, planned.rows.sort().values)
     assert torch.equal(planned.rows, plan_conditions(method, data, 1000)[0].rows)
+    assert not torch.equal(planned.rows, plan_conditions(method, data, 1000, seed=1)[0].rows)
+    # The largest remainder gets what rounding left over: of 3.5, 2.1 and 1.4 the first.
+    assert torch.bincount(plan_conditions(method, data, 7)[0].rows).tolist() == [4, 2, 1]
+    narrow = Data(data.conditions["train"].int())
+    assert plan_conditions(method, narrow, 9)[0].rows.dtype == torch.int32
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -55,6 +59,27 @@ def test_other_conditions_are_rows_that_the_method_never_saw_if_there_are_any(te
     assert words == f"those of the {'test' if test else 'train'} split, each as often as any other"
     counts = [int((planned.rows == row).all(1).sum()) for row in rows]
     assert sorted(counts) == [2, 2, 2, 3, 3, 3]
+
+
+def test_a_pictures_conditions_come_in_turn() -> None:
+    data = Data(torch.arange(12.0).view(6, 2), -torch.arange(8.0).view(4, 2))
+    assert conditions_in_turn(data, 6)[:, 0].tolist() == [0, -2, -4, -6, 0, -2]
+    assert conditions_in_turn(data, 3)[:, 0].tolist() == [0, -2, -4]
+    assert held_out(data) == "test"
+    assert held_out(Data(torch.zeros(2, 2))) == "train"
+    data.num_classes = 3  # type: ignore[assignment]
+    assert conditions_in_turn(data, 5).tolist() == [0, 1, 2, 0, 1]
+
+
+def test_no_row_of_a_plan_comes_thrice_before_all_come_twice() -> None:
+    rows = torch.arange(12.0).view(6, 2)
+    planned = plan_conditions(Data(rows), 12, seed=4)[0][:, 0].tolist()
+    assert sorted(planned[:6]) == sorted(planned[6:]) == rows[:, 0].tolist()
+    assert planned[:6] != planned[6:]
+    assert planned == plan_conditions(Data(rows), 12, seed=4)[0][:, 0].tolist()
+    assert planned != plan_conditions(Data(rows), 12, seed=5)[0][:, 0].tolist()
+    # Classes may also be sources: of a data set of pairs they are images.
+    assert plan_conditions(Data(torch.arange(4), source_shape=(1, 2, 2)), 4)[1].startswith("those of the train split")
 
 
 class Copier:

@@ -16,6 +16,7 @@ from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.metrics.digit_classifier import DIGITS_WEIGHTS, load_digit_classifier
 from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.scores import SCORES
 from genbench.randomness import CHUNK, Noise
 
 
@@ -99,6 +100,27 @@ def test_a_score_carries_its_protocol(evaluator: Evaluator) -> None:
     assert protocol["seed"] == 0
     assert len(protocol["extractor_sha256"]) == 16
     assert "bilinear" in protocol["resize"]
+
+
+def test_drawing_is_timed_and_a_score_that_fails_is_left_out_with_its_reason(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> dict[str, float]:
+        raise ValueError("it does not like these")
+
+    evaluator = Evaluator(count=CHUNK, scores=["fid", "moments"])
+    evaluator.set_reference(digits)
+    monkeypatch.setitem(SCORES, "moments", fail)
+    clock = iter(range(100))
+    monkeypatch.setattr("genbench.sampling.time.monotonic", lambda: float(next(clock)))
+    scores = evaluator.score_method(smooth_images, torch.device("cpu"))
+    # A second for one chunk.
+    assert evaluator.seconds_per_image == pytest.approx(1 / CHUNK)
+    assert scores.left_out == {"moments": "it does not like these"}
+    assert set(scores.values) == {"fid_digits"}
+    monkeypatch.setitem(SCORES, "fid", fail)
+    with pytest.raises(UserError, match="nothing to score by: fid: it does not like these; moments: it does"):
+        evaluator.score_method(smooth_images, torch.device("cpu"))
 
 
 def test_no_score_by_the_digit_classifier_is_called_plain_fid(evaluator: Evaluator) -> None:

@@ -1,5 +1,7 @@
 """Kernel distances against torch-fidelity, and the permutation test's size and power."""
 
+import math
+
 import pytest
 import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
@@ -22,6 +24,27 @@ def test_kid_is_unbiased_around_zero() -> None:
     assert abs(mean) < deviation
     with pytest.raises(ValueError, match=r"subsets of 1000 images .* 300 and 250"):
         kernel_distance(normal(300, 8, 0), normal(250, 8, 1))
+
+
+def test_the_discrepancy_is_its_definition_for_every_pair() -> None:
+    x, y = normal(5, 3, 0), normal(7, 3, 1, 0.5)
+    points = torch.cat([x, y]).double()
+    squares = [float((a - b).square().sum()) for a in points for b in points if not a.equal(b)]
+    width = torch.tensor(squares, dtype=torch.float64).median().item()
+
+    def total(one: torch.Tensor, other: torch.Tensor) -> float:
+        pairs = [(a, b) for a in one.double() for b in other.double() if not a.equal(b)]
+        return sum(math.exp(-float((a - b).square().sum()) / width) for a, b in pairs)
+
+    expected = total(x, x) / (5 * 4) + total(y, y) / (7 * 6) - 2 * total(x, y) / (5 * 7)
+    assert discrepancy_test(x, y, 9)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_of_two_far_pairs_two_relabellings_of_six_are_as_far() -> None:
+    pair = torch.tensor([[0.0], [0.1]])
+    assert discrepancy_test(pair, pair + 9, 3000)[1] == pytest.approx(1 / 3, abs=0.03)
+    assert discrepancy_test(pair, pair + 9, 50, seed=1) == discrepancy_test(pair, pair + 9, 50, seed=1)
+    assert discrepancy_test(pair, pair + 9, 50, seed=1)[1] != discrepancy_test(pair, pair + 9, 50, seed=2)[1]
 
 
 def test_the_p_value_of_equal_distributions_is_uniform() -> None:

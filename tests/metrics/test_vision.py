@@ -10,6 +10,7 @@ from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtract
 
 from genbench.data.digits import Digits
 from genbench.errors import UserError
+from genbench.metrics import vision
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.extractors import load_extractor
 
@@ -74,8 +75,46 @@ def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path, monke
 def test_weights_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name, file in [("clip", "clip-vit-b-32-40d365"), ("dinov2", "dinov2_vitb14_pretrain.pth")]:
-        with pytest.raises(UserError, match=f"{file}.* is not there: .* fetch none"):
+        with pytest.raises(UserError, match=f"^{tmp_path}/hub/checkpoints/{file}.* is not there: .* fetch none"):
             load_extractor(name)  # type: ignore[arg-type]
     (tmp_path / "bad.pt").write_bytes(b"no archive")
     with pytest.raises(UserError, match=r"bad\.pt can't be read as weights"):
         load_extractor("clip", str(tmp_path / "bad.pt"))
+
+
+class Stub(torch.nn.Module):
+    """Stands in for torch-fidelity's DINOv2, which takes a network of 330 MB from torch.hub."""
+
+    INPUT_IMAGE_SIZE = 4
+
+    def __init__(self, name: str, features_list: list[str]) -> None:
+        super().__init__()
+        assert (name, features_list) == ("dinov2-vit-b-14", ["dinov2"])
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+        return (images.flatten(1).float() * self.weight,)
+
+
+def test_dinov2_is_that_of_torchs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(vision, "FeatureExtractorDinoV2", Stub)
+    weights = tmp_path / "hub" / "checkpoints" / vision.DINOV2_FILE
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    with pytest.raises(UserError, match=f"{vision.DINOV2_CODE} is not there"):
+        load_extractor("dinov2")
+    (tmp_path / "hub" / vision.DINOV2_CODE).mkdir()
+    extractor = load_extractor("dinov2")
+    assert (extractor.suffix, extractor.resize) == ("_dinov2", "bilinear as in TensorFlow 1, to 4 pixels")
+    assert extractor.weights_sha256 == hashlib.sha256(b"weights").hexdigest()[:16]
+    # Grey images become three channels.
+    assert extractor.feature_dim == 3 * 4 * 4
+    assert not any(parameter.requires_grad for parameter in extractor.parameters())
+    assert not extractor.training
+    grey = torch.arange(16, dtype=torch.uint8).view(1, 1, 4, 4)
+    features, logits = extractor(grey)
+    assert features.view(3, 16).equal(grey.float().view(1, 16).expand(3, 16))
+    assert logits.shape == (1, 0)
+    with pytest.raises(UserError, match=r"metrics\.weights is not for DINOv2"):
+        load_extractor("dinov2", str(weights))

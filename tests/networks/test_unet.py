@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genbench.networks.unet import Attention, Given, UNet
+from genbench.networks.unet import UNet
 from tests.kinds import classes
 
 SMALL = {"width": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,), "dropout": 0.0}
@@ -41,15 +41,6 @@ def test_every_parameter_matters_and_time_and_class_do() -> None:
     torch.testing.assert_close(network(x_t, t), network(x_t, t, torch.full((4,), 3)))
     network(torch.randn(8, 1, 8, 8), torch.rand(8), torch.arange(8) % 4).square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())
-
-
-def test_attention_is_softmax_of_products() -> None:
-    layer = awake(Attention(4, heads=1))
-    x = torch.randn(2, 4, 3, 3)
-    q, k, v = layer.to_qkv(layer.norm(x)).flatten(2).chunk(3, dim=1)
-    shares = (q.transpose(1, 2) @ k / 4**0.5).softmax(-1)
-    seen = (v @ shares.transpose(1, 2)).view_as(x)
-    torch.testing.assert_close(layer(x, Given(torch.zeros(2, 1))), x + layer.to_out(seen))
 
 
 def test_sides_and_heads_that_do_not_do() -> None:

@@ -143,6 +143,18 @@ def test_three_steps_are_what_a_plain_loop_does() -> None:
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
+def test_what_the_generator_did_last_is_logged_when_it_rests() -> None:
+    # The log comes after the third step, the generator moved in the second.
+    watch = fit(make_gan(discriminator_steps=2), steps=3, log_every_n_steps=3)
+    assert {"loss/generator", "gradient/generator", "adversary/d_fake_generator"} <= watch.logged
+
+
+def test_figures_beside_a_loss_are_there_for_who_calls_it_alone() -> None:
+    assert set(make_gan().discriminator_loss(Batch(torch.zeros(4, *SHAPE), None))[1]) == {
+        "adversary/d_real", "adversary/d_fake"
+    }  # fmt: skip
+
+
 def test_logs_both_losses_both_discriminator_outputs_and_both_gradient_norms() -> None:
     watch = fit(make_gan(discriminator_steps=3), steps=6, log_every_n_steps=2)
     assert watch.logged - {"step"} == {

@@ -62,7 +62,8 @@ def make(build: Callable[..., Any] = Linear, shape: Sequence[int] = SHAPE, **set
 
 def images(count: int) -> Tensor:
     """Draw from the model itself: z ~ N(0, 1), pixels logistic around z / 2."""
-    z, u = torch.randn(count, 1, 1, 1), torch.rand(count, *SHAPE)
+    generator = torch.Generator().manual_seed(2)
+    z, u = torch.randn(count, 1, 1, 1, generator=generator), torch.rand(count, *SHAPE, generator=generator)
     x = 0.5 * z + NOISE * math.sqrt(3) / math.pi * (u / (1 - u)).log()
     return ((x + 1) / LEVEL).round().clamp(0, 255) * LEVEL - 1
 
@@ -104,7 +105,7 @@ def test_the_two_terms_are_what_they_are_called() -> None:
     assert bits == pytest.approx(one, abs=0.03)
 
 
-def test_bernoulli_is_torchs_and_its_likelihood_is_of_black_and_white() -> None:
+def test_bernoulli_is_torchs_and_its_likelihood_is_of_black_and_white(monkeypatch: pytest.MonkeyPatch) -> None:
     method = make(decoder="bernoulli")
     decoded, x = torch.randn(5, *SHAPE), torch.rand(5, *SHAPE).round() * 2 - 1
     expected = Bernoulli(logits=decoded).log_prob((x + 1) / 2).flatten(1).sum(1)
@@ -112,6 +113,12 @@ def test_bernoulli_is_torchs_and_its_likelihood_is_of_black_and_white() -> None:
     # No encoder or decoder that knows nothing of four fair coins needs less than a bit for each.
     assert method.bits_per_dim(torch.zeros(500, *SHAPE), noise=Noise(0)).mean() > 1
     assert "black and white" in method.likelihood
+    seen: list[Tensor] = []
+    monkeypatch.setattr(method, "log_likelihood", lambda decoded, x: seen.append(x) or torch.zeros(len(x)))
+    method.bits_per_dim(torch.full((4000, *SHAPE), 0.5), noise=Noise(0))
+    # Each pixel is white as often as it is bright.
+    assert set(seen[0].unique().tolist()) == {-1, 1}
+    assert seen[0].mean().item() == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("decoder", ["logistic", "bernoulli"])

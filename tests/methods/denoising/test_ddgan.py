@@ -110,6 +110,16 @@ def test_losses_and_when_the_slope_counts(monkeypatch: pytest.MonkeyPatch) -> No
     assert method.generator_loss(Batch(x_0, None))[0].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_the_slope_is_taken_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, seen = make(), []
+    monkeypatch.setattr(DDGAN, "step", 0)
+    judge = method.judge
+    monkeypatch.setattr(method, "judge", lambda *words: seen.append(torch.is_autocast_enabled("cpu")) or judge(*words))
+    with torch.autocast("cpu", torch.bfloat16):
+        method.discriminator_loss((torch.full((4, *SHAPE), X_0), None))
+    assert seen == [True, True, False]
+
+
 def test_four_calls_lead_to_the_image_that_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     method, calls = make(), []
     forward = method.average.forward

@@ -123,13 +123,6 @@ def test_samples_have_the_data_s_mean_and_spread() -> None:
     assert images.std().item() == pytest.approx(SPREAD, rel=0.05)
 
 
-def test_guidance_leaves_the_variance_alone() -> None:
-    conditional, unconditional = torch.ones(2, 2, 2, 2), torch.zeros(2, 2, 2, 2)
-    guided = make().guide(conditional, unconditional, 2.0)
-    assert (guided[:, :1] == 3).all()
-    assert (guided[:, 1:] == 1).all()
-
-
 def test_plain_ddpm_has_a_bound_too() -> None:
     found = make(DDPM).bits_per_dim(gaussian_images(300), noise=Noise(0)).mean().item()
     assert math.log2(SPREAD * math.sqrt(2 * math.pi * math.e) / LEVEL) < found < 9
@@ -146,3 +139,11 @@ def test_plain_ddpm_has_a_bound_too() -> None:
 def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**settings)
+
+
+def test_guidance_leads_the_prediction_and_leaves_the_variance() -> None:
+    method = make(conditional=True)
+    told, untold = torch.randn(2, 3, 2 * SHAPE[0], *SHAPE[1:]).unbind()
+    (predicted, variance), (without, _) = told.chunk(2, dim=1), untold.chunk(2, dim=1)
+    expected = torch.cat([1.5 * predicted - 0.5 * without, variance], dim=1)
+    torch.testing.assert_close(method.guide(told, untold, 0.5), expected)

@@ -1,0 +1,122 @@
+"""Scores of translation with translators whose errors are known."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from genbench.images import to_float, to_uint8
+from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractors import Extractor, Features
+from genbench.metrics.translation import cycle_scores, domain_scores, paired_scores, translation_scores
+
+
+class Brightness(Extractor):
+    """Sees how bright an image is, and as classes whether it is dark or bright."""
+
+    feature_dim = 1
+    class_count = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, images: Tensor) -> Features:
+        mean = to_float(images).flatten(1).mean(1, keepdim=True)
+        return Features(mean, torch.cat([-mean, mean], dim=1))
+
+
+class Blind(Brightness):
+    """Sees no classes."""
+
+    class_count = 0
+
+    def forward(self, images: Tensor) -> Features:
+        features, logits = super().forward(images)
+        return Features(features, logits[:, :0])
+
+
+def grey(*levels: float, copies: int = 1) -> Tensor:
+    """Return images of one brightness each, with a little texture."""
+    texture = 0.02 * torch.linspace(-1, 1, 144).view(1, 1, 12, 12)
+    return to_uint8((torch.tensor(levels).repeat(copies).view(-1, 1, 1, 1) + texture).clamp(-1, 1))
+
+
+def brighten(by: float) -> Any:
+    def sample(count: int, condition: Tensor, *, noise: Any) -> Tensor:
+        return (condition + by).clamp(-1, 1)
+
+    return sample
+
+
+def test_pairs_are_compared_pixel_by_pixel_and_by_class() -> None:
+    targets, translated = grey(-0.5, -0.5, 0.5, 0.5), grey(-0.4, 0.1, 0.6, 0.4)
+    found = paired_scores(translated, targets, Brightness())
+    assert found["mae"] == pytest.approx((0.1 + 0.6 + 0.1 + 0.1) / 4, abs=0.005)
+    assert found["target_agreement"] == 0.75
+    assert found["ssim"] < 0.99
+    same = paired_scores(targets, targets, Blind())
+    assert same == {"mae": 0, "ssim": pytest.approx(1)}
+
+
+def test_similarity_is_on_the_scale_of_the_images() -> None:
+    # Of flat images all but the comparison of means is 1: (2 a b + c) / (a^2 + b^2 + c) with c = (0.01 * 2)^2.
+    one, other = (to_uint8(torch.full((1, 1, 16, 16), level)) for level in (0.2, 0.6))
+    a, b = to_float(one).mean().item(), to_float(other).mean().item()
+    expected = (2 * a * b + 0.0004) / (a * a + b * b + 0.0004)
+    assert paired_scores(one, other, Blind())["ssim"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_domain_of_translations_is_asked_of_a_classifier_of_both() -> None:
+    dark, bright = grey(-0.6, -0.5, -0.4, copies=10), grey(0.4, 0.5, 0.6, copies=10)
+    mixed = torch.cat([dark[:3], bright[:9]])
+    found = domain_scores(mixed, torch.cat([dark[:9], bright[:3]]), bright[:6], (dark, bright), Brightness())
+    assert found["in_target_domain"] == 0.75
+    # All targets and three quarters of the sources.
+    assert found["domain_accuracy"] == pytest.approx((1 + 0.75) / 2)
+
+
+def test_the_way_there_and_back_is_measured_from_both_sides() -> None:
+    sources, targets = grey(-0.5, -0.4, -0.3), grey(0.3, 0.4)
+    translated = to_uint8(to_float(sources) + 0.5)
+    found = cycle_scores(brighten(0.6), brighten(-0.4), sources, targets, 0, translated)
+    assert found["cycle_source"] == pytest.approx(0.1, abs=0.01)
+    assert found["cycle_target"] == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_data_set_gets_what_suits_it(paired: bool) -> None:
+    sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
+    store = SimpleNamespace(images=targets, conditions=sources, **({} if paired else {"sources": sources}))
+    train = SimpleNamespace(images=targets[:12], conditions=sources[:12])
+    data = SimpleNamespace(store={"test": store, "train": train}.__getitem__)
+    settings: dict[str, Any] = {"count": 10, "seed": 3}
+    there = brighten(0.9)
+    found = translation_scores(there, brighten(-1.0), data, "test", Brightness(), **settings)
+    if paired:
+        assert set(found) == {"mae", "ssim", "target_agreement"}
+        assert found["mae"] == pytest.approx(0.1, abs=0.01)
+    else:
+        assert set(found) == {"in_target_domain", "domain_accuracy", "cycle_source", "cycle_target"}
+        assert found["in_target_domain"] == found["domain_accuracy"] == 1
+        assert found["cycle_source"] == pytest.approx(0.1, abs=0.01)
+        forward = translation_scores(there, None, data, "test", Brightness(), **settings)
+        assert set(forward) == {"in_target_domain", "domain_accuracy"}
+
+
+def test_the_evaluator_names_what_its_extractor_saw() -> None:
+    sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
+    for paired in (True, False):
+        store = SimpleNamespace(images=targets, conditions=sources, **({} if paired else {"sources": sources}))
+        data = SimpleNamespace(store={"test": store, "train": store}.__getitem__)
+        scores = Evaluator(count=10).score_translation(brighten(0.9), brighten(-0.9), data, "test")
+        expected = (
+            {"mae", "ssim", "target_agreement_digits"}
+            if paired
+            else {"in_target_domain_digits", "domain_accuracy_digits", "cycle_source", "cycle_target"}
+        )
+        assert set(scores.values) == expected
+        assert scores.protocol == {"translation_split": "test", "translation_count": 10}
+    assert Evaluator(count=99).score_translation(brighten(0.9), None, data, "test").protocol["translation_count"] == 24
