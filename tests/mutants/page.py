@@ -81,7 +81,8 @@ def _head(results: Sequence[Result], session: Session, seconds: float) -> list[s
         f"a condition turned round. Of {session.possible:,} possible ones {drawn} were each tried against the tests",
         f"that reach the changed lines, the likeliest and quickest first, up to {session.budget:.0f} seconds of them:",
         "what only a later test would find counts as survived. Left out are texts that a person reads (error messages,",
-        "warnings, docstrings), type annotations and enums; see `tests/mutants/rooms.py`.",
+        "warnings, docstrings), type annotations and enums; see `tests/mutants/rooms.py`. The tests were strengthened",
+        "by survivors of seed 0; another `SEED` is a draw that they have not seen.",
         "",
         f"**{_share(results)} found**: {killed} killed by a test, {timed_out} that hung and ran out of time, "
         f"{survived} survived.",
