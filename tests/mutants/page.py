@@ -70,11 +70,7 @@ def _head(results: Sequence[Result], session: Session, seconds: float) -> list[s
         "",
         f"`make mutants MUTANTS={session.mutants} SEED={session.seed}{' AGAIN=1' if session.kept else ''}`, {machine}, "
         f"{time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes.",
-        *(
-            [f"{session.kept} of these mutants were killed in the runs before and not tried again."]
-            if session.kept
-            else []
-        ),
+        *([f"{session.kept} of the results are those of the runs before."] if session.kept else []),
         "",
         "A mutant is the sources with one small fault, made by the operators of",
         "[mutmut](https://github.com/boxed/mutmut): another number, operator or constant, an argument dropped or None,",
