@@ -52,3 +52,20 @@ def test_stays_in_evaluation_mode_without_gradients() -> None:
 def test_decays_that_do_not_do(decay: float) -> None:
     with pytest.raises(ValueError, match="ema_decay"):
         AveragedNetwork(nn.Linear(1, 1), decay)
+
+
+def test_a_resumed_average_goes_on_where_it_was() -> None:
+    network = nn.Linear(1, 1)
+    whole = AveragedNetwork(network, 0.999)
+    resumed = AveragedNetwork(network, 0.999)
+    for number in range(6):
+        with torch.no_grad():
+            network.weight.fill_(float(number**2))
+        if number == 3:
+            resumed.load_state_dict(whole.state_dict())
+        for average in (whole, resumed):
+            average.update_parameters(network)
+        assert int(whole.n_averaged) == number + 1
+    # The early averages forget fast, so the count matters.
+    assert torch.equal(resumed.module.weight, whole.module.weight)
+    assert int(resumed.n_averaged) == 6

@@ -70,18 +70,15 @@ def _head(results: Sequence[Result], session: Session, seconds: float) -> list[s
         "",
         f"`make mutants MUTANTS={session.mutants} SEED={session.seed}{' AGAIN=1' if session.kept else ''}`, {machine}, "
         f"{time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes.",
-        *(
-            [f"{session.kept} of these mutants were killed in the runs before and not tried again."]
-            if session.kept
-            else []
-        ),
+        *([f"{session.kept} of the results are those of the runs before."] if session.kept else []),
         "",
         "A mutant is the sources with one small fault, made by the operators of",
         "[mutmut](https://github.com/boxed/mutmut): another number, operator or constant, an argument dropped or None,",
         f"a condition turned round. Of {session.possible:,} possible ones {drawn} were each tried against the tests",
         f"that reach the changed lines, the likeliest and quickest first, up to {session.budget:.0f} seconds of them:",
         "what only a later test would find counts as survived. Left out are texts that a person reads (error messages,",
-        "warnings, docstrings), type annotations and enums; see `tests/mutants/rooms.py`.",
+        "warnings, docstrings), type annotations and enums; see `tests/mutants/rooms.py`. The tests were strengthened",
+        "by survivors of seed 0; another `SEED` is a draw that they have not seen.",
         "",
         f"**{_share(results)} found**: {killed} killed by a test, {timed_out} that hung and ran out of time, "
         f"{survived} survived.",
