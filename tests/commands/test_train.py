@@ -79,7 +79,7 @@ def test_seeds_matter(train: Train) -> None:
 def test_a_run_folder_holds_all_that_a_run_is(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     folder = train("steps=20", "trainer.log_every_n_steps=5", "callbacks.scores.every=10", "callbacks.grid.every=8")
     assert {path.name for path in folder.iterdir()} == {
-        "config.yaml", "manifest.json", "metrics.csv", "scores.json", "checkpoints", "samples",
+        "config.yaml", "manifest.json", "condition.json", "metrics.csv", "scores.json", "checkpoints", "samples",
     }  # fmt: skip
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
     steps = [1, 2, 4, 8, 16, 20]
