@@ -43,3 +43,18 @@ def test_it_trains_on_scores_and_reports(earlier: str, capsys: pytest.CaptureFix
         assert "fid_digits" in capsys.readouterr().out
     assert main(["report", f"runs={earlier}", "out=page"]) == 0
     assert earlier in Path("page/index.html").read_text()
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_it_knows_what_was_drawn_from_it(earlier: str, count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = Path(earlier) / "samples" / "last_step4_seed3"
+    shutil.copytree(EARLIER / f"drawn_{earlier}", drawn)
+    before = {path.name: path.read_bytes() for path in sorted((drawn / "images").iterdir())}
+    assert main(["sample", f"run={earlier}", f"count={count}", "seed=3", "device=cpu"]) == 0
+    said = capsys.readouterr().out
+    # More go on with the set, fewer get a folder of their own.
+    folder = drawn if count == 5 else drawn.with_name("last_step4_seed3_first3")
+    assert str(folder) in said
+    assert len(list((folder / "images").iterdir())) == count
+    if count == 3:
+        assert {path.name: path.read_bytes() for path in sorted((drawn / "images").iterdir())} == before

@@ -30,6 +30,7 @@ from genbench.errors import UserError
 from genbench.files import check_can_write, read_json, write_json
 from genbench.medium import Medium
 from genbench.randomness import CHUNK, chunks
+from genbench.runs.moved import first_name
 
 MOST = 1_000_000
 """Images of a set: more files than this make a folder that few programs can open."""
@@ -66,7 +67,10 @@ class SampleFolder:
 
     def holds_more_than(self, count: int) -> bool:
         """Whether more images of this very set are there."""
-        if not self._file.is_file() or read_json(self._file).get("facts") != self._facts:
+        if not self._file.is_file():
+            return False
+        facts = read_json(self._file).get("facts")
+        if not isinstance(facts, dict) or self._differing(facts):
             return False
         pattern = r"\d{6}" + re.escape(self._medium.suffix)
         return any(re.fullmatch(pattern, name) and int(name[:6]) >= count for name in self._names())
@@ -129,12 +133,15 @@ class SampleFolder:
             raise UserError(f"{self._place} can't be read: {error.strerror}") from error
         return {name for name in found if not name.startswith(".") and not name.endswith(".part")}
 
+    def _differing(self, facts: Mapping[str, Any]) -> list[str]:
+        """Return the keys in which the facts of a set differ from this one's; earlier versions wrote fewer of them."""
+        return sorted(key for key in facts.keys() | self._facts.keys() if facts.get(key) != self._facts.get(key))
+
     def _compare(self, begun: Mapping[str, Any], conditions: Conditions | None) -> None:
         facts, count = begun.get("facts"), begun.get("count")
         if not isinstance(facts, dict) or not isinstance(count, int):
             raise UserError(f"{self._file} is damaged: {self._remedy}")
-        names = sorted(key for key in facts.keys() | self._facts.keys() if facts.get(key) != self._facts.get(key))
-        if names:
+        if names := self._differing(facts):
             said = ", ".join(f"{name} {_shown(facts.get(name))}, not {_shown(self._facts.get(name))}" for name in names)
             raise UserError(f"{self._place} holds another set, of {said}: {self._remedy}")
         so_far = None if conditions is None else conditions[:count]
@@ -246,7 +253,7 @@ def _shown(value: Any) -> str:
 def _fingerprint(method: nn.Module) -> str:
     """Return a fingerprint of a method's weights."""
     digest = hashlib.sha256()
-    for name, value in sorted(method.state_dict().items()):
+    for name, value in sorted((first_name(name), value) for name, value in method.state_dict().items()):
         digest.update(name.encode())
         if isinstance(value, Tensor):
             digest.update(_bytes(value))

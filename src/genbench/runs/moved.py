@@ -56,6 +56,12 @@ def translate_weights(weights: dict[str, Any]) -> dict[str, Any]:
     return weights
 
 
+def first_name(name: str) -> str:
+    """Return what a tensor of today's name was called first: fingerprints of weights stay those of earlier versions."""
+    name = name.replace(".from_embedding.", ".tell.")
+    return re.sub(r"\.embed_condition\.embedding\.weight$", ".embed_class.weight", name)
+
+
 def _target(target: Any) -> Any:
     if not isinstance(target, str):
         return target
