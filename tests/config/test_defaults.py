@@ -23,6 +23,7 @@ VARIANTS = {
     "method/wgan_gp.yaml": {"latent_dim"},
     "metrics/full.yaml": {"extractor", "scores", "halves", "cache"},
     "metrics/inception.yaml": {"extractor", "scores", "cache"},
+    "metrics/points.yaml": {"extractor", "scores", "cache"},
     "network/cyclegan.yaml": {"norm"},
     "network/ddgan.yaml": {"dropout", "adaptive", "width", "batch_deviation"},
     "network/mlp_against_dcgan.yaml": {"hidden", "width"},

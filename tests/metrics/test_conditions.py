@@ -62,24 +62,25 @@ def test_other_conditions_are_rows_that_the_method_never_saw_if_there_are_any(te
 
 
 def test_a_pictures_conditions_come_in_turn() -> None:
-    data = Data(torch.arange(12.0).view(6, 2), -torch.arange(8.0).view(4, 2))
-    assert conditions_in_turn(data, 6)[:, 0].tolist() == [0, -2, -4, -6, 0, -2]
-    assert conditions_in_turn(data, 3)[:, 0].tolist() == [0, -2, -4]
+    data, method = Data(torch.arange(12.0).view(6, 2), -torch.arange(8.0).view(4, 2)), method_of(Embeddings(2))
+    assert conditions_in_turn(method, data, 6).rows[:, 0].tolist() == [0, -2, -4, -6, 0, -2]
+    assert conditions_in_turn(method, data, 3).rows[:, 0].tolist() == [0, -2, -4]
     assert held_out(data) == "test"
     assert held_out(Data(torch.zeros(2, 2))) == "train"
-    data.num_classes = 3  # type: ignore[assignment]
-    assert conditions_in_turn(data, 5).tolist() == [0, 1, 2, 0, 1]
+    assert conditions_in_turn(method_of(classes(3)), data, 5).rows.tolist() == [0, 1, 2, 0, 1]
 
 
 def test_no_row_of_a_plan_comes_thrice_before_all_come_twice() -> None:
-    rows = torch.arange(12.0).view(6, 2)
-    planned = plan_conditions(Data(rows), 12, seed=4)[0][:, 0].tolist()
+    rows, method = torch.arange(12.0).view(6, 2), method_of(Embeddings(2))
+
+    def plan(seed: int) -> list[float]:
+        return plan_conditions(method, Data(rows), 12, seed=seed)[0].rows[:, 0].tolist()
+
+    planned = plan(4)
     assert sorted(planned[:6]) == sorted(planned[6:]) == rows[:, 0].tolist()
     assert planned[:6] != planned[6:]
-    assert planned == plan_conditions(Data(rows), 12, seed=4)[0][:, 0].tolist()
-    assert planned != plan_conditions(Data(rows), 12, seed=5)[0][:, 0].tolist()
-    # Classes may also be sources: of a data set of pairs they are images.
-    assert plan_conditions(Data(torch.arange(4), source_shape=(1, 2, 2)), 4)[1].startswith("those of the train split")
+    assert planned == plan(4) != plan(5)
+    assert plan_conditions(method, Data(rows), 4)[1].startswith("those of the train split")
 
 
 class Copier:

@@ -119,7 +119,7 @@ def test_drawing_is_timed_and_a_score_that_fails_is_left_out_with_its_reason(
     assert scores.left_out == {"moments": "it does not like these"}
     assert set(scores.values) == {"fid_digits"}
     monkeypatch.setitem(SCORES, "fid", fail)
-    with pytest.raises(UserError, match="nothing to score by: fid: it does not like these; moments: it does"):
+    with pytest.raises(UserError, match="no score can be computed: fid: it does not like these; moments: it does"):
         evaluator.score_method(smooth_images, torch.device("cpu"))
 
 

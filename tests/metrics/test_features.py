@@ -6,7 +6,7 @@ from torch import Tensor
 
 from genbench.errors import UserError
 from genbench.metrics import features
-from genbench.metrics.extractors import Extractor, Features
+from genbench.metrics.extractor import Extractor, Features
 from genbench.metrics.features import extract, kept_every, kept_of
 
 CPU = torch.device("cpu")

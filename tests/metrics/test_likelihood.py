@@ -1,4 +1,4 @@
-"""Bits a dimension of held-out images: which images, what a method is told of them, and the standard error."""
+"""Bits a dimension of held-out images: which images, under which conditions, and the standard error."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from genbench.batch import Batch
 from genbench.data.store import SampleStore
+from genbench.medium import Images
 from genbench.metrics.likelihood import likelihood_scores
 from genbench.randomness import CHUNK, Noise
 
@@ -23,7 +25,11 @@ class Level:
 
     def __init__(self, is_conditional: bool) -> None:
         self.is_conditional = is_conditional
+        self.medium = Images((1, 2, 2))
         self.noise: list[Tensor] = []
+
+    def condition_of(self, batch: Batch) -> Tensor | None:
+        return batch.condition if self.is_conditional else None
 
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         levels = ((x[:, 0, 0, 0] + 1) * 127.5).round()

@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from genbench.conditions.base import Conditions
+from genbench.conditions.source_images import SourceImages
 from genbench.images import to_float, to_uint8
+from genbench.medium import Images
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.extractors import Extractor, Features
+from genbench.metrics.extractor import Extractor, Features
 from genbench.metrics.translation import cycle_scores, domain_scores, paired_scores, translation_scores
 
 
@@ -44,11 +47,16 @@ def grey(*levels: float, copies: int = 1) -> Tensor:
     return to_uint8((torch.tensor(levels).repeat(copies).view(-1, 1, 1, 1) + texture).clamp(-1, 1))
 
 
+SHAPE = (1, 12, 12)
+
+
 def brighten(by: float) -> Any:
+    """Return a method that makes its sources brighter."""
+
     def sample(count: int, condition: Tensor, *, noise: Any) -> Tensor:
         return (condition + by).clamp(-1, 1)
 
-    return sample
+    return SimpleNamespace(sample=sample, medium=Images(SHAPE), condition=SourceImages(SHAPE), derives_condition=False)
 
 
 def test_pairs_are_compared_pixel_by_pixel_and_by_class() -> None:
@@ -81,7 +89,9 @@ def test_the_domain_of_translations_is_asked_of_a_classifier_of_both() -> None:
 def test_the_way_there_and_back_is_measured_from_both_sides() -> None:
     sources, targets = grey(-0.5, -0.4, -0.3), grey(0.3, 0.4)
     translated = to_uint8(to_float(sources) + 0.5)
-    found = cycle_scores(brighten(0.6), brighten(-0.4), sources, targets, 0, translated)
+    found = cycle_scores(
+        brighten(0.6), brighten(-0.4).sample, Conditions(SourceImages(SHAPE), sources), targets, 0, translated
+    )
     assert found["cycle_source"] == pytest.approx(0.1, abs=0.01)
     assert found["cycle_target"] == pytest.approx(0.2, abs=0.01)
 
@@ -89,12 +99,12 @@ def test_the_way_there_and_back_is_measured_from_both_sides() -> None:
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_data_set_gets_what_suits_it(paired: bool) -> None:
     sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
-    store = SimpleNamespace(images=targets, conditions=sources, **({} if paired else {"sources": sources}))
-    train = SimpleNamespace(images=targets[:12], conditions=sources[:12])
+    store = SimpleNamespace(samples=targets, conditions=sources, has_pairs=paired)
+    train = SimpleNamespace(samples=targets[:12], conditions=sources[:12])
     data = SimpleNamespace(store={"test": store, "train": train}.__getitem__)
     settings: dict[str, Any] = {"count": 10, "seed": 3}
     there = brighten(0.9)
-    found = translation_scores(there, brighten(-1.0), data, "test", Brightness(), **settings)
+    found = translation_scores(there, brighten(-1.0).sample, data, "test", Brightness(), **settings)
     if paired:
         assert set(found) == {"mae", "ssim", "target_agreement"}
         assert found["mae"] == pytest.approx(0.1, abs=0.01)
@@ -109,9 +119,9 @@ def test_a_data_set_gets_what_suits_it(paired: bool) -> None:
 def test_the_evaluator_names_what_its_extractor_saw() -> None:
     sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
     for paired in (True, False):
-        store = SimpleNamespace(images=targets, conditions=sources, **({} if paired else {"sources": sources}))
+        store = SimpleNamespace(samples=targets, conditions=sources, has_pairs=paired)
         data = SimpleNamespace(store={"test": store, "train": store}.__getitem__)
-        scores = Evaluator(count=10).score_translation(brighten(0.9), brighten(-0.9), data, "test")
+        scores = Evaluator(count=10).score_translation(brighten(0.9), brighten(-0.9).sample, data, "test")
         expected = (
             {"mae", "ssim", "target_agreement_digits"}
             if paired

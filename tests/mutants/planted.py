@@ -17,22 +17,23 @@ class Planted:
     test: str
 
 
-_DENOISING = "src/genbench/methods/denoising.py"
+_DENOISING = "src/genbench/methods/denoising/base.py"
 
 PLANTED = (
     Planted(
         "the learning-rate warm-up removed", _DENOISING,
         "min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0", "1.0",
-        "tests/methods/test_ddpm.py::test_the_rate_grows_in_a_line_and_then_stays",
+        "tests/methods/denoising/test_ddpm.py::test_the_rate_grows_in_a_line_and_then_stays",
     ),
     Planted(
         "gradient clipping removed", _DENOISING, "(self.clip or torch.inf) * scale", "torch.inf",
-        "tests/methods/test_ddpm.py::test_a_step_is_as_long_as_the_clipped_gradient_at_most",
+        "tests/methods/denoising/test_ddpm.py::test_a_step_is_as_long_as_the_clipped_gradient_at_most",
     ),
     Planted(
-        "the trust check that always says yes", "src/genbench/trust.py",
-        "return any(name == root or name.startswith(root + \".\") for root in _TRUSTED)", "return True",
-        "tests/test_trust.py::test_a_config_that_would_start_a_program_does_not[train]",
+        "the trust check that always says yes", "src/genbench/runs/trust.py",
+        "return any(name == root or name.startswith(root + \".\") for root in (*_TRUSTED, *plugins.admitted()))",
+        "return True",
+        "tests/runs/test_trust.py::test_a_config_that_would_start_a_program_does_not[train]",
     ),
 )  # fmt: skip
 

@@ -60,7 +60,7 @@ def test_a_source_is_changed_where_it_computes_and_each_change_is_one() -> None:
     from tests.mutants.operators import Source
     from tests.mutants.plan import spread
 
-    source = Source("src/genbench/trust.py")
+    source = Source("src/genbench/runs/trust.py")
     drawn = source.draw(40, seed=1)
     assert drawn == source.draw(40, seed=1) != source.draw(40, seed=2)
     mutants = [mutant for mutant in map(source.mutant, drawn) if mutant]

@@ -14,6 +14,7 @@ from genbench.networks.resnet import ResNetCritic, ResNetGenerator
 from genbench.networks.resnet_translation import ResNetTranslator
 from genbench.networks.unet import UNet, _norm
 from genbench.networks.unet_translation import UNetTranslator
+from tests.kinds import classes
 
 
 def words_of(module: nn.Module) -> str:
@@ -156,7 +157,7 @@ def test_pix2pixs_translator() -> None:
 
 
 def test_autoencoder() -> None:
-    network = Autoencoder((3, 16, 16), 5, 2, outputs=2, width=4)
+    network = Autoencoder((3, 16, 16), 5, classes(2), outputs=2, width=4)
     assert list(layers(network)) == [
         "conv 5>4 3/1 pad 1", "SiLU",
         "conv 4>8 4/2 pad 1", "group norm 4/8 eps 1e-05", "SiLU",
@@ -174,7 +175,7 @@ def test_autoencoder() -> None:
     assert not network.decode(mean, other).equal(network.decode(mean, y))
     # The last class need not be there.
     assert network(x, torch.zeros(3)).shape == (3, 6, 16, 16)
-    with pytest.raises(ValueError, match="y is missing"):
+    with pytest.raises(ValueError, match="condition is missing"):
         network.encode(x)
     for shape in ((1, 7, 7), (1, 6, 6), (1, 8, 16)):
         with pytest.raises(ValueError, match=f"not {shape[1]} x {shape[2]}"):
@@ -197,7 +198,7 @@ def test_unet() -> None:
     def attention(channels: int) -> list[str]:
         return [norm(channels), f"conv {channels}>{3 * channels} 1/1 pad 0", f"conv {channels}>{channels} 1/1 pad 0"]
 
-    network = UNet((1, 8, 8), 3, outputs=2, width=4, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.3)
+    network = UNet((1, 8, 8), classes(3), outputs=2, width=4, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.3)
     assert list(layers(network)) == [
         "Sinusoids", "linear 4>16", "SiLU", "linear 16>16", "embedding 4>16", "conv 1>4 3/1 pad 1",
         *block(4, 4), "conv 4>4 3/2 pad 1", *block(4, 8), *attention(8),
@@ -207,10 +208,10 @@ def test_unet() -> None:
         *block(12, 4), *block(8, 4),
         norm(4), "SiLU", "conv 4>2 3/1 pad 1",
     ]  # fmt: skip
-    told = UNet((1, 8, 8), width=4, multipliers=(1,), blocks=1, attention=(), latent_dim=3, adaptive=True)
-    assert list(layers(told))[4:10] == ["RMSNorm", "linear 3>16", "SiLU", "linear 16>16", "SiLU", "linear 16>16"]
-    assert "linear 16>8" in list(layers(told))
-    assert "dropout 0.1" in list(layers(told))
+    adaptive = UNet((1, 8, 8), width=4, multipliers=(1,), blocks=1, attention=(), latent_dim=3, adaptive=True)
+    assert list(layers(adaptive))[4:10] == ["RMSNorm", "linear 3>16", "SiLU", "linear 16>16", "SiLU", "linear 16>16"]
+    assert "linear 16>8" in list(layers(adaptive))
+    assert "dropout 0.1" in list(layers(adaptive))
 
 
 def test_groups_are_of_two_channels_at_least_and_as_many_as_divide() -> None:

@@ -14,6 +14,7 @@ from genbench.networks.normalisation import has_batch_norm, normalisation, norma
 from genbench.networks.timed_encoder import HalvingBlock, TimedEncoder, deviation_in_groups
 from genbench.networks.unet import (
     Attention,
+    Given,
     RandomFourier,
     ResidualBlock,
     Sinusoids,
@@ -22,6 +23,7 @@ from genbench.networks.unet import (
     _latent_mapping,
 )
 from genbench.networks.unet_translation import UNetTranslator
+from tests.kinds import classes
 
 
 @pytest.fixture(autouse=True)
@@ -57,21 +59,22 @@ def test_random_features_keep_their_frequencies() -> None:
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_a_residual_block_is_told_before_or_after_its_norm(adaptive: bool) -> None:
+def test_a_residual_block_takes_the_embedding_before_or_after_its_norm(adaptive: bool) -> None:
     block = ResidualBlock(4, 6, 5, 0.0, adaptive)
-    x, told = torch.randn(2, 4, 3, 3), torch.randn(2, 5)
+    x, embedding = torch.randn(2, 4, 3, 3), torch.randn(2, 5)
+    given = Given(embedding)
     # At first it is its shortcut.
-    torch.testing.assert_close(block(x, told), block.shortcut(x))
+    torch.testing.assert_close(block(x, given), block.shortcut(x))
     awake(block)
     hidden = block.first[2](silu(block.first[0](x)))
-    shift = block.tell[1](silu(told))[:, :, None, None]
+    shift = block.from_embedding[1](silu(embedding))[:, :, None, None]
     norm, last = block.second[0], block.second[3]
     if adaptive:
         scale, shift = shift[:, :6], shift[:, 6:]
         hidden = norm(hidden) * (1 + scale) + shift
     else:
         hidden = norm(hidden + shift)
-    torch.testing.assert_close(block(x, told), block.shortcut(x) + last(silu(hidden)))
+    torch.testing.assert_close(block(x, given), block.shortcut(x) + last(silu(hidden)))
 
 
 @pytest.mark.parametrize("heads", [1, 3])
@@ -85,7 +88,7 @@ def test_attention_is_softmax_of_products_head_by_head(heads: int) -> None:
         shares = (q[:, own].transpose(1, 2) @ k[:, own] / each**0.5).softmax(-1)
         seen.append(v[:, own] @ shares.transpose(1, 2))
     expected = x + layer.to_out(torch.cat(seen, dim=1).view_as(x))
-    torch.testing.assert_close(layer(x, torch.zeros(2, 1)), expected)
+    torch.testing.assert_close(layer(x, Given(torch.zeros(2, 1))), expected)
     assert not Attention(6, heads=2).to_out.weight.any()
     assert not Attention(6, heads=2).to_out.bias.any()
 
@@ -95,10 +98,10 @@ def test_pixels_are_doubled_then_smoothed() -> None:
     x = torch.randn(1, 2, 2, 2)
     doubled = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
     expected = conv2d(doubled, layer.convolution.weight, layer.convolution.bias, padding=1)
-    torch.testing.assert_close(layer(x, torch.zeros(1, 1)), expected)
+    torch.testing.assert_close(layer(x, Given(torch.zeros(1, 1))), expected)
 
 
-def test_a_latent_is_brought_to_unit_length_and_told() -> None:
+def test_a_latent_is_brought_to_unit_length_and_joins_the_time() -> None:
     mapping = _latent_mapping(3, 8)
     z = torch.randn(4, 3)
     torch.testing.assert_close(mapping(z), mapping(5 * z))
@@ -127,15 +130,15 @@ def test_both_ways_of_wgan_gps_block_change_size_alike(resample: resnet.Resample
 
 def test_a_halving_block_keeps_the_variance() -> None:
     block = HalvingBlock(2, 3, 4)
-    x, told = torch.randn(2, 2, 4, 4), torch.randn(2, 4)
-    hidden = block.first(leaky_relu(x, 0.2)) + block.tell(told)[:, :, None, None]
+    x, embedding = torch.randn(2, 2, 4, 4), torch.randn(2, 4)
+    hidden = block.first(leaky_relu(x, 0.2)) + block.from_embedding(embedding)[:, :, None, None]
     hidden = block.second(avg_pool2d(leaky_relu(hidden, 0.2), 2))
     short = conv2d(avg_pool2d(x, 2), block.shortcut.weight)
-    torch.testing.assert_close(block(x, told), (hidden + short) / math.sqrt(2))
+    torch.testing.assert_close(block(x, embedding), (hidden + short) / math.sqrt(2))
 
 
-def test_an_encoder_halves_down_to_four_and_is_told_the_time_and_class() -> None:
-    network = TimedEncoder((2, 16, 16), 3, outputs=5, width=4, most_channels=10, batch_deviation=True)
+def test_an_encoder_halves_down_to_four_and_depends_on_time_and_class() -> None:
+    network = TimedEncoder((2, 16, 16), classes(3), outputs=5, width=4, most_channels=10, batch_deviation=True)
     assert [(block.first.in_channels, block.first.out_channels) for block in network.blocks] == [(4, 8), (8, 10)]
     assert network.last.in_channels == 11
     assert len(TimedEncoder((1, 14, 14), width=4).blocks) == 1
@@ -155,7 +158,7 @@ def test_an_encoder_halves_down_to_four_and_is_told_the_time_and_class() -> None
     torch.testing.assert_close(found[0], found[1])
     assert not torch.allclose(found[0], found[2], atol=1e-4)
     assert not torch.allclose(found[0], found[3], atol=1e-4)
-    with pytest.raises(ValueError, match="y is missing"):
+    with pytest.raises(ValueError, match="condition is missing"):
         network(x, t)
     for shape in ((1, 8, 16), (1, 7, 7)):
         with pytest.raises(ValueError, match=f"not {shape[1]} x {shape[2]}"):

@@ -19,7 +19,7 @@ CONFIG: dict[str, Any] = {
     "callbacks": {},
     "logger": {},
     "data": {"_target_": "genbench.data.digits.Digits"},
-    "method": {"_target_": "genbench.methods.gan.GAN"},
+    "method": {"_target_": "genbench.methods.adversarial.gan.GAN"},
     "trainer": {"_target_": "lightning.pytorch.trainer.Trainer"},
 }
 

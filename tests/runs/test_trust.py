@@ -83,9 +83,10 @@ def test_a_config_that_would_start_a_program_does_not(
 @pytest.mark.parametrize(
     "name",
     [
-        "genbench.methods.gan.GAN", "genbench.networks.mlp.MLPGenerator", "genbench.diffusion.processes.Process",
+        "genbench.methods.adversarial.gan.GAN", "genbench.networks.mlp.MLPGenerator",
+        "genbench.diffusion.processes.Process",
         "genbench.diffusion.samplers.ddim", "genbench.data.digits.Digits", "genbench.metrics.evaluator.Evaluator",
-        "genbench.callbacks.clock.Clock", "genbench.loggers.CSVTable", "torch.optim.Adam", "torch.nn.Linear",
+        "genbench.callbacks.clock.Clock", "genbench.logs.loggers.CSVTable", "torch.optim.Adam", "torch.nn.Linear",
         "lightning.pytorch.trainer.Trainer", "lightning.pytorch.loggers.TensorBoardLogger",
     ],
 )  # fmt: skip
@@ -96,13 +97,16 @@ def test_what_a_saved_configuration_may_name(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "subprocess.Popen", "os.system", "torch.load", "genbench", "genbench.runs.RunFolder", "torch.optimal.Adam",
+        "subprocess.Popen", "os.system", "torch.load", "genbench", "genbench.runs.folder.RunFolder",
+        "torch.optimal.Adam",
         # What a trusted module imports is not its own, and a function is no class.
-        "genbench.methods.gan.torch.load", "genbench.methods.gan.torch", "genbench.data.base.Path",
-        "genbench.methods.denoising.by_quarter", "genbench.diffusion.guidance.classifier_guided",
+        "genbench.methods.adversarial.gan.torch.load", "genbench.methods.adversarial.gan.torch",
+        "genbench.data.base.Path",
+        "genbench.methods.denoising.base.by_quarter", "genbench.diffusion.guidance.classifier_guided",
         "genbench.diffusion.samplers.torch", "genbench.diffusion.samplers.LEVEL",
         # What isn't there, and what is no name.
-        "genbench.methods.gan.Nothing", "genbench.methods.nothing.GAN", "genbench.methods", 3, None, ["torch.nn.GRU"],
+        "genbench.methods.adversarial.gan.Nothing", "genbench.methods.nothing.GAN", "genbench.methods",
+        3, None, ["torch.nn.GRU"],
     ],
 )  # fmt: skip
 def test_what_it_may_not(name: Any) -> None:

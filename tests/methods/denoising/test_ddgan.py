@@ -113,10 +113,15 @@ def test_losses_and_when_the_slope_counts(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_slope_is_taken_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     method, seen = make(), []
     monkeypatch.setattr(DDGAN, "step", 0)
-    judge = method.judge
-    monkeypatch.setattr(method, "judge", lambda *words: seen.append(torch.is_autocast_enabled("cpu")) or judge(*words))
+    discriminate = method.discriminate
+
+    def watched(*arguments: Tensor) -> Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return discriminate(*arguments)
+
+    monkeypatch.setattr(method, "discriminate", watched)
     with torch.autocast("cpu", torch.bfloat16):
-        method.discriminator_loss((torch.full((4, *SHAPE), X_0), None))
+        method.discriminator_loss(Batch(torch.full((4, *SHAPE), X_0), None))
     assert seen == [True, True, False]
 
 

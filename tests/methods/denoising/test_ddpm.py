@@ -70,29 +70,29 @@ def test_each_image_has_a_loss_of_its_own() -> None:
     torch.testing.assert_close(losses, torch.randn_like(x_0).square().flatten(1).mean(1))
 
 
-def test_the_network_is_told_the_image_its_time_and_its_class() -> None:
-    method, told = make(conditional=True, guidance=0.5), []
+def test_the_network_is_given_the_image_its_time_and_its_class() -> None:
+    method, given = make(conditional=True, guidance=0.5), []
 
     class Listener(Line):
         def forward(self, x_t: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-            told.append((x_t, t, y))
+            given.append((x_t, t, y))
             return super().forward(x_t, t, y)
 
-    method.denoiser, x_0 = Listener(SHAPE, 3), torch.rand(3, *SHAPE)
+    method.denoiser, x_0 = Listener(SHAPE, classes(3)), torch.rand(3, *SHAPE)
     t, y = torch.tensor([0.01, 0.5, 1.0]), torch.tensor([2, 0, 1])
     torch.manual_seed(1)
     method.losses(x_0, t, y)
     torch.manual_seed(1)
-    torch.testing.assert_close(told[0][0], method.process.diffuse(x_0, t, torch.randn_like(x_0)))
-    assert told[0][1].equal(t)
-    assert told[0][2].equal(y)
+    torch.testing.assert_close(given[0][0], method.process.diffuse(x_0, t, torch.randn_like(x_0)))
+    assert given[0][1].equal(t)
+    assert given[0][2].equal(y)
     # Guidance asks twice, with the class and with none.
-    told.clear()
+    given.clear()
     method.average = AveragedNetwork(method.denoiser, 0.0)
     method.denoise_with(y, guidance=0.5)(x_0, torch.tensor(0.25))
-    assert [classes.tolist() for _, _, classes in told] == [[2, 0, 1], [3, 3, 3]]
-    assert all(times.tolist() == [0.25] * 3 for _, times, _ in told)
-    assert all(seen.equal(x_0) for seen, _, _ in told)
+    assert [classes.tolist() for _, _, classes in given] == [[2, 0, 1], [3, 3, 3]]
+    assert all(times.tolist() == [0.25] * 3 for _, times, _ in given)
+    assert all(seen.equal(x_0) for seen, _, _ in given)
 
 
 @pytest.mark.parametrize("weighting", ["simple", "snr", "min_snr", "bound"])
