@@ -54,5 +54,7 @@ def test_what_is_not_a_number_is_never_the_best() -> None:
 
 @pytest.mark.parametrize("monitor", ["loss/generator", "score/nearest_real", "fid", "score/fid_std", "score/fidd"])
 def test_what_has_no_good_end_can_not_be_watched(monitor: str) -> None:
-    with pytest.raises(UserError, match=r"callbacks\.checkpoints\.monitor=.* not a score that ranks methods.* score/fid"):
+    with pytest.raises(
+        UserError, match=r"callbacks\.checkpoints\.monitor=.* not a score that ranks methods.* score/fid"
+    ):
         Checkpoints(every=1, monitor=monitor)

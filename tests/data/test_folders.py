@@ -203,7 +203,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     (tmp_path / "images" / "train" / "0011.png").rename(tmp_path / "images" / "train.png")
     make_folder(tmp_path / "images" / "train" / "steam", 2)
     (tmp_path / "images" / "train.png").unlink()
-    with pytest.raises(UserError, match=r"folders of splits \(train\) and beside them car"):
+    with pytest.raises(UserError, match=r"folders of splits \(train\) and also car"):
         folder(tmp_path / "images").store("train")
 
 
