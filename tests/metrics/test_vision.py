@@ -74,7 +74,7 @@ def test_scores_by_clip_bear_its_name_and_know_no_classes(clip_file: Path, monke
 def test_weights_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name, file in [("clip", "clip-vit-b-32-40d365"), ("dinov2", "dinov2_vitb14_pretrain.pth")]:
-        with pytest.raises(UserError, match=f"{file}.* is not there: .* fetch none"):
+        with pytest.raises(UserError, match=f"{file}.* is not there: .* download none"):
             load_extractor(name)  # type: ignore[arg-type]
     (tmp_path / "bad.pt").write_bytes(b"no archive")
     with pytest.raises(UserError, match=r"bad\.pt can't be read as weights"):
