@@ -110,7 +110,7 @@ def test_folders_without_images_are_named(tmp_path: Path, capsys: pytest.Capture
         Image.new("RGB", (8, 8), (index, 0, 0)).save(tmp_path / "images" / "cat" / f"{index}.png")
     words = ["prepare", "data=image_folder", f"data.root={tmp_path / 'images'}", "data.size=8"]
     assert main(words) == 0
-    assert "without any image are the folders dog" in capsys.readouterr().err
+    assert "these folders contain no images: dog" in capsys.readouterr().err
     (tmp_path / "images" / "bird").symlink_to(tmp_path / "gone")
     assert main(words) == 2
     assert "is a broken link" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_folders_that_mean_two_things_are_refused(tmp_path: Path) -> None:
     make_folder(tmp_path / "others" / "train", 2)
     make_folder(tmp_path / "others" / "test", 2)
     make_folder(tmp_path / "others" / "more", 2)
-    with pytest.raises(UserError, match="beside them more"):
+    with pytest.raises(UserError, match="and also more"):
         folder(tmp_path / "others").store("train")
     with pytest.raises(UserError, match="holds no image"):
         folder(tmp_path / "nowhere").store("train")
@@ -203,7 +203,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     (tmp_path / "images" / "train" / "0011.png").rename(tmp_path / "images" / "train.png")
     make_folder(tmp_path / "images" / "train" / "steam", 2)
     (tmp_path / "images" / "train.png").unlink()
-    with pytest.raises(UserError, match=r"folders of splits \(train\) and beside them car"):
+    with pytest.raises(UserError, match=r"folders of splits \(train\) and also car"):
         folder(tmp_path / "images").store("train")
 
 
@@ -353,5 +353,7 @@ def test_sources_of_another_size_than_is_said_are_refused() -> None:
             images = super().load(split).samples[:]
             return SampleStore(images, images)
 
-    with pytest.raises(UserError, match=r"source images of digits train are \(1, 8, 8\), and the data set declares"):
+    with pytest.raises(
+        UserError, match=r"source images of digits train have shape \(1, 8, 8\), and the data set declares"
+    ):
         Odd(8).store("train")

@@ -86,7 +86,7 @@ def test_a_source_that_is_gone_is_not_missed_once_it_is_prepared(tmp_path: Path,
     data.prepare_data()
     shutil.rmtree(tmp_path / "bedroom_train_lmdb")
     assert len(lsun(tmp_path).store("train")) == 5
-    assert "what was prepared of it is" in capsys.readouterr().err
+    assert "using the store prepared from it" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"bedroom_train_lmdb\.zip"):
         lsun(tmp_path, filter="box").store("train")
 

@@ -76,7 +76,7 @@ def test_counting_to_the_length_is_a_whole_epoch(store: SampleStore) -> None:
         assert counted == epochs[10 * epoch : 10 * epoch + 10]
 
 
-@pytest.mark.parametrize(("size", "world", "message"), [(0, 1, "from 1 to"), (104, 1, "103"), (10, 4, "divide")])
+@pytest.mark.parametrize(("size", "world", "message"), [(0, 1, "from 1 to"), (104, 1, "103"), (10, 4, "multiple")])
 def test_batch_sizes_that_do_not_do(store: SampleStore, size: int, world: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         BatchLoader(store, size, world_size=world)

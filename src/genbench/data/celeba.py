@@ -30,7 +30,7 @@ class CelebA(PreparedData):
     """The official splits, with 40 attributes of 0 or 1, or some of them, as the condition (B, K), float32.
 
     `root`, or `root/celeba`, holds `img_align_celeba.zip`, which is read in place, or the extracted folder
-    `img_align_celeba`, and beside it `list_attr_celeba.txt` and `list_eval_partition.txt`.
+    `img_align_celeba`, and also `list_attr_celeba.txt` and `list_eval_partition.txt`.
 
     Args:
         attributes: names of the attributes to keep, in this order; all 40 if None.
@@ -77,7 +77,7 @@ class CelebA(PreparedData):
         """Find the images of an official split, each with its row of attributes.
 
         Raises:
-            MissingDataError: a file is not there.
+            MissingDataError: a file is missing.
             UserError: images and annotations do not name the same files, or a requested attribute does not exist.
         """
         splits = _read_partition(self._annotation("list_eval_partition.txt"))
@@ -134,7 +134,7 @@ def _read_partition(path: Path) -> dict[str, int]:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         fields = line.split()
         if len(fields) != 2 or fields[1] not in ("0", "1", "2"):
-            raise UserError(f"{path}, line {number}: {line[:60]!r} is no image with its split, 0, 1 or 2")
+            raise UserError(f"{path}, line {number}: {line[:60]!r} is not an image with its split, 0, 1 or 2")
         splits[fields[0]] = int(fields[1])
     return splits
 
@@ -148,7 +148,9 @@ def _read_attributes(path: Path) -> tuple[list[str], dict[str, list[int]]]:
     for number, line in enumerate(lines[2:], 3):
         name, *values = line.split() or [""]
         if len(values) != len(names) or not set(values) <= {"-1", "1"}:
-            raise UserError(f"{path}, line {number}: {line[:60]!r} is no image with {len(names)} attributes of -1 or 1")
+            raise UserError(
+                f"{path}, line {number}: {line[:60]!r} is not an image with {len(names)} attributes of -1 or 1"
+            )
         rows[name] = [int(value == "1") for value in values]
     if len(rows) != int(lines[0]):
         raise UserError(f"{path} says that it has {int(lines[0]):,} rows and has {len(rows):,}: fetch it again")

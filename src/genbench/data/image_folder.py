@@ -105,8 +105,8 @@ class ImageFolder(PreparedData):
         """Find the images of a split.
 
         Raises:
-            MissingDataError: the folder is not there or holds no image.
-            UserError: images lie beside the folders of classes or splits.
+            MissingDataError: the folder does not exist or has no image.
+            UserError: there are images outside the folders of classes or splits.
         """
         names = self._names_of(part)
         if not names:
@@ -132,10 +132,10 @@ class ImageFolder(PreparedData):
                 "give the folder of the images"
             )
         if others:
-            say(f"{self.root}: {others:,} files that are no images are left alone")
+            say(f"{self.root}: {others:,} files that are not images are ignored")
         empty = sorted(set(list_folders(self.root)) - {PurePosixPath(name).parts[0] for name in images} - {"__MACOSX"})
         if empty:
-            say(f"{self.root}: without any image are the folders {shortened(empty)}")
+            say(f"{self.root}: these folders contain no images: {shortened(empty)}")
         return images
 
     def where(self, part: str) -> str | None:
@@ -165,7 +165,7 @@ class ImageFolder(PreparedData):
 
     @cached_property
     def _split_folders(self) -> dict[str, str]:
-        """Each split's folder, where the root consists of such folders."""
+        """The folder of each split, if the root consists of such folders."""
         paths = [PurePosixPath(name).parts for name in self._files]
         top = {parts[0] for parts in paths}
         found = split_folders({parts[0] for parts in paths if len(parts) > 1})
@@ -175,8 +175,8 @@ class ImageFolder(PreparedData):
             return {}
         if others:
             raise UserError(
-                f"{self.root} has folders of splits ({_names(found)}) and beside them {others[0]}: take it away, or "
-                "give one of the folders as data.root"
+                f"{self.root} has folders of splits ({_names(found)}) and also {others[0]}: remove it, or give "
+                "one of the folders as data.root"
             )
         if "train" not in found:
             raise UserError(
@@ -186,11 +186,11 @@ class ImageFolder(PreparedData):
         return one_folder_each(self.root, top)
 
     def _are_splits(self, found: dict[str, list[str]], paths: list[tuple[str, ...]]) -> bool:
-        """Whether folders that are called so are splits though others lie beside them: train may be a class, too."""
+        """Return whether folders with names of splits are splits although there are others: train may be a class."""
         if len(found) > 1:
             return True
         ((name,), *_) = found.values()
-        # A class holds its images itself; a split of a folder with classes holds folders.
+        # A class contains images directly; a split of a folder with classes contains folders.
         return all(len(parts) > 2 for parts in paths if parts[0] == name)
 
     def _refuse_splits_below(self, paths: list[tuple[str, ...]]) -> None:
@@ -205,7 +205,7 @@ class ImageFolder(PreparedData):
 
     @cached_property
     def _class_names(self) -> list[str]:
-        """The classes in their order; none if the images lie in the folder itself."""
+        """The classes in order; none if the images are directly in the folder."""
         if not self.classes:
             return []
         classes = {self._class_of(name) for name in self._files}

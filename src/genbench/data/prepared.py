@@ -279,7 +279,7 @@ class PreparedData(DataSet):
         """Return the only store prepared with these settings, if the source is gone."""
         found = self._stores_of(part)
         if len(found) == 1:
-            say(f"{self.name} is not under data.root={self.root}; what was prepared of it is: {found[0]}")
+            say(f"{self.name} is not under data.root={self.root}; using the store prepared from it: {found[0]}")
             return found[0]
         if found:
             raise UserError(

@@ -114,7 +114,7 @@ class ZipSource(Source):
         names: the members to read, in their order; all if None.
 
     Raises:
-        UserError: it is no zip, or is cut short.
+        UserError: it is not a zip, or is truncated.
     """
 
     def __init__(self, path: Path, names: Sequence[str] | None = None) -> None:
@@ -158,7 +158,7 @@ class LMDBSource(Source):
         path: the folder with `data.mdb`.
 
     Raises:
-        UserError: it is no LMDB, or is cut short.
+        UserError: it is not an LMDB, or is truncated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -229,7 +229,7 @@ class ZippedLMDB(Origin):
         path: the zip.
 
     Raises:
-        UserError: it is no zip, or holds no `data.mdb`.
+        UserError: it is not a zip, or has no `data.mdb`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -237,7 +237,7 @@ class ZippedLMDB(Origin):
         self._zip = open_zip(path)
         members = [info for info in self._zip.infolist() if Path(info.filename).name == "data.mdb"]
         if len(members) != 1:
-            raise UserError(f"{path} holds {len(members)} files data.mdb instead of one: it is no LSUN zip")
+            raise UserError(f"{path} holds {len(members)} files data.mdb instead of one: it is not an LSUN zip")
         self._member = members[0]
         self.packed_bytes = self._member.file_size
 
@@ -265,7 +265,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """Open a zip.
 
     Raises:
-        UserError: it is no zip, is cut short, or names files outside its own folder.
+        UserError: it is not a zip, is truncated, or names files outside its own folder.
     """
     try:
         archive = zipfile.ZipFile(path)

@@ -63,7 +63,7 @@ class ToyPoints(DataSet):
 def outline(corners: int, count: int) -> Tensor:
     """Return points (count, 2) evenly spaced along a regular polygon's edges, or a circle if it has no corners.
 
-    The corners lie at a distance of 1 from the centre, the first at the top.
+    The corners are at a distance of 1 from the centre, the first at the top.
     """
     if corners == 0:
         angles = torch.arange(count) * (2 * math.pi / count)

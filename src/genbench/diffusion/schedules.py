@@ -50,7 +50,7 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
     start, end = first * scale, last * scale
     if not 0 < start <= end < 1:
         raise ValueError(
-            f"{steps} steps of the {name} schedule would have variances from {start:.3g} to {end:.3g}, which must lie "
+            f"{steps} steps of the {name} schedule would have variances from {start:.3g} to {end:.3g}, which must be "
             "in (0, 1): take more steps, or the cosine schedule"
         )
     if name == "linear":

@@ -26,7 +26,7 @@ class Coordinates(Extractor):
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.feature_dim = math.prod(shape)
-        # Other code reads an extractor's device from its parameters and buffers.
+        # An empty buffer that records the extractor's device.
         self.register_buffer("place", torch.empty(0))
 
     def forward(self, images: Tensor) -> Features:

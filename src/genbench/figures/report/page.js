@@ -43,7 +43,7 @@ for (const table of findAll("table.sortable"))
     button.addEventListener("click", () => {
       const heading = button.closest("th");
       const before = heading.getAttribute("aria-sort");
-      // The good end first; the second time the other way round.
+      // The best value first; at the second click the other way round.
       const descending = before === "none" ? button.dataset.better === "max" : before === "ascending";
       sortBy(table, heading.cellIndex, descending);
     });
@@ -164,7 +164,7 @@ function drawTrilemma() {
   find("#trilemma-note").textContent = drawn.length
     ? "Left is fast. " + (data.better[quality.value] === "min" ? "Low" : "High") + " is good. " +
       (diversity.value ? `The larger the point, the higher ${diversity.value}.` : "")
-    : "No run that is shown has a score and the seconds of a sample under this protocol.";
+    : "No run shown here has a score and the seconds per sample under this protocol.";
   if (!drawn.length) return;
   const largest = Math.max(...drawn.map((point) => point.values[diversity.value] ?? 0)) || 1;
   const size = (point) => 8 + 22 * ((point.values[diversity.value] ?? largest / 2) / largest) ** 2;
@@ -179,12 +179,12 @@ function drawTrilemma() {
       y: of.map((point) => point.values[quality.value]),
       text: of.map((point) => [point.label, `${quality.value} ${short(point.values[quality.value])}`,
         ...(diversity.value ? [`${diversity.value} ${short(point.values[diversity.value])}`] : []),
-        `${short(point.seconds_per_image)} s a sample`].map(escaped).join("<br>")),
+        `${short(point.seconds_per_image)} s per sample`].map(escaped).join("<br>")),
       hoverinfo: "text",
       marker: { size: of.map(size), color: colour(method), symbol: symbol(method), opacity: 0.8, line: { width: 1 } },
     }));
   const low = data.better[quality.value] === "min";
-  draw(place, traces, { title: "seconds a sample", type: "log" }, { title: escaped(quality.value), type: low ? "log" : "linear" });
+  draw(place, traces, { title: "seconds per sample", type: "log" }, { title: escaped(quality.value), type: low ? "log" : "linear" });
 }
 
 // Plotly reads a few HTML elements in its texts.
@@ -222,7 +222,7 @@ function drawCurves() {
     }];
   });
   place.hidden = !traces.length;
-  find("#curve-note").textContent = traces.length ? "A point of the legend hides or shows a method." : "There is nothing to draw.";
+  find("#curve-note").textContent = traces.length ? "Click a method in the legend to hide or show it." : "There is no data to draw.";
   if (!traces.length) return;
   const type = find("#curve-log").checked ? "log" : "linear";
   draw(place, traces, { title: find("#curve-axis").selectedOptions[0].textContent }, { title: escaped(figure.value), type });
@@ -262,7 +262,7 @@ function compare() {
     const [values, others] = [left, right].map((scores) => byPlainName(scores?.values ?? {}));
     parts.push(make("p", {
       className: "note wide",
-      textContent: both.length ? `Scores under one protocol: ${data.tables[left.table]}.` : "These scores are of different protocols: they do not compare.",
+      textContent: both.length ? `Scores under one protocol: ${data.tables[left.table]}.` : "These scores are of different protocols and not comparable.",
     }));
     parts.push(rows("score", values, others, union(values, others), short));
   }

@@ -166,7 +166,7 @@ class CycleGAN(AdversarialMethod):
         """Return G of the sources `condition`, (count, C, H, W) in [-1, 1], by the averaged weights; it has no noise.
 
         Raises:
-            ValueError: there is not a source for each image, or it is none.
+            ValueError: the sources are not `count` images of domain X.
         """
         images: Tensor = self.average(self.check_condition(condition, count))
         return images
@@ -175,7 +175,7 @@ class CycleGAN(AdversarialMethod):
         """Return F of images (count, C, H, W) of domain Y, as `sample` does G.
 
         Raises:
-            ValueError: there is not a source for each image, or it is none.
+            ValueError: there are not `count` images.
         """
         if condition is None:
             raise ValueError(f"CycleGAN takes {count} images to translate back")

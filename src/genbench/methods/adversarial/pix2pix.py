@@ -101,7 +101,7 @@ class Pix2Pix(AdversarialMethod):
         """Return the averaged generator's translations of the sources `condition`, (count, C, H, W) in [-1, 1].
 
         Raises:
-            ValueError: there is not a source for each image, or it is none.
+            ValueError: the sources are not `count` images of the source domain.
         """
         images: Tensor = self.average(self.check_condition(condition, count), noise.uniform)
         return images

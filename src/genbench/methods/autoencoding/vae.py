@@ -35,7 +35,7 @@ from genbench.randomness import Noise
 Decoder = Literal["logistic", "bernoulli"]
 
 _LEAST_LOG_SCALE = -7.0
-"""Lower bound on the logistic decoder's log scale: about a tenth of a level, where a pixel is practically certain."""
+"""Lower bound on the logistic decoder's log scale: a standard deviation of a fifth of a level, practically certain."""
 
 
 class VAE(GenerativeMethod):
