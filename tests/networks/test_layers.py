@@ -12,7 +12,8 @@ from genbench.networks.mlp import MLPDiscriminator, MLPGenerator
 from genbench.networks.patchgan import PatchGAN
 from genbench.networks.resnet import ResNetCritic, ResNetGenerator
 from genbench.networks.resnet_translation import ResNetTranslator
-from genbench.networks.unet import UNet, _norm
+from genbench.networks.unet import UNet
+from genbench.networks.unet_blocks import group_norm
 from genbench.networks.unet_translation import UNetTranslator
 from tests.kinds import classes
 
@@ -215,6 +216,6 @@ def test_unet() -> None:
 
 
 def test_groups_are_of_two_channels_at_least_and_as_many_as_divide() -> None:
-    assert [_norm(channels).num_groups for channels in (1, 2, 3, 4, 6, 10, 48, 64, 128, 96)] == [
+    assert [group_norm(channels).num_groups for channels in (1, 2, 3, 4, 6, 10, 48, 64, 128, 96)] == [
         1, 1, 1, 2, 3, 5, 24, 32, 32, 32
     ]  # fmt: skip

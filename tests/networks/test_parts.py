@@ -11,17 +11,10 @@ from genbench.networks import resnet
 from genbench.networks.dcgan import DCGANGenerator
 from genbench.networks.initialisation import initialise_normal
 from genbench.networks.normalisation import has_batch_norm, normalisation, normalise_spectrally
+from genbench.networks.time_embedding import RandomFourier, Sinusoids
 from genbench.networks.timed_encoder import HalvingBlock, TimedEncoder, deviation_in_groups
-from genbench.networks.unet import (
-    Attention,
-    Given,
-    RandomFourier,
-    ResidualBlock,
-    Sinusoids,
-    UNet,
-    Upsample,
-    _latent_mapping,
-)
+from genbench.networks.unet import UNet, _latent_mapping
+from genbench.networks.unet_blocks import Attention, Given, ResidualBlock, Upsample
 from genbench.networks.unet_translation import UNetTranslator
 from tests.kinds import classes
 

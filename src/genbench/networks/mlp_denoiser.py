@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from genbench.conditions.base import Condition
 from genbench.networks.conditioning import encoder_of
-from genbench.networks.unet import embed_time
+from genbench.networks.time_embedding import embed_time
 
 
 class MLPDenoiser(nn.Module):

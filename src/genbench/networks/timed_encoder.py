@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d, leaky_relu
 
 from genbench.conditions.base import Condition
 from genbench.networks.conditioning import encoder_of
-from genbench.networks.unet import embed_time
+from genbench.networks.time_embedding import embed_time
 
 _GROUP = 4
 

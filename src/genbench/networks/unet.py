@@ -9,197 +9,15 @@ Example:
     torch.Size([2, 3, 32, 32])
 """
 
-import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention
 
 from genbench.conditions.base import Condition
 from genbench.networks.conditioning import encoder_of
-from genbench.networks.normalisation import GroupNorm
-
-TimeFeatures = Literal["sinusoids", "fourier"]
-
-_GROUPS = 32
-
-
-class Sinusoids(nn.Module):
-    """Sines and cosines of 1000 t at frequencies from 1 to 1/10000 (Vaswani et al. 2017, section 3.5).
-
-    Args:
-        dim: how many features; even.
-    """
-
-    frequencies: Tensor
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        half = dim // 2
-        self.register_buffer(
-            "frequencies", (-math.log(10000) * torch.arange(half) / (half - 1)).exp(), persistent=False
-        )
-
-    def forward(self, t: Tensor) -> Tensor:
-        """Return features (B, dim) of times (B,) in [0, 1]."""
-        angles = 1000 * t[:, None] * self.frequencies
-        return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-class RandomFourier(nn.Module):
-    """Sines and cosines of t at fixed random frequencies (Tancik et al. 2020; Song et al. 2021).
-
-    Args:
-        dim: how many features; even.
-        scale: standard deviation of the frequencies, in cycles per unit of time.
-    """
-
-    frequencies: Tensor
-
-    def __init__(self, dim: int, scale: float = 16.0) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", torch.randn(dim // 2) * scale * 2 * math.pi)
-
-    def forward(self, t: Tensor) -> Tensor:
-        """Return features (B, dim) of times (B,) in [0, 1]."""
-        angles = t[:, None] * self.frequencies
-        return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-_TIME_FEATURES = {"sinusoids": Sinusoids, "fourier": RandomFourier}
-
-
-class Given(NamedTuple):
-    """The conditioning of every block.
-
-    Attributes:
-        embedding: time embedding, plus those of latent and condition, (B, width).
-        sequence: tokens to cross-attend to, (B, L, context), or None.
-        mask: True for tokens, False for padding, bool (B, L), or None.
-    """
-
-    embedding: Tensor
-    sequence: Tensor | None = None
-    mask: Tensor | None = None
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut, conditioned on the embedding between them.
-
-    Args:
-        channels_in: of the input.
-        channels_out: of the output.
-        width: length of the embedding.
-        dropout: probability, before the second convolution.
-        adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
-            instead of being added before it.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, width: int, dropout: float, adaptive: bool) -> None:
-        super().__init__()
-        self.adaptive = adaptive
-        self.first = nn.Sequential(_norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1))
-        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * channels_out if adaptive else channels_out))
-        last = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.second = nn.Sequential(_norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
-        self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
-        # The residual branch is initialised to zero.
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor, given: "Given") -> Tensor:
-        """Return the block's output for x (B, C, H, W)."""
-        hidden, added = self.first(x), self.from_embedding(given.embedding)[:, :, None, None]
-        if self.adaptive:
-            scale, shift = added.chunk(2, dim=1)
-            hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
-        else:
-            hidden = self.second(hidden + added)
-        out: Tensor = self.shortcut(x) + hidden
-        return out
-
-
-class Attention(nn.Module):
-    """Residual self-attention over positions, and cross-attention to a sequence if there is one.
-
-    The sequence's keys and values are concatenated to the map's own, as in GLIDE (Nichol et al. 2022, section 3).
-
-    Args:
-        channels: of the map.
-        heads: attention heads, among which the channels are divided.
-        context: width of the sequence; 0 for no sequence.
-    """
-
-    def __init__(self, channels: int, heads: int, context: int = 0) -> None:
-        super().__init__()
-        if channels % heads:
-            raise ValueError(f"{channels} channels are not divisible by heads={heads}")
-        self.heads = heads
-        self.norm = _norm(channels)
-        self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.from_sequence = nn.Linear(context, 2 * channels) if context else None
-        self.to_out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.to_out.weight)
-        nn.init.zeros_(self.to_out.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return x (B, C, H, W) plus the attention's output."""
-        count, channels, height, width = x.shape
-        places = self.to_qkv(self.norm(x)).reshape(count, 3, self.heads, channels // self.heads, height * width)
-        q, k, v = places.transpose(-1, -2).unbind(1)
-        mask = None
-        if self.from_sequence is not None:
-            k, v, mask = self._with_sequence(k, v, given)
-        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(-1, -2).reshape(x.shape)
-        out: Tensor = x + self.to_out(seen)
-        return out
-
-    def _with_sequence(self, k: Tensor, v: Tensor, given: Given) -> tuple[Tensor, Tensor, Tensor]:
-        """Return keys and values (B, heads, H * W + L, channels of a head), and the mask of those to attend to."""
-        assert self.from_sequence is not None
-        assert given.sequence is not None
-        assert given.mask is not None
-        count, length, _ = given.sequence.shape
-        words = self.from_sequence(given.sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        everywhere = given.mask.new_ones(count, k.shape[2])
-        mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
-        return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
-
-
-class Downsample(nn.Module):
-    """Halve the resolution by a strided convolution.
-
-    Args:
-        channels: of the map.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-
-    def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return the smaller map; the conditioning is not used."""
-        out: Tensor = self.convolution(x)
-        return out
-
-
-class Upsample(nn.Module):
-    """Double the resolution by nearest neighbours, then smooth by a convolution.
-
-    Args:
-        channels: of the map.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return the larger map; the conditioning is not used."""
-        out: Tensor = self.convolution(interpolate(x, scale_factor=2, mode="nearest"))
-        return out
+from genbench.networks.time_embedding import TimeFeatures, embed_time
+from genbench.networks.unet_blocks import Attention, Downsample, Given, ResidualBlock, Upsample, group_norm
 
 
 class Level(nn.ModuleList):
@@ -311,7 +129,7 @@ class UNet(nn.Module):
         last = nn.Conv2d(channels, outputs * (channels_out or channels_in), 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        self.to_image = nn.Sequential(_norm(channels), nn.SiLU(), last)
+        self.to_image = nn.Sequential(group_norm(channels), nn.SiLU(), last)
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         """Return predictions (B, outputs * channels_out, H, W).
@@ -347,32 +165,9 @@ class UNet(nn.Module):
         return out
 
 
-def embed_time(features: TimeFeatures, width: int, length: int) -> nn.Sequential:
-    """Return a network that maps times (B,) to embeddings (B, length).
-
-    Args:
-        features: "sinusoids" or "fourier", random Fourier features.
-        width: how many features.
-        length: of an embedding.
-
-    Raises:
-        ValueError: there are no such features.
-    """
-    if features not in _TIME_FEATURES:
-        raise ValueError(f"time must be one of {', '.join(_TIME_FEATURES)}, not {features!r}")
-    layers = nn.Linear(width, length), nn.SiLU(), nn.Linear(length, length)
-    return nn.Sequential(_TIME_FEATURES[features](width), *layers)
-
-
 def _latent_mapping(latent_dim: int, length: int) -> nn.Sequential:
     """Return StyleGAN's mapping network, as in denoising diffusion GANs: a normalised latent through an MLP."""
     layers: list[nn.Module] = [nn.RMSNorm(latent_dim, elementwise_affine=False), nn.Linear(latent_dim, length)]
     for _ in range(2):
         layers += [nn.SiLU(), nn.Linear(length, length)]
     return nn.Sequential(*layers)
-
-
-def _norm(channels: int) -> GroupNorm:
-    # Narrow networks have fewer groups, so that each group has at least two channels.
-    groups = next(count for count in range(min(_GROUPS, max(1, channels // 2)), 0, -1) if channels % count == 0)
-    return GroupNorm(groups, channels, eps=1e-6)

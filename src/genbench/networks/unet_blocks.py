@@ -1,0 +1,154 @@
+"""What a U-Net of diffusion models is made of: residual blocks, attention, and changes of size.
+
+After Ho et al. 2020 (https://arxiv.org/abs/2006.11239, appendix B).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, scaled_dot_product_attention
+
+from genbench.networks.normalisation import GroupNorm
+
+_GROUPS = 32
+
+
+class Given(NamedTuple):
+    """The conditioning of every block.
+
+    Attributes:
+        embedding: time embedding, plus those of latent and condition, (B, width).
+        sequence: tokens to cross-attend to, (B, L, context), or None.
+        mask: True for tokens, False for padding, bool (B, L), or None.
+    """
+
+    embedding: Tensor
+    sequence: Tensor | None = None
+    mask: Tensor | None = None
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut, conditioned on the embedding between them.
+
+    Args:
+        channels_in: of the input.
+        channels_out: of the output.
+        width: length of the embedding.
+        dropout: probability, before the second convolution.
+        adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
+            instead of being added before it.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, width: int, dropout: float, adaptive: bool) -> None:
+        super().__init__()
+        self.adaptive = adaptive
+        self.first = nn.Sequential(
+            group_norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        )
+        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * channels_out if adaptive else channels_out))
+        last = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        self.second = nn.Sequential(group_norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
+        self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
+        # The residual branch is initialised to zero.
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, given: "Given") -> Tensor:
+        """Return the block's output for x (B, C, H, W)."""
+        hidden, added = self.first(x), self.from_embedding(given.embedding)[:, :, None, None]
+        if self.adaptive:
+            scale, shift = added.chunk(2, dim=1)
+            hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
+        else:
+            hidden = self.second(hidden + added)
+        out: Tensor = self.shortcut(x) + hidden
+        return out
+
+
+class Attention(nn.Module):
+    """Residual self-attention over positions, and cross-attention to a sequence if there is one.
+
+    The sequence's keys and values are concatenated to the map's own, as in GLIDE (Nichol et al. 2022, section 3).
+
+    Args:
+        channels: of the map.
+        heads: attention heads, among which the channels are divided.
+        context: width of the sequence; 0 for no sequence.
+    """
+
+    def __init__(self, channels: int, heads: int, context: int = 0) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"{channels} channels are not divisible by heads={heads}")
+        self.heads = heads
+        self.norm = group_norm(channels)
+        self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.from_sequence = nn.Linear(context, 2 * channels) if context else None
+        self.to_out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.to_out.weight)
+        nn.init.zeros_(self.to_out.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Return x (B, C, H, W) plus the attention's output."""
+        count, channels, height, width = x.shape
+        places = self.to_qkv(self.norm(x)).reshape(count, 3, self.heads, channels // self.heads, height * width)
+        q, k, v = places.transpose(-1, -2).unbind(1)
+        mask = None
+        if self.from_sequence is not None:
+            k, v, mask = self._with_sequence(k, v, given)
+        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(-1, -2).reshape(x.shape)
+        out: Tensor = x + self.to_out(seen)
+        return out
+
+    def _with_sequence(self, k: Tensor, v: Tensor, given: Given) -> tuple[Tensor, Tensor, Tensor]:
+        """Return keys and values (B, heads, H * W + L, channels of a head), and the mask of those to attend to."""
+        assert self.from_sequence is not None
+        assert given.sequence is not None
+        assert given.mask is not None
+        count, length, _ = given.sequence.shape
+        words = self.from_sequence(given.sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        everywhere = given.mask.new_ones(count, k.shape[2])
+        mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
+        return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
+
+
+class Downsample(nn.Module):
+    """Halve the resolution by a strided convolution.
+
+    Args:
+        channels: of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Return the smaller map; the conditioning is not used."""
+        out: Tensor = self.convolution(x)
+        return out
+
+
+class Upsample(nn.Module):
+    """Double the resolution by nearest neighbours, then smooth by a convolution.
+
+    Args:
+        channels: of the map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Return the larger map; the conditioning is not used."""
+        out: Tensor = self.convolution(interpolate(x, scale_factor=2, mode="nearest"))
+        return out
+
+
+def group_norm(channels: int) -> GroupNorm:
+    """Return the normalisation of a map, in 32 groups if it has as many channels."""
+    # Narrow networks have fewer groups, so that each group has at least two channels.
+    groups = next(count for count in range(min(_GROUPS, max(1, channels // 2)), 0, -1) if channels % count == 0)
+    return GroupNorm(groups, channels, eps=1e-6)
