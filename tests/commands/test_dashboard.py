@@ -11,7 +11,7 @@ from genbench.__main__ import main
 from genbench.commands.assembly import build_data, build_method
 from genbench.config import check, compose_config
 from genbench.logs.vocabulary import SECTIONS
-from tests.test_wandb_run import without_a_key  # noqa: F401
+from tests.logs.test_wandb_run import without_a_key  # noqa: F401
 
 TUNING = sorted((Path(__file__).parents[2] / "experiments" / "tuning").glob("*.yaml"))
 

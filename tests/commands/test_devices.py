@@ -1,5 +1,7 @@
 """What a training is to run on is asked for before anything starts."""
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from omegaconf import OmegaConf
 from genbench.__main__ import main
 from genbench.commands.devices import check_devices
 from genbench.errors import UserError
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 
 PLAIN = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"}
 
@@ -67,6 +71,12 @@ def test_what_is_not_there_is_named(gpus: Any, count: int, settings: dict[str, A
 def test_what_is_there_is_taken(gpus: Any, count: int, settings: dict[str, Any]) -> None:
     gpus(count)
     check_devices(OmegaConf.create(PLAIN | settings))
+
+
+def test_plain_ddp_is_the_one_that_knows_of_unused_networks(command_line: CommandLine, tmp_path: Path) -> None:
+    words = ["data=digits", "network=mlp", "data.size=8", "steps=2", "metrics=none", "trainer.accelerator=cpu"]
+    done = command_line(*words, "trainer.strategy=ddp", f"output={tmp_path}")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_refused_training_leaves_nothing_and_tells_of_no_run_folder(

@@ -40,7 +40,6 @@ def content(folder: Path) -> dict[str, str]:
         (["train", "steps=null"], "not Optional"),
         (["train", "steps=12", "stepsize=3"], "there is no key 'stepsize'"),
         (["train", "steps=12", "logger.foo=bar"], "logger.foo=bar has no effect"),
-        (["train", "steps=12", "trainer.strategy=ddp"], "choose trainer=ddp"),
         (["sample", "out={run}"], "neither empty nor a set of `sample`"),
         (["sample", "checkpoint=../checkpoints/last"], "has no checkpoint"),
         (["sample", "label=3"], "label=3 has no effect"),

@@ -98,5 +98,5 @@ def test_one_step_and_variances_at_the_ends_do() -> None:
         assert len(make_betas(name, 1, 1e-4, 1e-4)) == 1  # type: ignore[arg-type]
     assert make_betas("linear", 21).max() < 1
     for first, last in ((0.0, 0.01), (0.02, 0.01)):
-        with pytest.raises(ValueError, match="must lie in"):
+        with pytest.raises(ValueError, match="must be in"):
             make_betas("linear", 1000, first, last)

@@ -23,16 +23,19 @@ def check_devices(trainer: DictConfig) -> None:
     known = ["auto", *StrategyRegistry.available_strategies()]
     if strategy not in known:
         raise UserError(f"trainer.strategy={strategy}: there is no such strategy{near(str(strategy), known)}")
-    if strategy == "ddp":
-        raise UserError(
-            "trainer.strategy=ddp can't know that of two players one is unused in each step: choose trainer=ddp, whose "
-            "strategy does"
-        )
     count = _count(trainer.get("devices", "auto"), accelerator)
     nodes = trainer.get("num_nodes", 1)
     if strategy == "auto" and (count > 1 or nodes > 1):
         what = f"trainer.devices={trainer.get('devices', 'auto')}" if count > 1 else f"trainer.num_nodes={nodes}"
         raise UserError(f"{what} is several processes, which takes trainer=ddp: trainer=ddp {what}")
+
+
+def working_strategy(strategy: Any) -> Any:
+    """Return the strategy to give to Lightning: plain DDP fails on a network that a step does not use.
+
+    In each step of an adversarial method one of two networks is unused.
+    """
+    return "ddp_find_unused_parameters_true" if strategy == "ddp" else strategy
 
 
 def _find_accelerator(name: Any) -> str:

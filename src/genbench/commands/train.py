@@ -23,7 +23,7 @@ from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
-from genbench.commands.devices import check_devices
+from genbench.commands.devices import check_devices, working_strategy
 from genbench.commands.endings import end_early, explained, remember_end, stop
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import choose_folder, is_first_process, refuse_changed_data, settle
@@ -127,6 +127,7 @@ def _train(
         config.trainer,
         "trainer",
         max_steps=config.steps,
+        strategy=working_strategy(config.trainer.get("strategy", "auto")),
         default_root_dir=str(folder.path),
         logger=_build_loggers(config, folder, session.run_id),
         callbacks=[session.opening, *callbacks],

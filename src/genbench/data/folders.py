@@ -110,9 +110,20 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
         raise UserError(f"{folder} can't be read: {error.strerror}") from error
     for name, is_folder in entries:
         # Ignoring it would silently drop what may be a class.
-        if not is_folder and Path(name).suffix == "" and (folder / name).is_symlink() and not (folder / name).exists():
+        if not is_folder and Path(name).suffix == "" and _leads_nowhere(folder / name):
             raise UserError(f"{folder / name} is a broken link: repair or remove it")
     return [name for name, is_folder in entries if not is_folder], [name for name, is_folder in entries if is_folder]
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether a link names what isn't there; one that leads to itself is something else."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return path.is_symlink()
+    except OSError:
+        return False
+    return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

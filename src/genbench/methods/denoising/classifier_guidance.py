@@ -84,7 +84,7 @@ class ClassifierGuidedDDPM(DDPM):
             )
 
         super().__init__(both, medium, condition, process=process, conditional=False, **settings)
-        self.condition = classes
+        self.condition, self.null = classes, classes.null(1)
         self.guidance = guidance
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
