@@ -75,8 +75,9 @@ def test_a_data_set_and_a_kind_of_condition_are_one_file_each(capsys: pytest.Cap
     draw = ["sample", "--plugin", "mine", f"run={run}", "device=cpu", "count=3"]
     assert main([*draw, "condition=45", "out=drawn"]) == 0
     assert Image.open("drawn/images/000002.png").size == (8, 8)
-    assert main([*draw, "condition=north"]) == 2
-    assert "an angle is a number of degrees" in capsys.readouterr().err
+    for angle, message in (("north", "an angle is a number of degrees"), ("nan", "NaN")):
+        assert main([*draw, f"condition={angle}"]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("mine")
@@ -100,6 +101,17 @@ def test_the_options_of_a_plugin_are_listed(mine: Path, capsys: pytest.CaptureFi
     assert re.search(r"data=stripes +Stripes at a random angle", printed)
     assert main(["list"]) == 0
     assert "gaussian" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("mine")
+def test_an_option_of_a_name_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine/conf/data/digits.yaml").write_text("_target_: mine.stripes.Stripes\n")
+    assert main(["--plugin", "mine", "--cfg", "data=digits"]) == 2
+    assert "has the name of" in capsys.readouterr().err
+    Path("mine/conf/data/digits.yaml").unlink()
+    Path("mine/conf/data/broken.yaml").write_text("_target_: [a\n")
+    assert main(["--plugin", "mine", "data=broken", "steps=2"]) == 2
+    assert "broken.yaml can't be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

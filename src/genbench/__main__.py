@@ -116,6 +116,8 @@ def _run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.stray[0]!r} is neither a verb nor key=value")
     from genbench import config
 
+    if arguments.plugin:
+        config.check_shadows()
     if arguments.verb == "list":
         from genbench.commands.list import main as list_all
 

@@ -75,7 +75,9 @@ def test_captions(run: TrainOne, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (one != other).any()
     # A caption without words is that which the network learns to do without.
     assert drawn(folder, "prompt= ").shape == (4, 8, 8)
-    Path("captions.txt").write_text("a seven on white\n\nthe digit two on a black background\n", encoding="utf-8")
+    # As an editor of Windows writes it.
+    text = "a seven on white\r\n\r\nThe digit two on a black background\r\n"
+    Path("captions.txt").write_bytes(text.encode("utf-8-sig"))
     both = drawn(folder, "prompts=captions.txt")
     np.testing.assert_array_equal(both[::2], one[::2])
     np.testing.assert_array_equal(both[1::2], other[1::2])
@@ -137,5 +139,37 @@ def test_points_are_drawn_scored_and_shown(run: TrainOne, tmp_path: Path, capsys
     with (folder / "metrics.csv").open() as file:
         assert any(row.get("loss/denoiser") for row in csv.DictReader(file))
     capsys.readouterr()
-    assert main(["method=gan", "data=toy_points", "steps=2"]) == 2
-    assert "images are needed" in capsys.readouterr().err
+    for refused, message in (
+        (["method=gan", "data=toy_points", "steps=2"], "images are needed"),
+        (["method=ddpm", "data=toy_points", "steps=2", "metrics=digits"], "set metrics=points"),
+        (["evaluate", f"run={folder}", "likelihood=4", "device=cpu", "metrics.count=20"], "likelihood= is of images"),
+    ):
+        assert main(refused) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("derive", "message"),
+    [
+        ("LowResolution", "derive must make a condition"),
+        ("{factor:2}", "derive must make a condition"),
+        ("{_target_:genbench.conditions.derived.LowResolution,factor:3}", "factor of 3"),
+        ("{_target_:genbench.conditions.derived.LowResolution,factor:1}", "factor must be at least 2"),
+        ("{_target_:os.system}", "method: "),
+    ],
+)
+def test_what_makes_no_condition_is_refused(capsys: pytest.CaptureFixture[str], derive: str, message: str) -> None:
+    assert main(["method=ddpm", "data=digits", "data.size=8", "steps=2", f"method.derive={derive}"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_names_of_classes_are_data(run: TrainOne, tmp_path: Path) -> None:
+    for name in ("${seed}", "a,b=c"):
+        for index in range(10):
+            file = tmp_path / "images" / name / f"{index}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 20 * index).save(file)
+    words = ["experiment=ddpm_digits", "data=image_folder", f"data.root={tmp_path / 'images'}", "metrics=none"]
+    folder = run(*words, "data.channels=1", f"data.prepared={tmp_path / 'prepared'}", "method.conditional=true")
+    assert condition_of(folder)["names"] == ["${seed}", "a,b=c"]
+    assert drawn(folder, "label=a,b=c").shape == drawn(folder, "label=0").shape == (4, 8, 8)

@@ -34,7 +34,7 @@ def test_files_that_are_no_embedding_are_refused(tmp_path: Path) -> None:
         ("objects", "can't be read as an .npy file"),
         ("long", "an embedding has 4 numbers"),
         ("nan", "NaN"),
-        ("words", "an embedding is numbers"),
+        ("words", "an embedding is one array of real numbers"),
     ):
         with pytest.raises(ValueError, match=message):
             CONDITION.parse(str(tmp_path / f"{name}.npy"))

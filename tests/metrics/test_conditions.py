@@ -61,6 +61,21 @@ def test_other_conditions_are_rows_that_the_method_never_saw_if_there_are_any(te
     assert sorted(counts) == [2, 2, 2, 3, 3, 3]
 
 
+class Signs(Embeddings):
+    """Vectors whose class is the sign of their first number."""
+
+    def labels(self, rows: Tensor) -> Tensor:
+        return (rows[:, 0] > 0).long()
+
+
+def test_rows_that_are_no_labels_are_planned_by_those_they_have() -> None:
+    rows = torch.tensor([[-1.0, 1.0], [2.0, 2.0], [-3.0, 3.0], [-4.0, 4.0]])
+    planned = plan_conditions(method_of(Signs(2)), Data(rows, -rows), 8)[0]
+    assert (planned.labels == 1).sum() == 2
+    # Each row of a class as often as any other.
+    assert sorted(planned.rows[:, 1].tolist()) == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
 def test_a_pictures_conditions_come_in_turn() -> None:
     data, method = Data(torch.arange(12.0).view(6, 2), -torch.arange(8.0).view(4, 2)), method_of(Embeddings(2))
     assert conditions_in_turn(method, data, 6).rows[:, 0].tolist() == [0, -2, -4, -6, 0, -2]

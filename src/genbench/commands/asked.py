@@ -58,14 +58,16 @@ def _key(condition: Condition) -> str:
 
 def _parse(run: OpenRun, condition: Condition, key: str, text: str) -> Tensor:
     try:
-        return condition.parse(text)
+        row = condition.parse(text)
+        condition.check(condition.load(row), 1)
+        return row
     except ValueError as error:
         raise UserError(f"{key}={text}: {error}, of {run.folder.path}") from error
 
 
 def _lines(path: str) -> list[str]:
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"prompts={path} can't be read as a text file: {error}") from error
     lines = [line for line in lines if line]

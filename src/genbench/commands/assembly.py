@@ -29,6 +29,9 @@ def build(node: Any, what: str, **given: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
+        if cause is None:
+            # Hydra itself refused it.
+            raise UserError(f"{what}: {first_line(error)}") from error
         if isinstance(cause, ValueError | TypeError | ImportError | RuntimeError | MisconfigurationException):
             raise UserError(f"{what}: {first_line(cause)}") from error
         raise

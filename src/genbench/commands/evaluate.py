@@ -21,6 +21,7 @@ from genbench.data.prepare_progress import Progress
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.files import check_can_write
+from genbench.medium import Images
 from genbench.metrics.conditions import held_out, plan_conditions
 from genbench.metrics.evaluator import FEWEST, Evaluator, Scores
 from genbench.metrics.features import Advance, FeatureSet, Watch
@@ -264,6 +265,8 @@ def _with_likelihood(config: DictConfig, run: OpenRun, scores: Scores) -> Scores
     """Add bits/dim of held-out images, if they are asked for."""
     if config.likelihood is None:
         return scores
+    if not isinstance(run.data.medium, Images):
+        raise UserError(f"likelihood= is of images of 256 levels, and {run.folder.path} draws others: leave it out")
     if not isinstance(run.method, HasLikelihood):
         raise UserError(f"{run.folder.path} is of a method that can't say how likely images are: leave out likelihood=")
     seed = scores.protocol["seed"]

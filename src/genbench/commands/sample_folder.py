@@ -226,12 +226,13 @@ def _short(part: str) -> str:
 
 
 def _asked(run: OpenRun, key: str, text: str | None) -> str | int | None:
-    """Return what a text asks for: of a class its number, however it was written."""
+    """Return what a text asks for, however it is written: of a class its number, of others what it reads as."""
     condition = run.method.condition
-    if text is None or key != "label" or not isinstance(condition, Classes):
+    if text is None or condition is None:
         return text
     try:
-        return int(condition.parse(text))
+        row = condition.parse(text)
+        return int(row) if isinstance(condition, Classes) else condition.describe(row)[0] or text
     except ValueError:
         # It is said, with the remedy, where what is asked for is read.
         return text

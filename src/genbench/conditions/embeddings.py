@@ -44,14 +44,15 @@ class Embeddings(Condition):
     def parse(self, text: str) -> Tensor:
         """Return the vector of an `.npy` file."""
         try:
-            vector = np.load(Path(text), allow_pickle=False)
+            vector = np.load(Path(text).expanduser(), allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{text} can't be read as an .npy file ({first_line(error)})") from error
-        if not np.issubdtype(vector.dtype, np.number):
-            raise ValueError(f"{text} holds {vector.dtype}, and an embedding is numbers")
+        if not isinstance(vector, np.ndarray) or vector.dtype.kind not in "fiu":
+            held = vector.dtype if isinstance(vector, np.ndarray) else "several arrays"
+            raise ValueError(f"{text} holds {held}, and an embedding is one array of real numbers, .npy")
         if vector.size != self.dim:
             raise ValueError(f"{text} has the shape {vector.shape}, and an embedding has {self.dim} numbers")
-        return self.check(torch.from_numpy(np.ascontiguousarray(vector)).reshape(1, -1), 1)
+        return self.check(torch.from_numpy(np.ascontiguousarray(vector, dtype=np.float32)).reshape(1, -1), 1)
 
     def describe(self, rows: Tensor) -> list[str]:
         """Return nothing: a vector says nothing to a person."""

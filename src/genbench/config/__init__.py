@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from genbench.config.checking import check, for_a_sweep
 from genbench.config.composing import compose_config, searched
-from genbench.config.folder import CONF, options
+from genbench.config.folder import CONF, check_shadows, options
 from genbench.config.kinds import check_kinds
 from genbench.config.schemas import register_schemas
 from genbench.config.words import as_overrides, as_words
@@ -22,6 +22,7 @@ __all__ = [
     "as_words",
     "check",
     "check_kinds",
+    "check_shadows",
     "compose_config",
     "for_a_sweep",
     "options",

@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from genbench.config.folder import CONF, groups, options
 from genbench.config.paths import resolve_paths
@@ -75,7 +76,7 @@ def _compose(verb: str, overrides: list[str]) -> tuple[DictConfig, Choices]:
         with _apart_from_a_sweep(), initialize_config_dir(str(CONF), version_base="1.3"):
             config = compose(verb, [*overrides, *searched()], return_hydra_config=True)
     # Hydra checks the kind of some values by raising what it may.
-    except (HydraException, OmegaConfBaseException, ValueError, TypeError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
         raise UserError(_explain(error, verb, overrides)) from error
     choices = dict(config.hydra.runtime.choices)
     with read_write(config), open_dict(config):

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from genbench.errors import UserError
+from genbench.errors import first_line as first_line_of
 from genbench.plugins import conf_folders
 from genbench.signatures import first_line
 
@@ -29,6 +31,22 @@ def groups() -> list[str]:
     """Return the groups, sorted."""
     names = {path.name for folder in folders() for path in folder.iterdir() if path.is_dir()}
     return sorted(name for name in names if options(name))
+
+
+def check_shadows() -> None:
+    """Check that no plug-in has an option of a name that is taken, which would be ignored, or one that can't be read.
+
+    Raises:
+        UserError: one has.
+    """
+    seen: dict[Path, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.rglob("*.yaml")):
+            other = seen.setdefault(path.relative_to(folder), path)
+            if other != path:
+                raise UserError(f"{path} has the name of {other}: give it another")
+            if folder != CONF:
+                _content(path)
 
 
 def find(group: str, name: str) -> Path | None:
@@ -58,7 +76,10 @@ def own_content(group: str, name: str) -> dict[str, Any]:
 
 @cache
 def _content(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} can't be read: {first_line_of(error)}") from error
 
 
 def bases(group: str, name: str) -> list[str]:

@@ -52,13 +52,13 @@ def resolve(path: str, key: str) -> str:
 
 
 def check_text(path: str, key: str) -> None:
-    """Check that a path can be kept in a configuration, in which `${...}` refers to another key.
+    """Check that a path or another text can be kept in a configuration, in which `${...}` refers to another key.
 
     Raises:
         UserError: it can't.
     """
     if any(part in path for part in ("${", "\0", "\n")):
-        raise UserError(f"{key}={path!r} can't be used: a path may hold no ${{, line break or zero byte")
+        raise UserError(f"{key}={path!r} can't be used: it may hold no ${{, line break or zero byte")
 
 
 def resolve_paths(config: DictConfig) -> None:

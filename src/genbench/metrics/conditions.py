@@ -30,8 +30,10 @@ def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) ->
     if not method.derives_condition:
         rows = data.store("train").conditions
         if condition.labels(rows[:1]) is not None:
-            planned = _in_proportion(rows[:], count, seed)
-            return Conditions(condition, planned), "in the training images' proportions"
+            labels = condition.labels(rows[:])
+            assert labels is not None
+            planned = _of_labels(labels, _in_proportion(labels, count, seed))
+            return Conditions(condition, rows[:][planned]), "in the training images' proportions"
     split = held_out(data)
     chosen = conditions_of(method, data, split, _rows(_count(method, data, split), count, seed))
     return chosen, f"those of the {split} split, each as often as any other"
@@ -96,6 +98,15 @@ def _in_proportion(labels: Tensor, count: int, seed: int) -> Tensor:
     counts[(fractions - counts).argsort(descending=True, stable=True)[:missing]] += 1
     planned = torch.arange(len(counts)).repeat_interleave(counts).to(labels.dtype)
     return planned[torch.randperm(count, generator=torch.Generator().manual_seed(seed))]
+
+
+def _of_labels(labels: Tensor, planned: Tensor) -> Tensor:
+    """Return for each planned label the index of a row that has it, of several each in its turn."""
+    chosen = torch.empty(len(planned), dtype=torch.long)
+    for label in planned.unique():
+        there, places = (labels == label).nonzero()[:, 0], (planned == label).nonzero()[:, 0]
+        chosen[places] = there[torch.arange(len(places)) % len(there)]
+    return chosen
 
 
 def _rows(total: int, count: int, seed: int) -> Tensor:

@@ -129,7 +129,10 @@ def extract(
     )
     for first, images in parts:
         if extractor.takes_images and (images.dtype != torch.uint8 or images.ndim != 4):
-            raise UserError(f"scores take uint8 images (B, C, H, W), not {images.dtype} {tuple(images.shape)}")
+            raise UserError(
+                f"the {extractor.name} takes uint8 images (B, C, H, W), not {images.dtype} {tuple(images.shape)}: for "
+                "samples that are no images set metrics=points"
+            )
         features, logits = (output.to(keeper) for output in extractor(images.to(device)))
         if not features.isfinite().all():
             bad = int((~features.isfinite().all(1)).nonzero()[0])

@@ -96,6 +96,10 @@ class EmbeddedTokens(ConditionEncoder):
 
     def __init__(self, form: Tokens, width: int) -> None:
         super().__init__()
+        if width % _HEADS:
+            raise ValueError(
+                f"captions are embedded by {_HEADS} heads: the embedding's length must divide by it, not {width}"
+            )
         self.tokens = nn.Embedding(form.vocabulary, width)
         self.first = nn.Parameter(0.02 * torch.randn(width))
         self.positions = nn.Parameter(0.02 * torch.randn(form.length + 1, width))

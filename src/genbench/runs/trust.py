@@ -44,21 +44,36 @@ def check_trusted(config: Any, where: str) -> None:
     Raises:
         UserError: it names something else, leads outside, or refers to its surroundings by `${...}`.
     """
-    _check_names(config, where)
+    check_names(config, where)
+    _check_references(config, where)
     for part in _WRITERS:
         if isinstance(config, dict):
             _check_inside(config.get(part), part, where)
 
 
-def _check_names(config: Any, where: str) -> None:
+def check_names(config: Any, where: str) -> None:
+    """Check that whatever is to be built, by its `_target_`, is a class that may be named.
+
+    Raises:
+        UserError: something else is named.
+    """
     if isinstance(config, dict):
         for key, value in config.items():
             if key == "_target_":
                 _check_target(value, where)
-            _check_names(value, where)
+            check_names(value, where)
     elif isinstance(config, list):
         for value in config:
-            _check_names(value, where)
+            check_names(value, where)
+
+
+def _check_references(config: Any, where: str) -> None:
+    if isinstance(config, dict):
+        for value in config.values():
+            _check_references(value, where)
+    elif isinstance(config, list):
+        for value in config:
+            _check_references(value, where)
     elif isinstance(config, str) and "${" in config:
         raise UserError(f"{where}: a saved configuration must not refer to anything by ${{...}}, as {config!r} does")
 

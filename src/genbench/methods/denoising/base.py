@@ -82,6 +82,8 @@ class DenoisingMethod(GenerativeMethod):
                 raise ValueError(f"{name} must be at least 0, not {value}")
         if not 0 <= condition_dropout < 1:
             raise ValueError(f"condition_dropout must be in [0, 1), not {condition_dropout}")
+        if derive is not None and not isinstance(derive, Derived):
+            raise ValueError("derive must make a condition, as genbench.conditions.derived.LowResolution does")
         if derive is not None and conditional:
             raise ValueError("derive takes the place of the data's condition: set conditional=false")
         if guidance and not ((conditional or derive) and condition_dropout):
