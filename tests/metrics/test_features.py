@@ -15,6 +15,7 @@ CPU = torch.device("cpu")
 class Levels(Extractor):
     """Sees the level of each image, and as logits its negative."""
 
+    name = "levels"
     feature_dim = class_count = 1
 
     def forward(self, images: Tensor) -> Features:
@@ -51,7 +52,7 @@ def test_mean_and_covariance_are_of_all_images_and_rows_of_those_that_are_kept(m
 
 def test_what_an_extractor_is_not_given_and_must_not_say() -> None:
     for wrong in (images(4).float(), images(4)[0]):
-        with pytest.raises(UserError, match="scores take uint8 images"):
+        with pytest.raises(UserError, match="levels takes uint8 images"):
             extract(Levels(), [(0, wrong)], 4, CPU, shared=False)
 
     class Damaged(Levels):
