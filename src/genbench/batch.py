@@ -15,3 +15,8 @@ class Batch(NamedTuple):
 
     x: Tensor
     condition: Tensor | None
+
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """Return the samples and their conditions, which must be there."""
+        assert self.condition is not None
+        return self.x, self.condition

@@ -169,12 +169,8 @@ def plain_vector(form: Form, rows: Tensor) -> Tensor:
     Raises:
         ValueError: the rows are sequences or images.
     """
-    match form:
-        case Index(size):
-            return one_hot(rows.long(), size).float()
-        case Vector():
-            return rows
-    raise ValueError(f"this network takes classes, attributes or embeddings, not {type(form).__name__.lower()}")
+    length = plain_length(form)
+    return one_hot(rows.long(), length).float() if isinstance(form, Index) else rows
 
 
 def plain_length(form: Form) -> int:

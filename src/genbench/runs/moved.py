@@ -1,6 +1,5 @@
 """Names in run folders of earlier versions, translated to today's: the only place that knows the old ones."""
 
-import re
 from typing import Any
 
 _FAMILIES = {
@@ -29,11 +28,8 @@ _KEYS_OF = {
 }
 """Old and new keys under one `_target_`."""
 
-_WEIGHTS = {
-    r"\.tell\.": ".from_embedding.",
-    r"\.embed_class\.weight$": ".embed_condition.embedding.weight",
-}
-"""Old patterns and new names of the tensors in a checkpoint."""
+_WEIGHTS = {".tell.": ".from_embedding.", ".embed_class.weight": ".embed_condition.embedding.weight"}
+"""Old and new parts of the names of the tensors in a checkpoint."""
 
 
 def translate(config: Any) -> Any:
@@ -52,14 +48,15 @@ def translate(config: Any) -> Any:
 def translate_weights(weights: dict[str, Any]) -> dict[str, Any]:
     """Return a state dictionary with today's names."""
     for old, new in _WEIGHTS.items():
-        weights = {re.sub(old, new, name): tensor for name, tensor in weights.items()}
+        weights = {name.replace(old, new): tensor for name, tensor in weights.items()}
     return weights
 
 
 def first_name(name: str) -> str:
     """Return what a tensor of today's name was called first: fingerprints of weights stay those of earlier versions."""
-    name = name.replace(".from_embedding.", ".tell.")
-    return re.sub(r"\.embed_condition\.embedding\.weight$", ".embed_class.weight", name)
+    for old, new in _WEIGHTS.items():
+        name = name.replace(new, old)
+    return name
 
 
 def _target(target: Any) -> Any:

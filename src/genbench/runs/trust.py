@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from genbench import plugins
@@ -57,25 +58,23 @@ def check_names(config: Any, where: str) -> None:
     Raises:
         UserError: something else is named.
     """
-    if isinstance(config, dict):
-        for key, value in config.items():
-            if key == "_target_":
-                _check_target(value, where)
-            check_names(value, where)
-    elif isinstance(config, list):
-        for value in config:
-            check_names(value, where)
+    for key, value in _entries(config):
+        if key == "_target_":
+            _check_target(value, where)
 
 
 def _check_references(config: Any, where: str) -> None:
-    if isinstance(config, dict):
-        for value in config.values():
-            _check_references(value, where)
-    elif isinstance(config, list):
-        for value in config:
-            _check_references(value, where)
-    elif isinstance(config, str) and "${" in config:
-        raise UserError(f"{where}: a saved configuration must not refer to anything by ${{...}}, as {config!r} does")
+    for _, value in _entries(config):
+        if isinstance(value, str) and "${" in value:
+            raise UserError(f"{where}: a saved configuration must not refer to anything by ${{...}}, as {value!r} does")
+
+
+def _entries(config: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield all that a configuration holds, at any depth, each with its key, None in a list."""
+    if isinstance(config, dict | list):
+        for key, value in config.items() if isinstance(config, dict) else ((None, value) for value in config):
+            yield key, value
+            yield from _entries(value)
 
 
 def _check_inside(config: Any, key: str, where: str) -> None:

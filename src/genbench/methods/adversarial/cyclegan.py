@@ -138,7 +138,7 @@ class CycleGAN(AdversarialMethod):
 
     def discriminator_loss(self, batch: Batch) -> Turn:
         """Half of E[(D(real) - 1)^2] + E[D(generated, some of them old)^2], for both domains."""
-        y, x = _pair(batch)
+        y, x = batch.pair()
         with torch.no_grad():
             x_fake = self.pool_x.exchange(self.generator(y, back=True))
             y_fake = self.pool_y.exchange(self.generator(x))
@@ -149,7 +149,7 @@ class CycleGAN(AdversarialMethod):
 
     def generator_loss(self, batch: Batch) -> Turn:
         """The adversarial, cycle and identity terms of both directions."""
-        y, x = _pair(batch)
+        y, x = batch.pair()
         d_x, d_y = self._discriminators()
         x_fake, y_fake = self.generator(y, back=True), self.generator(x)
         adversarial = self.objective.generator(d_x(x_fake)) + self.objective.generator(d_y(y_fake))
@@ -186,9 +186,3 @@ class CycleGAN(AdversarialMethod):
     def _discriminators(self) -> tuple[nn.Module, nn.Module]:
         assert isinstance(self.discriminator, nn.ModuleDict)
         return self.discriminator["x"], self.discriminator["y"]
-
-
-def _pair(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the targets and the sources of a batch."""
-    assert batch.condition is not None
-    return batch.x, batch.condition

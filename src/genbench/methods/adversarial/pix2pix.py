@@ -80,7 +80,7 @@ class Pix2Pix(AdversarialMethod):
 
     def discriminator_loss(self, batch: Batch) -> Turn:
         """Half of -E[log D(x, y)] - E[log(1 - D(x, G(x)))], which slows D down (section 3.3)."""
-        y, x = _pair(batch)
+        y, x = batch.pair()
         with torch.no_grad():
             y_fake = self.generator(x)
         real, fake = self._discriminate(x, y), self._discriminate(x, y_fake)
@@ -89,7 +89,7 @@ class Pix2Pix(AdversarialMethod):
 
     def generator_loss(self, batch: Batch) -> Turn:
         """-E[log D(x, G(x))] + lambda E[|y - G(x)|_1]."""
-        y, x = _pair(batch)
+        y, x = batch.pair()
         y_fake = self.generator(x)
         l1 = l1_loss(y_fake, y)
         loss = self.l1_weight * l1
@@ -109,9 +109,3 @@ class Pix2Pix(AdversarialMethod):
     def _discriminate(self, x: Tensor, y: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(torch.cat([x, y], dim=1))
         return logits
-
-
-def _pair(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the targets and the sources of a batch."""
-    assert batch.condition is not None
-    return batch.x, batch.condition
