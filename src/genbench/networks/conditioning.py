@@ -41,10 +41,15 @@ class ConditionEncoder(nn.Module):
 
     has_sequence = False
     channels = 0
+    null: Tensor
 
     def forward(self, rows: Tensor) -> Encoded:
         """Return the encoded rows (B, ...)."""
         raise NotImplementedError
+
+    def rows_or_null(self, rows: Tensor | None, count: int) -> Tensor:
+        """Return rows, or the null condition `count` times if there are none."""
+        return self.null.expand(count, *self.null.shape[1:]) if rows is None else rows
 
 
 class EmbeddedIndex(ConditionEncoder):
@@ -150,7 +155,13 @@ def encoder_of(condition: Condition, width: int, shape: tuple[int, ...], *, with
     Raises:
         ValueError: the condition is an image, but the samples are not.
     """
-    form = condition.form
+    encoder = _encoder_of(condition.form, width, shape, with_null)
+    # Where the network is, so that no call waits for a copy.
+    encoder.register_buffer("null", condition.null(1), persistent=False)
+    return encoder
+
+
+def _encoder_of(form: Form, width: int, shape: tuple[int, ...], with_null: bool) -> ConditionEncoder:
     match form:
         case Index():
             return EmbeddedIndex(form, width, with_null=with_null)

@@ -30,8 +30,6 @@ class MLPDenoiser(nn.Module):
         ValueError: the condition is an image.
     """
 
-    null: Tensor
-
     def __init__(
         self,
         shape: Sequence[int],
@@ -45,7 +43,6 @@ class MLPDenoiser(nn.Module):
         size = math.prod(shape)
         self.shape = tuple(shape)
         self.outputs = outputs
-        self.register_buffer("null", None if condition is None else condition.null(1), persistent=False)
         self.embed_time = embed_time("sinusoids", width, width)
         self.embed_condition = None if condition is None else encoder_of(condition, width, tuple(shape))
         if self.embed_condition is not None and self.embed_condition.channels:
@@ -70,7 +67,7 @@ class MLPDenoiser(nn.Module):
         """
         embedding = self.embed_time(t)
         if self.embed_condition is not None:
-            rows = self.null.expand(len(x_t), *self.null.shape[1:]) if condition is None else condition
+            rows = self.embed_condition.rows_or_null(condition, len(x_t))
             encoded = self.embed_condition(rows).vector
             assert encoded is not None
             embedding = embedding + encoded

@@ -55,8 +55,6 @@ class UNet(nn.Module):
         ValueError: the shape is not that of square images of a suitable side, or `time` is unknown.
     """
 
-    null: Tensor
-
     def __init__(
         self,
         shape: Sequence[int],
@@ -88,7 +86,6 @@ class UNet(nn.Module):
         self.embed_time = embed_time(time, width, embedding)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
         self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape))
-        self.register_buffer("null", None if condition is None else condition.null(1), persistent=False)
         more = 0 if self.embed_condition is None else self.embed_condition.channels
         context = embedding if self.embed_condition is not None and self.embed_condition.has_sequence else 0
 
@@ -145,7 +142,7 @@ class UNet(nn.Module):
             embedding = embedding + self.embed_latent(z)
         sequence = mask = None
         if self.embed_condition is not None:
-            rows = self.null.expand(len(x_t), *self.null.shape[1:]) if condition is None else condition
+            rows = self.embed_condition.rows_or_null(condition, len(x_t))
             encoded = self.embed_condition(rows)
             sequence, mask = encoded.sequence, encoded.mask
             if encoded.vector is not None:
