@@ -14,10 +14,14 @@ if __name__ == "__main__":
 
 import argparse
 import re
+from typing import TYPE_CHECKING
 
 from genbench import plugins
 from genbench.errors import SweepError, UserError, near
 from genbench.unforeseen import explain
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
@@ -141,7 +145,7 @@ def _run(arguments: argparse.Namespace) -> None:
         if "output" in composed and not goes_on and not several:
             # Hydra makes a folder for the sweep below it.
             overrides = [*overrides, *config.as_overrides([f"output={composed.output}"], multirun=False)]
-        return _run_sweep(arguments.verb, overrides)
+        return _run_sweep(arguments.verb, overrides, composed)
     from genbench import commands
 
     task = commands.load(arguments.verb)
@@ -161,21 +165,22 @@ def _leave_pipe() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run_sweep(verb: str, overrides: list[str]) -> None:
+def _run_sweep(verb: str, overrides: list[str], composed: "DictConfig") -> None:
     """Let Hydra run each combination, here or where its launcher has it run."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
-    from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
     from genbench import commands, config
     from genbench.commands.launching import check_launcher
+    from genbench.commands.searching import check_sweeper, search_overrides
     from genbench.config.site_settings import launcher_overrides
     from genbench.errors import first_line
 
     check_launcher(overrides)
-    overrides = [*overrides, *launcher_overrides(overrides)]
+    check_sweeper(overrides)
+    overrides = [*overrides, *launcher_overrides(overrides), *search_overrides(overrides, composed)]
     config.register_schemas()
     # Hydra reads sys.argv.
     sys.argv = [sys.argv[0], *config.for_a_sweep(overrides), *config.searched(), "--multirun"]
@@ -185,19 +190,20 @@ def _run_sweep(verb: str, overrides: list[str]) -> None:
     interrupts.answer_by_exception()
     errors: list[UserError] = []
 
-    def run(_: DictConfig) -> None:
+    def run(_: "DictConfig") -> float | None:
         # What Hydra composes knows nothing of what a method brings along: it is for the launcher alone.
         own = list(HydraConfig.get().overrides.task)
         launcher = HydraConfig.get().launcher._target_
         # One run of a sweep that the user must mend does not keep the others from running.
         try:
-            task(config.check(verb, own), own)
+            return task(config.check(verb, own), own)
         except UserError as error:
             if launcher != _IN_THIS_PROCESS:
                 # In a job elsewhere this list is a copy: what is raised there is raised here when all jobs are over.
                 raise SweepError(str(error)) from error
             errors.append(error)
             print(f"genbench: {error}", file=sys.stderr)
+            return None
 
     try:
         hydra.main(version_base="1.3", config_path=str(config.CONF), config_name=verb)(run)()

@@ -6,6 +6,9 @@ from torch import Tensor
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.conditions.classes import Classes
+from genbench.diffusion.processes import Process
+from genbench.diffusion.samplers import Denoise
 from genbench.medium import Medium
 from genbench.randomness import Noise
 
@@ -39,6 +42,55 @@ class HasLatents(Protocol):
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return samples of latents `z`, (B, latent_dim), and of rows of its condition, from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class Autoencodes(HasLatents, Protocol):
+    """The ability to map an image to a latent vector and back, as the first stage of a latent model must."""
+
+    medium: Medium
+
+    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return latents (B, latent_dim) of images (B, C, H, W) in [-1, 1], from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class EmbedsImages(Protocol):
+    """The ability to map an image to a feature vector, in which images can be compared."""
+
+    medium: Medium
+    embedding_dim: int
+
+    def embed_images(self, x: Tensor) -> Tensor:
+        """Return features (B, embedding_dim) of images (B, C, H, W) in [-1, 1], from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class Denoises(Protocol):
+    """The ability to denoise samples of a forward process, which samplers need."""
+
+    medium: Medium
+    condition: Condition | None
+    process: Process
+
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+        """Return the averaged network as a denoiser for samplers, differentiable with respect to x_t."""
+        ...
+
+
+@runtime_checkable
+class ClassifiesNoisy(Protocol):
+    """The ability to classify noisy images of a forward process."""
+
+    medium: Medium
+    process: Process
+    classes: Classes
+
+    def classify(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return logits (B, K) of x_t (B, C, H, W) at times (B,) in [0, 1], from the averaged weights."""
         ...
 
 

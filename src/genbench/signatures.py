@@ -21,6 +21,9 @@ class Parameter:
     kinds: tuple[Any, ...] | None
     """Types (bool, int, float, str, list, None) and, of a Literal, the admitted values wrapped as `Choice`."""
 
+    part: bool | None = None
+    """Of a part, annotated as `Frozen[...]`, whether it must be there; None of any other setting."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -53,7 +56,7 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     given = _given_to_base(node)
     return {name: parameter for name, parameter in inherited.items() if name not in given} | {
-        argument.arg: Parameter(argument.arg, _kinds(argument.annotation, module))
+        argument.arg: Parameter(argument.arg, _kinds(argument.annotation, module), _part(argument.annotation))
         for argument in arguments
         if argument.arg != "self"
     }
@@ -142,6 +145,15 @@ def _find(module: str, name: str, depth: int = 0) -> tuple[ast.AST, str] | None:
 
 _SIMPLE = {"bool": (bool,), "int": (int,), "float": (float, int), "str": (str,), "None": (None,)}
 _LISTS = {"Sequence", "list", "tuple"}
+
+
+def _part(annotation: ast.AST | None) -> bool | None:
+    match annotation:
+        case ast.Subscript(value=ast.Name(id="Frozen")):
+            return True
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right) if _part(left) or _part(right):
+            return False
+    return None
 
 
 def _kinds(annotation: ast.AST | None, module: str) -> tuple[Any, ...] | None:

@@ -8,18 +8,16 @@ from omegaconf import DictConfig
 _ASK_FOR_OVERRIDES = ("train", "evaluate")
 
 
-def load(verb: str) -> Callable[[DictConfig, Sequence[str]], None]:
+def load(verb: str) -> Callable[[DictConfig, Sequence[str]], float | None]:
     """Return the function that runs a verb on its composed configuration; this imports what the verb needs.
 
     The function takes the overrides that led to the configuration, too: a training keeps them in its manifest, an
-    evaluation refuses those that would have no effect.
+    evaluation refuses those that would have no effect. A training returns its monitored score.
     """
     main = import_module(f"genbench.commands.{verb}").main
 
-    def run(config: DictConfig, overrides: Sequence[str]) -> None:
-        if verb in _ASK_FOR_OVERRIDES:
-            main(config, [*overrides])
-        else:
-            main(config)
+    def run(config: DictConfig, overrides: Sequence[str]) -> float | None:
+        score: float | None = main(config, [*overrides]) if verb in _ASK_FOR_OVERRIDES else main(config)
+        return score
 
     return run

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench.abilities import TranslatesBack
-from genbench.commands.assembly import OpenRun
+from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Condition, Conditions
 from genbench.conditions.source_images import SourceImages
 from genbench.config.words import ASKED

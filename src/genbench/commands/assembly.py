@@ -1,19 +1,20 @@
-"""Turn a configuration into objects, and a run folder back into its method and data."""
+"""Turn a configuration into objects."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from genbench.conditions.base import Condition
-from genbench.config import check_kinds, options
+from genbench.config import options
 from genbench.data.base import DataSet
 from genbench.errors import UserError, first_line
-from genbench.methods.base import GenerativeMethod, Method
-from genbench.runs.folder import UNKNOWN, RunFolder, Unknown
+from genbench.methods.base import Method
+from genbench.runs.folder import UNKNOWN, Unknown
 from genbench.signatures import parameters_of
 
 
@@ -44,7 +45,12 @@ def build_data(config: DictConfig) -> DataSet:
 
 
 def build_method(
-    config: DictConfig, data: DataSet, *, condition: Condition | Unknown | None = UNKNOWN, fills_in: bool = False
+    config: DictConfig,
+    data: DataSet,
+    *,
+    condition: Condition | Unknown | None = UNKNOWN,
+    parts: Mapping[str, Method] | None = None,
+    fills_in: bool = False,
 ) -> Method:
     """Return the method, given of the data what its class asks for by name: its medium, its condition.
 
@@ -52,6 +58,7 @@ def build_method(
         config: the run's.
         data: the run's.
         condition: the data's, as a run folder keeps it; asked of the data if it was not kept.
+        parts: the models that it is built on, see `opening.open_parts`.
         fills_in: whether its sampler will be given images to fill in, as `repaint` must.
 
     Raises:
@@ -74,7 +81,7 @@ def build_method(
     for name in facts:
         if name in config.method:
             raise UserError(f"method.{name} follows from the data: leave it out")
-    method: Method = build(config.method, "method", **facts)
+    method: Method = build(config.method, "method", **facts, **(parts or {}))
     return method.to(memory_format=torch.channels_last) if config.get("channels_last", False) else method
 
 
@@ -99,55 +106,6 @@ def allow_tf32(allowed: bool) -> None:
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high" if allowed else "highest")
         torch.backends.cudnn.allow_tf32 = allowed
-
-
-_PLACES = ("root", "prepared", "workers", "download")
-
-
-class OpenRun(NamedTuple):
-    """A run folder brought back to life."""
-
-    folder: RunFolder
-    settings: DictConfig
-    data: DataSet
-    method: GenerativeMethod
-    step: int
-
-
-def open_run(config: DictConfig) -> OpenRun:
-    """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
-
-    Raises:
-        UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
-    """
-    folder = RunFolder.open(config.run)
-    settings = folder.read_config()
-    for key, place in (config.get("data") or {}).items():
-        if key == "seed":
-            continue
-        if key not in _PLACES:
-            raise UserError(f"data.{key} can't change for a run: only {', '.join(_PLACES)} can")
-        OmegaConf.update(settings, f"data.{key}", place, force_add=True)
-    if config.get("sampler") is not None:
-        settings.sampler = config.sampler
-        settings.method.sampler = config.sampler
-    if config.get("guidance") is not None:
-        if "guidance" not in (parameters_of(settings.method["_target_"]) or {}):
-            raise UserError(f"{folder.path} is of a method that knows no guidance={config.guidance}")
-        settings.method.guidance = config.guidance
-    check_kinds(settings)
-    device = choose_device(config.device)
-    data = build_data(settings)
-    data.recall(folder.read_data())
-    method = build_method(settings, data, condition=folder.read_condition(), fills_in=config.get("mask") is not None)
-    if not isinstance(method, GenerativeMethod):
-        raise UserError(f"{folder.path} is of a method that draws no samples")
-    checkpoint = folder.load_checkpoint(config.checkpoint)
-    try:
-        method.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
-        raise UserError(f"{folder.checkpoint(config.checkpoint)} does not fit {folder.config_file}: {error}") from error
-    return OpenRun(folder, settings, data, method.eval().to(device), int(checkpoint.get("global_step", 0)))
 
 
 def choose_device(name: str) -> torch.device:

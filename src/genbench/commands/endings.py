@@ -11,6 +11,7 @@ from lightning import Trainer
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from genbench.abilities import Draws
 from genbench.commands.place import is_first_process
 from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
 from genbench.runs.folder import RunFolder
@@ -20,6 +21,15 @@ from genbench.wording import for_pasting
 _REQUEUES = (signal.SIGUSR1, signal.SIGUSR2)
 """What asks for another turn. On SIGTERM it is SLURM that decides: a preempted job it requeues by itself, a cancelled
 one not."""
+
+
+def what_next(folder: RunFolder, method: object) -> None:
+    """Print the commands that a run may be followed by."""
+    print("what next:")
+    if isinstance(method, Draws):
+        print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
+        print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
+    print(f"  {for_pasting('report', runs=folder.path)}", flush=True)
 
 
 @contextmanager

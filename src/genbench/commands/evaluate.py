@@ -10,7 +10,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.abilities import HasLikelihood, TranslatesBack
-from genbench.commands.assembly import OpenRun, build, build_data, choose_device, open_run
+from genbench.commands.assembly import build, build_data, choose_device
+from genbench.commands.opening import OpenRun, open_run
 from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import compare, publish, score_real, way_of_drawing, write_curve
 from genbench.conditions.base import Conditions

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from genbench.abilities import FillsIn
 from genbench.commands.asked import parse_one
-from genbench.commands.assembly import OpenRun
 from genbench.commands.drawing import Drawing
+from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
 from genbench.conditions.source_images import SourceImages
 from genbench.data.sample_set import open_samples

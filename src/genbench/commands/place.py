@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from genbench.commands.initialising import read_weights
 from genbench.commands.processes import Processes
 from genbench.conditions.classes import Classes
 from genbench.config.reopening import FREE_TO_CHANGE
@@ -19,6 +20,7 @@ from genbench.data.description import differences
 from genbench.errors import UserError
 from genbench.methods.base import Method
 from genbench.runs.folder import RunFolder
+from genbench.runs.part_files import Part
 
 _FOLDER_VARIABLE = "GENBENCH_RUN_FOLDER"
 
@@ -46,7 +48,7 @@ def settle(choose: Callable[[], RunFolder]) -> RunFolder:
     return folder
 
 
-def choose_folder(config: DictConfig, data: DataSet) -> RunFolder:
+def choose_folder(config: DictConfig, data: DataSet, parts: Mapping[str, Part] | None = None) -> RunFolder:
     """Return the folder of a run, which may be there already.
 
     With `sweep=NAME` it follows from the run's settings and its data, and within a job of SLURM by the job as well, so
@@ -60,10 +62,11 @@ def choose_folder(config: DictConfig, data: DataSet) -> RunFolder:
     job = SLURMEnvironment.job_id()
     if config.sweep is not None:
         return RunFolder(
-            Path(config.output, config.sweep, f"{config.name}_seed{config.seed}_{settings_hash(config, seen)}")
+            Path(config.output, config.sweep, f"{config.name}_seed{config.seed}_{settings_hash(config, seen, parts)}")
         )
     if job is not None:
-        return RunFolder(Path(config.output, config.name, f"job{job}_seed{config.seed}_{settings_hash(config, seen)}"))
+        own = settings_hash(config, seen, parts)
+        return RunFolder(Path(config.output, config.name, f"job{job}_seed{config.seed}_{own}"))
     return RunFolder(_new_folder(config))
 
 
@@ -104,12 +107,13 @@ def _count_of(classes: object) -> int:
     return len(classes) if isinstance(classes, list) else 0
 
 
-def settings_hash(config: DictConfig, data: str) -> str:
+def settings_hash(config: DictConfig, data: str, parts: Mapping[str, Part] | None = None) -> str:
     """Return eight letters that identify a run's settings, wherever and on whatever it runs.
 
     Args:
         config: the run's.
         data: what identifies the images that it sees.
+        parts: what it is built on, which counts by its weights wherever they are.
     """
     content = OmegaConf.to_container(config, resolve=True)
     assert isinstance(content, dict)
@@ -123,6 +127,12 @@ def settings_hash(config: DictConfig, data: str) -> str:
         for key in ("cache", "weights"):
             (evaluator or {}).pop(key, None)
     itself["data"]["sha256"] = data
+    # Runs of before there were parts keep their names.
+    itself.pop("parts", None)
+    if (init := itself.pop("init", None)) is not None:
+        itself["init"] = read_weights(init)[2]["sha256"]
+    if parts:
+        itself["parts"] = {name: part.sha256 for name, part in parts.items()}
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -211,7 +211,8 @@ def _settings(content: dict[str, Any]) -> dict[str, Any]:
         if path == "data.seed" and node == content.get("seed"):
             return
         if not isinstance(node, dict) or not node:
-            found[path] = node
+            if path != "parts":
+                found[path] = node
             return
         if "_target_" in node:
             if "." in path and node in built:

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from genbench.abilities import TranslatesBack
 from genbench.commands.asked import asked
-from genbench.commands.assembly import OpenRun, open_run
 from genbench.commands.drawing import Drawing
 from genbench.commands.inpainting import fill_in
+from genbench.commands.opening import OpenRun, open_run
 from genbench.commands.sample_folder import choose_sample_folder
 from genbench.conditions.source_images import SourceImages
 from genbench.data.prepare_progress import Progress

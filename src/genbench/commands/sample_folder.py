@@ -20,7 +20,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from genbench.commands.assembly import OpenRun
+from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
 from genbench.conditions.classes import Classes
 from genbench.config.words import ASKED

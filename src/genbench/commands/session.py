@@ -1,6 +1,7 @@
 """One session of a run: what it goes on from, and what it writes down once nothing can be refused any more."""
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from genbench.data.base import DataSet
 from genbench.data.description import differences
 from genbench.methods.base import Method
 from genbench.runs.folder import UNKNOWN, RunFolder, Unknown, describe_session
+from genbench.runs.part_files import Part, write_parts
 
 
 class Session:
@@ -28,14 +30,24 @@ class Session:
         data: the run's.
         method: the run's.
         overrides: the words of the command line.
+        parts: what the method is built on.
 
     Raises:
         UserError: the run has done more steps than requested, or its checkpoints are damaged.
     """
 
     def __init__(
-        self, config: DictConfig, folder: RunFolder, data: DataSet, method: Method, overrides: list[str]
+        self,
+        config: DictConfig,
+        folder: RunFolder,
+        data: DataSet,
+        method: Method,
+        overrides: list[str],
+        parts: Mapping[str, Part] | None = None,
     ) -> None:
+        self._parts = parts or {}
+        self.facts: dict[str, Any] = {}
+        """What else the manifest is to say."""
         self._condition: Condition | Unknown | None = getattr(method, "condition", UNKNOWN)
         self._config, self._folder, self._data, self._overrides = config, folder, data, overrides
         self.goes_on = folder.config_file.is_file()
@@ -49,6 +61,9 @@ class Session:
         """Return the manifest as it will be."""
         manifest, now = self._folder.read_manifest(), self._data.describe()
         facts = {**describe_session(), "id": self.run_id, "seed": self._config.seed, "ended": None, "data": now}
+        facts |= self.facts
+        if self._parts and not self.goes_on:
+            facts["parts"] = {name: part.describe() for name, part in self._parts.items()}
         if differences(before := self._folder.read_data(), now):
             # The user has accepted these.
             facts["data_changed"] = [*manifest.get("data_changed", []), before]
@@ -58,6 +73,8 @@ class Session:
         """Write configuration and manifest, once."""
         if not self.is_written:
             manifest = self.describe()
+            # What it is built on comes first: a folder with a configuration is a run, and a run is whole.
+            write_parts(self._folder, self._parts)
             self._folder.create(self._config)
             if self._condition is not UNKNOWN:
                 self._folder.write_condition(self._condition)

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,21 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_object
 from lightning import Callback, Trainer, seed_everything
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from omegaconf import DictConfig
 
 from genbench import plugins
-from genbench.abilities import Draws
 from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
+from genbench.commands.assembling import assemble, check_steps
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices, working_strategy
-from genbench.commands.endings import end_early, explained, remember_end, stop
+from genbench.commands.endings import end_early, explained, remember_end, stop, what_next
+from genbench.commands.initialising import initialise
+from genbench.commands.monitored import RESULT, leave_result, monitored_score
 from genbench.commands.online_run import shown_online
+from genbench.commands.opening import kept_parts, named_parts
 from genbench.commands.place import choose_folder, is_first_process, refuse_changed_data, settle
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
 from genbench.commands.profiling import check_profiler, make_profiler
@@ -40,15 +45,16 @@ from genbench.methods.base import Method
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import RunFolder
 from genbench.runs.lock import locked
+from genbench.runs.part_files import Part
 from genbench.signatures import parameters_of
-from genbench.wording import duration, for_pasting
+from genbench.wording import duration
 
 _PICTURES = {"step": "samples", "interpolation": "interpolations", "nearest": "nearest training samples"}
 """Files of pictures that the last words name, and what they show."""
 
 
-def main(config: DictConfig, overrides: list[str]) -> None:
-    """Train what the configuration says.
+def main(config: DictConfig, overrides: list[str]) -> float | None:
+    """Train what the configuration says, and return the best value of the monitored score, if there is any.
 
     Args:
         config: composed and checked; where `run` names a folder, that run's own.
@@ -80,7 +86,10 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     data = build_data(config)
     if old_folder is not None:
         data.number_as(old_folder.read_data())
-    method = build_method(config, data)
+    kind = get_object(config.method["_target_"])
+    parts = named_parts(config.parts or {}, kind) if old_folder is None else kept_parts(old_folder, config)
+    method = build_method(config, data, parts={name: part.model for name, part in parts.items()})
+    check_steps(method, config.steps)
     if config.get("compile", False):
         compile_networks(method)
     check_profiler(config.trainer.get("profiler"))
@@ -93,7 +102,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         if not _is_started_by_others():
             data.prepare_data()
             data.train_dataloader()
-        return old_folder or choose_folder(config, data)
+        return old_folder or choose_folder(config, data, parts)
 
     folder = settle(choose)
     if not is_first_process():
@@ -101,26 +110,41 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     is_new = not folder.path.is_dir() or not any(folder.path.iterdir())
     try:
         with locked(folder.path) if is_first_process() else nullcontext():
-            _train(config, folder, overrides, data, method, plugins)
+            _run(config, folder, data, method, overrides, parts, plugins)
     except UserError as error:
         if is_first_process() and is_new and not isinstance(error, TrainingError):
             folder.discard(kept)
         raise
+    score = monitored_score(folder, config) if is_first_process() else None
+    leave_result(score)
     leave()
+    return score
+
+
+def _run(
+    config: DictConfig,
+    folder: RunFolder,
+    data: DataSet,
+    method: Method,
+    overrides: list[str],
+    parts: dict[str, Part],
+    plugins: list[Any],
+) -> None:
+    if folder.is_finished(config.steps):
+        print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
+        return
+    session = Session(config, folder, data, method, overrides, parts)
+    if config.get("init") is not None and session.checkpoint is None:
+        session.facts["initialised"] = initialise(method, config.init)
+    if config.steps:
+        _train(config, folder, data, method, session, plugins)
+    elif is_first_process():
+        assemble(folder, data, method, session)
 
 
 def _train(
-    config: DictConfig,
-    folder: RunFolder,
-    overrides: list[str],
-    data: DataSet,
-    method: Method,
-    plugins: list[Any],
+    config: DictConfig, folder: RunFolder, data: DataSet, method: Method, session: Session, plugins: list[Any]
 ) -> None:
-    if folder.finished_steps() >= config.steps:
-        print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
-        return
-    session = Session(config, folder, data, method, overrides)
     interruption = Interruption()
     callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *build_callbacks(config), interruption]
     trainer: Trainer = build(
@@ -152,13 +176,15 @@ def _train(
         raise
 
 
-def _train_afresh(overrides: list[str]) -> None:
-    """Train one run of a sweep in an interpreter of its own."""
-    status = subprocess.run(
-        [sys.executable, "-m", "genbench", "train", *plugins.as_words(), *as_words(overrides)], check=False
-    ).returncode
-    if status:
-        raise TrainingError(f"the run {' '.join(overrides)} ended with status {status}")
+def _train_afresh(overrides: list[str]) -> float | None:
+    """Train one run of a sweep in an interpreter of its own, and return its monitored score."""
+    words = [sys.executable, "-m", "genbench", "train", *plugins.as_words(), *as_words(overrides)]
+    with tempfile.NamedTemporaryFile("r", suffix=".txt") as result:
+        status = subprocess.run(words, check=False, env=os.environ | {RESULT: result.name}).returncode
+        if status:
+            raise TrainingError(f"the run {' '.join(overrides)} ended with status {status}")
+        score = result.read()
+    return float(score) if score else None
 
 
 def _starts_processes(config: DictConfig) -> bool:
@@ -174,6 +200,8 @@ def _is_started_by_others() -> bool:
 
 def _check_unfinished(folder: RunFolder, steps: int) -> None:
     done = folder.finished_steps()
+    if not steps:
+        raise UserError(f"{folder.path} is assembled from its parts: there is nothing to train")
     if steps <= done:
         raise UserError(f"{folder.path} has its {done} steps; to go on ask for more, such as steps={2 * done}")
 
@@ -226,11 +254,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
     ):
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
-    print("what next:")
-    if isinstance(trainer.lightning_module, Draws):
-        print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
-        print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
-    print(f"  {for_pasting('report', runs=folder.path)}", flush=True)
+    what_next(folder, trainer.lightning_module)
 
 
 def quieten() -> None:

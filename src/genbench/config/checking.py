@@ -3,7 +3,7 @@
 import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -66,7 +66,7 @@ def for_a_sweep(overrides: list[str]) -> list[str]:
 def _check_sweep(verb: str, parsed: list[Override], complete: bool) -> DictConfig:
     # The first value of each sweep together, then every other value by itself: as many as there are values, not
     # as many as there are runs.
-    swept = [list(override.sweep_string_iterator()) if override.is_sweep_override() else [] for override in parsed]
+    swept = [_values(override) if override.is_sweep_override() else [] for override in parsed]
     # Hydra's own settings are of the sweep, not of its runs.
     runs = [index for index, override in enumerate(parsed) if not override.key_or_group.startswith("hydra")]
     first = [
@@ -79,6 +79,14 @@ def _check_sweep(verb: str, parsed: list[Override], complete: bool) -> DictConfi
             line = f"{parsed[index].get_key_element()}={value}"
             _check_one(verb, [*first[:place], line, *first[place + 1 :]], complete)
     return config
+
+
+def _values(override: Override) -> list[str]:
+    """Return the values of a sweep; of an interval, which a search draws from, its ends."""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return [str(value.start), str(value.end)]
+    return list(override.sweep_string_iterator())
 
 
 def _check_single(override: Override) -> None:

@@ -16,6 +16,7 @@ FACTS = ("medium", "condition", "image_shape")
 
 _GIVEN = (
     (r"method", FACTS, "follows from the data"),
+    (r"method", ("space",), "follows from the method"),
     (r"network\.\w+", (*FACTS, "shape", "latent_dim", "outputs"), "is given to the network by the method"),
     (r"sampler", ("denoise", "process", "x", "draw"), "is given to the sampler by the method"),
     (r"method\.\w*optimizer", ("params",), "is given to the optimizer by the method"),

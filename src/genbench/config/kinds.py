@@ -44,6 +44,8 @@ def _check(config: Any, path: str) -> None:
         if known is not None and not key.startswith("_"):
             if key not in known:
                 raise UserError(f"{full_key}: {target} has no setting {key!r}{near(key, known)}")
+            if known[key].part is not None:
+                raise UserError(f"{full_key} is another run: give parts.{key}=RUN")
             _check_value(config[key], known[key].kinds, full_key)
         # What refers to another place is checked there, by the name that a person knows it by.
         if not OmegaConf.is_missing(config, key) and not OmegaConf.is_interpolation(config, key):

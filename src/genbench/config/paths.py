@@ -11,6 +11,7 @@ from genbench.errors import UserError
 PATHS = (
     "output",
     "run",
+    "init",
     "against",
     "images",
     "sources",
@@ -26,6 +27,9 @@ PATHS = (
     "hydra.launcher.submitit_folder",
 )
 """Of all verbs: what comes after `=` is taken as it is (see `words`) and resolved by `resolve`."""
+
+OF_PARTS = "parts."
+"""What the keys of the runs begin with that another one is built on."""
 
 _WORDS_TOO = ("mask",)
 """These may be a word that stands for something, such as `center`; a path is what has a folder in it."""
@@ -67,7 +71,8 @@ def resolve_paths(config: DictConfig) -> None:
     Raises:
         UserError: see `resolve`.
     """
-    for key in PATHS:
+    parts = [f"{OF_PARTS}{name}" for name in config.get("parts") or {}]
+    for key in (*PATHS, *parts):
         parent, _, name = key.rpartition(".")
         node = OmegaConf.select(config, parent, throw_on_missing=False) if parent else config
         if not isinstance(node, DictConfig) or name not in node or OmegaConf.is_missing(node, name):

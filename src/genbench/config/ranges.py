@@ -55,6 +55,10 @@ def _read(written: str) -> _Range:
 _RANGES = {name: _read(written) for written, names in _NAMES.items() for name in names.split()}
 
 
+_WHOLE_KEYS = {"steps": _read("[0, inf)")}
+"""Ranges of settings by their whole keys: a run that is only assembled from parts has no step."""
+
+
 def check_range(key: str, value: Any) -> None:
     """Check that a number is one, and in the range of its setting.
 
@@ -70,6 +74,6 @@ def check_range(key: str, value: Any) -> None:
     setting = re.sub(r"\[\d+\]", "", key)
     if not math.isfinite(value):
         raise UserError(f"{setting} must be a finite number, not {value}")
-    found = _RANGES.get(setting.rpartition(".")[2])
+    found = _WHOLE_KEYS.get(setting) or _RANGES.get(setting.rpartition(".")[2])
     if found is not None and not found.holds(value):
         raise UserError(f"{setting} must be {found}, not {value}")

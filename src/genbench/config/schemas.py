@@ -18,6 +18,8 @@ class TrainSchema:
     seed: int = MISSING
     steps: int = MISSING
     run: str | None = None
+    init: str | None = None
+    parts: Any = None
     output: str = MISSING
     sweep: str | None = None
     channels_last: bool = MISSING

@@ -9,14 +9,14 @@ import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from genbench.config.paths import PATHS, check_text
+from genbench.config.paths import OF_PARTS, PATHS, check_text
 from genbench.config.trainer import is_argument
 
 ASKED = ("label", "attributes", "prompt", "condition")
 """The keys of `sample` by which a person says in words what samples are to show."""
 
 VERBATIM = frozenset((*PATHS, *ASKED))
-"""The keys whose values are taken as they are."""
+"""The keys whose values are taken as they are, besides `parts.NAME`."""
 
 _LISTS = ("runs",)
 """Those that may be several, `[a,b]`."""
@@ -39,9 +39,9 @@ def as_words(overrides: list[str]) -> list[str]:
     words = []
     for line in overrides:
         override = parser.parse_override(line)
-        if override.key_or_group in VERBATIM and not override.is_delete():
-            value = override.value()
-            words.append(f"{override.key_or_group}={_as_text(value)}")
+        key = override.key_or_group
+        if _is_verbatim(key) and not override.is_delete():
+            words.append(f"{key}={_as_text(override.value())}")
         else:
             words.append(line)
     return words
@@ -52,8 +52,11 @@ def _as_override(word: str, multirun: bool) -> str:
     if found is None:
         return word
     prefix, key, value = found["prefix"], found["key"], found["value"]
-    if key in VERBATIM:
+    if _is_verbatim(key):
         check_text(value, key)
+        if key.startswith(OF_PARTS):
+            # Which there are the method says.
+            prefix = "++"
         return f"{prefix}{key}={_quoted(value, key in _LISTS, multirun)}"
     if key == "debug" and value.lower() in ("true", "false"):
         # A group whose option has the name of a truth value.
@@ -61,6 +64,10 @@ def _as_override(word: str, multirun: bool) -> str:
     if key.startswith("trainer.") and is_argument(key.partition(".")[2]):
         return f"++{key}={value}"
     return word
+
+
+def _is_verbatim(key: str) -> bool:
+    return key in VERBATIM or key.startswith(OF_PARTS)
 
 
 def _quoted(value: str, may_be_list: bool, multirun: bool) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Denoise, Estimate
@@ -35,3 +36,36 @@ def classifier_guided(
         return Estimate(estimate.x_0 + scale * reach * slope, estimate.variance_fraction)
 
     return guided
+
+
+def guided_to_classes(
+    denoise: Denoise,
+    process: Process,
+    classify: Callable[[Tensor, Tensor], Tensor],
+    y: Tensor,
+    scale: float,
+    bounds: tuple[float, float] | None,
+) -> Denoise:
+    """Return a denoiser that is guided to classes, its estimates clamped to the samples' bounds.
+
+    Args:
+        denoise: see `samplers`.
+        process: the one it was trained for.
+        classify: returns logits (B, K) of x_t (B, ...) at times (B,), differentiable.
+        y: classes (B,).
+        scale: the guidance scale s; 0 for no guidance.
+        bounds: the least and the largest value of a sample; None where there are none.
+    """
+    if not scale:
+        return denoise
+
+    def log_probability(x_t: Tensor, t: Tensor) -> Tensor:
+        return -cross_entropy(classify(x_t, t.to(x_t).expand(len(x_t))), y, reduction="none")
+
+    guided = classifier_guided(denoise, process, log_probability, scale)
+
+    def clamped(x: Tensor, t: Tensor) -> Estimate:
+        x_0, variance_fraction = guided(x, t)
+        return Estimate(x_0 if bounds is None else x_0.clamp(*bounds), variance_fraction)
+
+    return clamped

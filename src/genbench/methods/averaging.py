@@ -55,11 +55,6 @@ class AveragedNetwork(AveragedModel):
         self.n_averaged += 1
         self._count = count + 1
 
-    @torch.no_grad()
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the averaged network."""
-        return super().forward(*args, **kwargs)
-
 
 def _tensors(network: nn.Module) -> list[torch.Tensor]:
     """Return all parameters and buffers, shared ones once, in one traversal; `parameters` and `buffers` need two."""

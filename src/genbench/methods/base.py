@@ -1,7 +1,8 @@
 """The interface of every method; further abilities are protocols, see `abilities`."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 from lightning import LightningModule
 from torch import Tensor
@@ -10,6 +11,7 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.logs.loggers import log_figures
 from genbench.medium import Medium
+from genbench.parts import follow, is_frozen
 from genbench.randomness import Noise
 
 
@@ -22,11 +24,27 @@ class Method(LightningModule, ABC):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; `_current_fx_name`, which Lightning sets some fifty times a step, takes a fast path."""
-        if name == "_current_fx_name":
+        """Set an attribute.
+
+        A part is none of this method's modules: it is neither trained nor averaged, and no checkpoint repeats it.
+        `_current_fx_name`, which Lightning sets some fifty times a step, takes a fast path.
+        """
+        if name == "_current_fx_name" or is_frozen(value):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
+
+    @property
+    def built_on(self) -> dict[str, "Method"]:
+        """The models that this one is built on, by their names."""
+        return {name: value for name, value in self.__dict__.items() if is_frozen(value)}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or convert this method, and its parts to the same device."""
+        super()._apply(fn, recurse)
+        if self.built_on:
+            follow(fn, self.built_on.values())
+        return self
 
     @property
     def step(self) -> int:

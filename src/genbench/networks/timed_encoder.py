@@ -90,11 +90,17 @@ class TimedEncoder(nn.Module):
             channels, side = doubled, side // 2
         self.blocks = nn.ModuleList(blocks)
         self.last = nn.Conv2d(channels + int(batch_deviation), channels, 3, padding=1)
+        self.feature_dim = channels
         self.to_outputs = nn.Linear(channels, outputs)
         self.apply(_keep_variance)
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return numbers (B, outputs) for images (B, C, S, S), times (B,) in [0, 1] and rows of any condition."""
+        found: Tensor = self.to_outputs(self.features(x, t, condition))
+        return found
+
+    def features(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the vectors (B, D) of which `forward` takes a linear map."""
         embedding = self.embed_time(t)
         if self.embed_condition is not None:
             if condition is None:
@@ -110,8 +116,7 @@ class TimedEncoder(nn.Module):
             x = block(x, embedding)
         if self.batch_deviation:
             x = torch.cat([x, deviation_in_groups(x)], dim=1)
-        found: Tensor = self.to_outputs(leaky_relu(self.last(leaky_relu(x, 0.2)), 0.2).sum((2, 3)))
-        return found
+        return leaky_relu(self.last(leaky_relu(x, 0.2)), 0.2).sum((2, 3))
 
 
 def _keep_variance(module: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """A run folder: create, find, open, describe.
 
-    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/
+    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/   parts/
 
 A folder may come from anywhere, so opening one runs nothing: its configuration is plain YAML whose `_target_`s are
 checked against a short list, and weights are loaded as tensors only.
@@ -63,6 +63,9 @@ class RunFolder:
         self.scores_file = self.path / "scores.json"
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
+        self.parts = self.path / "parts"
+        self.weights_file = self.path / "weights.safetensors"
+        """Of a part, which has no checkpoints."""
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
@@ -135,6 +138,11 @@ class RunFolder:
         except (ValueError, AttributeError) as error:
             raise UserError(f"{self.condition_file} is damaged: {error}") from error
 
+    @property
+    def checkpoint_file(self) -> Path:
+        """The file of the last checkpoint, which need not be there."""
+        return self.checkpoints / "last.ckpt"
+
     def checkpoint(self, name: str = "last") -> Path:
         """Return the file of a checkpoint: "last", "best" or a kept one, "step_0001000".
 
@@ -170,6 +178,8 @@ class RunFolder:
 
     def read_checkpoint(self, name: str = "last") -> tuple[Path, dict[str, Any]]:
         """Return a checkpoint as `load_checkpoint` does, and the file that it came from."""
+        if self.weights_file.is_file() and name == "last":
+            return self.weights_file, _read_weights(self.weights_file)
         # Between two renamings there may be no last one, only the one before.
         newest = self.newest_checkpoints() if name == "last" else []
         path = newest[0] if newest else self.checkpoint(name)
@@ -181,6 +191,17 @@ class RunFolder:
             print(f"genbench: warning: {error}; {newest[1]} is used, the one before", file=sys.stderr, flush=True)
         return newest[1], _read(newest[1])
 
+    def part(self, name: str) -> "RunFolder":
+        """Return the copy of a part that this run is built on.
+
+        Raises:
+            UserError: it is not there.
+        """
+        path = self.parts / name
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{self.path} lacks its part {name}: {path} is not there or has no config.yaml")
+        return RunFolder(path)
+
     def pictures(self, stem: str) -> list[Path]:
         """Return the pictures `<stem>_<step>.png` of the training, in the order of their steps."""
         return sorted(self.samples.glob(f"{stem}_[0-9]*.png"))
@@ -189,6 +210,11 @@ class RunFolder:
         """Return the steps with which a session of this run came to its end; 0 if none did."""
         steps = self.read_manifest().get("steps", 0)
         return steps if isinstance(steps, int) else 0
+
+    def is_finished(self, steps: int) -> bool:
+        """Whether a session of this run came to its end after at least so many steps."""
+        done = self.read_manifest().get("steps")
+        return isinstance(done, int) and done >= steps
 
     def newest_checkpoints(self) -> list[Path]:
         """Return the files of the last checkpoint and of the one before, as far as there are any, the last first."""
@@ -289,6 +315,18 @@ def _read(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {first_line(error)}") from error
     return content
+
+
+def _read_weights(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            step = int((file.metadata() or {}).get("step", 0))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
+    return {"state_dict": translate_weights(weights), "global_step": step}
 
 
 def code_revision() -> str | None:

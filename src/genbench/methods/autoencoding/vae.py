@@ -98,6 +98,7 @@ class VAE(GenerativeMethod):
         self.beta = beta
         self.clip = clip
         self.likelihood_draws = likelihood_draws
+        self.embedding_dim = latent_dim
         levels = "256 levels" if decoder == "logistic" else "images made black and white at random"
         self.likelihood = f"variational bound of {likelihood_draws} latents, of {levels}"
         self._make_optimizer = optimizer
@@ -146,7 +147,23 @@ class VAE(GenerativeMethod):
         """Return images (count, C, H, W) of latents from the prior, see `decode`."""
         return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
 
-    @torch.no_grad()
+    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the means of q(z | x), (B, latent_dim), for images x (B, C, H, W) in [-1, 1].
+
+        Raises:
+            ValueError: the condition is missing, given to an unconditional method, or invalid.
+        """
+        mean, _ = self._averaged.encode(x.to(self.device), self.check_condition(condition, len(x)))
+        return mean
+
+    def embed_images(self, x: Tensor) -> Tensor:
+        """Return `encode` of images (B, C, H, W) in [-1, 1], without a condition.
+
+        Raises:
+            ValueError: the method is conditional.
+        """
+        return self.encode(x)
+
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the means of p(x | z), without its pixel noise, for latents (B, latent_dim).
 

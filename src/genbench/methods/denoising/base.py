@@ -36,6 +36,7 @@ class DenoisingMethod(GenerativeMethod):
             and, for a conditional method, rows of the condition.
         medium: what a sample is.
         condition: of the data; None if it has none.
+        space: what is noised and denoised, if not the samples themselves: the latents of a first stage.
         process: the forward process, which turns samples to noise.
         times: the distribution of training times.
         prediction: what the network predicts.
@@ -63,6 +64,7 @@ class DenoisingMethod(GenerativeMethod):
         medium: Medium,
         condition: Condition | None = None,
         *,
+        space: Medium | None = None,
         process: Process,
         times: Times,
         prediction: Prediction = "eps",
@@ -90,13 +92,14 @@ class DenoisingMethod(GenerativeMethod):
             raise ValueError("guidance takes conditional=true, and condition_dropout for unconditional predictions")
         self.automatic_optimization = False
         self.medium = medium
-        self.bounds = medium.bounds
+        self.space = medium if space is None else space
+        self.bounds = self.space.bounds
         self.condition = chosen(conditional, condition) if derive is None else derive.condition(medium)
         self.derive = derive
         self.derives_condition = derive is not None
         # Where the method is, so that no step waits for a copy.
         self.register_buffer("null", None if self.condition is None else self.condition.null(1), persistent=False)
-        self.denoiser = denoiser(shape=medium.shape, condition=self.condition)
+        self.denoiser = denoiser(shape=self.space.shape, condition=self.condition)
         self.average = AveragedNetwork(self.denoiser, ema_decay)
         self.process = process
         self.times = times
@@ -132,7 +135,7 @@ class DenoisingMethod(GenerativeMethod):
         for group in optimizer.param_groups:
             factor = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        x_0, y = batch.x, self.condition_of(batch)
+        x_0, y = self.to_space(batch.x), self.condition_of(batch)
         t, weights = self.draw_times(len(x_0))
         losses = self.losses(x_0, t, None if y is None else self.drop_condition(y))
         further = self.further_losses(x_0, t, y)
@@ -211,10 +214,18 @@ class DenoisingMethod(GenerativeMethod):
             samples: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
         except ValueError as error:
             raise UserError(f"sampler: {error}") from error
-        return self.bounded(samples)
+        return self.from_space(self.bounded(samples))
+
+    def to_space(self, x: Tensor) -> Tensor:
+        """Return what is denoised, (B, *space.shape), of samples (B, *medium.shape)."""
+        return x
+
+    def from_space(self, x_0: Tensor) -> Tensor:
+        """Return samples (B, *medium.shape) of what was denoised, (B, *space.shape)."""
+        return x_0
 
     def bounded(self, samples: Tensor) -> Tensor:
-        """Return samples clamped to the bounds of their medium, if it has any."""
+        """Return what was denoised, clamped to its bounds, if it has any."""
         return samples if self.bounds is None else samples.clamp(*self.bounds)
 
     @torch.no_grad()
@@ -239,8 +250,8 @@ class DenoisingMethod(GenerativeMethod):
         return self.bounded(images)
 
     def draw_from(self, noise: Noise, count: int) -> Draw:
-        """Return a function that draws normal noise in the shape of `count` samples, on this method's device."""
-        return lambda: noise.normal(count, *self.medium.shape).to(self.device)
+        """Return a function that draws normal noise in the shape of what is denoised, on this method's device."""
+        return lambda: noise.normal(count, *self.space.shape).to(self.device)
 
 
 def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:

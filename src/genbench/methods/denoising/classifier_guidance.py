@@ -5,7 +5,7 @@ The denoiser is unconditional. A classifier of noisy images is trained with it,
     L = E_{x_0, y, t} [-log p_phi(y | x_t, t)],
 
 and its gradient guides sampling: score(x_t) + s grad log p_phi(y | x_t, t). Both are trained at once, each with its own
-noise.
+noise. (`guided_by_classifier` takes two that were trained apart.)
 
 Example:
     python -m genbench experiment=classifier_guidance_mnist16
@@ -21,9 +21,9 @@ from torch.nn.functional import cross_entropy
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import expect
 from genbench.conditions.classes import Classes
-from genbench.diffusion.guidance import classifier_guided
+from genbench.diffusion.guidance import guided_to_classes
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.samplers import Denoise, Estimate
+from genbench.diffusion.samplers import Denoise
 from genbench.medium import Medium
 from genbench.methods.denoising.ddpm import DDPM
 
@@ -101,18 +101,7 @@ class ClassifierGuidedDDPM(DDPM):
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
         """Return the averaged denoiser, guided by the averaged classifier towards classes y (B,)."""
         unguided = super().denoise_with(None, clip=clip)
-        if y is None or not guidance:
+        if y is None:
             return unguided
         classifier = cast(WithClassifier, self.average.module).classifier
-
-        def log_probability(x_t: Tensor, t: Tensor) -> Tensor:
-            logits = classifier(x_t, t.to(x_t).expand(len(x_t)))
-            return -cross_entropy(logits, y, reduction="none")
-
-        guided = classifier_guided(unguided, self.process, log_probability, guidance)
-
-        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
-            x_0, variance_fraction = guided(x_t, t)
-            return Estimate(self.bounded(x_0) if clip else x_0, variance_fraction)
-
-        return denoise
+        return guided_to_classes(unguided, self.process, classifier, y, guidance, self.bounds if clip else None)

@@ -1,0 +1,33 @@
+"""A method that is only assembled from parts: its run folder is made at once, without a step of training."""
+
+from genbench.commands.endings import what_next
+from genbench.commands.session import Session
+from genbench.data.base import DataSet
+from genbench.data.description import summary
+from genbench.errors import UserError
+from genbench.methods.base import Method
+from genbench.runs.checkpoint_files import CheckpointFiles
+from genbench.runs.folder import RunFolder
+
+
+def check_steps(method: Method, steps: int) -> None:
+    """Check that a method which has something to train is trained, and one that has nothing is not.
+
+    Raises:
+        UserError: it is the other way round.
+    """
+    is_trained = any(parameter.requires_grad for parameter in method.parameters())
+    if is_trained and not steps:
+        raise UserError("steps=0 is for methods that are only assembled from parts, and this one is trained: give more")
+    if steps and not is_trained:
+        raise UserError("this method is only assembled from its parts, and there is nothing to train: set steps=0")
+
+
+def assemble(folder: RunFolder, data: DataSet, method: Method, session: Session) -> None:
+    """Write the run folder of a method that needs no training."""
+    print("\n".join(summary(data.describe())))
+    session.write()
+    CheckpointFiles().save_checkpoint({"state_dict": method.state_dict(), "global_step": 0}, folder.checkpoint_file)
+    folder.add_to_manifest(steps=0, images=0, seconds=0.0)
+    print(f"assembled from {', '.join(method.built_on)}: {folder.path}")
+    what_next(folder, method)

@@ -1,0 +1,66 @@
+"""`train init=RUN`: begin with another run's weights, as far as names and shapes fit."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from genbench.errors import UserError
+from genbench.runs.fingerprint import fingerprint
+from genbench.runs.folder import RunFolder
+
+_SHOWN = 12
+"""Tensors that are listed by name."""
+
+
+def read_weights(path: str) -> tuple[RunFolder, dict[str, Any], dict[str, Any]]:
+    """Return the run that `init=` names, its weights, and what the manifest says of them.
+
+    Args:
+        path: of a run folder, or of one of its checkpoints.
+
+    Raises:
+        UserError: it is no run, or the checkpoint does not do.
+    """
+    place, checkpoint = Path(path), "last"
+    if place.suffix == ".ckpt":
+        place, checkpoint = place.parent.parent, place.stem
+    if not (place / "config.yaml").is_file():
+        raise UserError(f"init={path} is not a run folder: {place} has no config.yaml")
+    folder = RunFolder(place)
+    content = folder.load_checkpoint(checkpoint)
+    weights = content["state_dict"]
+    step = int(content.get("global_step", 0))
+    return folder, weights, {"run": path, "checkpoint": checkpoint, "step": step, "sha256": fingerprint(weights)}
+
+
+def initialise(method: nn.Module, path: str) -> dict[str, Any]:
+    """Load into a method what fits of another run's weights, say what does not, and return it for the manifest.
+
+    An average begins anew: its first update copies the network that it follows.
+
+    Raises:
+        UserError: nothing fits.
+    """
+    folder, weights, facts = read_weights(path)
+    own = {name: value for name, value in method.state_dict().items() if not name.endswith("n_averaged")}
+    fitting = {name for name, value in own.items() if name in weights and weights[name].shape == value.shape}
+    if not fitting:
+        raise UserError(f"init={path}: none of its weights fits this method, neither by name nor by shape")
+    method.load_state_dict({name: weights[name] for name in fitting}, strict=False)
+    rest = [
+        f"{name} {tuple(value.shape)}" + (f", there {tuple(weights[name].shape)}" if name in weights else "")
+        for name, value in own.items()
+        if name not in fitting
+    ]
+    unused = [name for name in weights if name not in own and not name.endswith("n_averaged")]
+    print(f"initialised from {folder.path}: {len(fitting)} of {len(own)} tensors")
+    _list("keep their random initialisation", rest)
+    _list("of the other run are not used", unused)
+    return facts | {"tensors": len(fitting), "not_initialised": rest, "not_used": unused}
+
+
+def _list(what: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        print(f"  {len(names)} {what}: {'; '.join(names[:_SHOWN])}{more}")

@@ -1,0 +1,171 @@
+"""Bring run folders back to life: a run that is sampled or scored, and the parts that another one is built on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from genbench.commands.assembly import build_data, build_method, choose_device
+from genbench.config import check_kinds, short_name
+from genbench.data.base import DataSet
+from genbench.errors import UserError
+from genbench.methods.base import GenerativeMethod, Method
+from genbench.parts import freeze, parts_of
+from genbench.runs.fingerprint import fingerprint
+from genbench.runs.folder import RunFolder
+from genbench.runs.part_files import Part, check_unchanged
+from genbench.signatures import meanings_of, parameters_of
+
+_PLACES = ("root", "prepared", "workers", "download")
+
+
+class OpenRun(NamedTuple):
+    """A run folder brought back to life."""
+
+    folder: RunFolder
+    settings: DictConfig
+    data: DataSet
+    method: GenerativeMethod
+    step: int
+
+
+def open_run(config: DictConfig) -> OpenRun:
+    """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
+
+    Raises:
+        UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
+    """
+    folder = RunFolder.open(config.run)
+    settings = folder.read_config()
+    for key, place in (config.get("data") or {}).items():
+        if key == "seed":
+            continue
+        if key not in _PLACES:
+            raise UserError(f"data.{key} can't change for a run: only {', '.join(_PLACES)} can")
+        OmegaConf.update(settings, f"data.{key}", place, force_add=True)
+    if config.get("sampler") is not None:
+        settings.sampler = config.sampler
+        settings.method.sampler = config.sampler
+    if config.get("guidance") is not None:
+        if "guidance" not in (parameters_of(settings.method["_target_"]) or {}):
+            raise UserError(f"{folder.path} is of a method that knows no guidance={config.guidance}")
+        settings.method.guidance = config.guidance
+    check_kinds(settings)
+    device = choose_device(config.device)
+    data, method, step, _ = revive(folder, settings, config.checkpoint, fills_in=config.get("mask") is not None)
+    if not isinstance(method, GenerativeMethod):
+        raise UserError(f"{folder.path} is of a method that draws no samples")
+    return OpenRun(folder, settings, data, method.eval().to(device), step)
+
+
+class Revived(NamedTuple):
+    """What a run folder holds, brought back to life."""
+
+    data: DataSet
+    method: Method
+    step: int
+    parts: dict[str, Part]
+
+
+def revive(folder: RunFolder, settings: DictConfig, checkpoint: str, *, fills_in: bool = False) -> Revived:
+    """Return the method of a run folder with its weights, on the CPU.
+
+    Args:
+        folder: of the run.
+        settings: its configuration, in which some settings may have been changed.
+        checkpoint: "last", "best" or a kept one.
+        fills_in: see `build_method`.
+
+    Raises:
+        UserError: something in the folder does not do.
+    """
+    data = build_data(settings)
+    data.recall(folder.read_data())
+    parts = kept_parts(folder, settings)
+    models = {name: part.model for name, part in parts.items()}
+    method = build_method(settings, data, condition=folder.read_condition(), parts=models, fills_in=fills_in)
+    path, content = folder.read_checkpoint(checkpoint)
+    try:
+        method.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise UserError(f"{path} does not fit {folder.config_file}: {error}") from error
+    return Revived(data, method, int(content.get("global_step", 0)), parts)
+
+
+def kept_parts(folder: RunFolder, settings: DictConfig) -> dict[str, Part]:
+    """Return the parts of a run from the copies in its folder.
+
+    Raises:
+        UserError: one is missing, damaged or was exchanged.
+    """
+    found = {}
+    for name, (ability, needed) in parts_of(get_object(settings.method["_target_"])).items():
+        if needed or (folder.parts / name).exists():
+            found[name] = open_part(name, str(folder.part(name).path), ability)
+            check_unchanged(folder, name, found[name])
+    return found
+
+
+def named_parts(named: Mapping[str, Any], kind: type) -> dict[str, Part]:
+    """Return the parts that a command line names, `parts.NAME=RUN`.
+
+    Args:
+        named: the path of a run folder, or of one of its checkpoints, by the names of the parts.
+        kind: the class that is built on them.
+
+    Raises:
+        UserError: one is missing, has no use, is no run, or lacks an ability.
+    """
+    known = parts_of(kind)
+    what = short_name({"_target_": f"{kind.__module__}.{kind.__qualname__}"})
+    for name in named:
+        if name not in known:
+            there = f"its parts are {', '.join(known)}" if known else "it is built on no other run"
+            raise UserError(f"parts.{name}={named[name]} has no effect on {what}: {there}")
+    meanings = meanings_of(f"{kind.__module__}.{kind.__qualname__}")
+    for name, (_, needed) in known.items():
+        if needed and named.get(name) is None:
+            raise UserError(f"{what} is built on another run: give parts.{name}=RUN ({meanings.get(name, name)})")
+    return {name: open_part(name, str(path), known[name][0]) for name, path in named.items() if path is not None}
+
+
+def open_part(name: str, path: str, ability: type) -> Part:
+    """Return a run as a part: frozen, in evaluation mode.
+
+    Args:
+        name: of the part.
+        path: of a run folder, or of one of its checkpoints.
+        ability: a protocol that its method must have.
+
+    Raises:
+        UserError: it is no run, or lacks the ability.
+    """
+    place, checkpoint = Path(path), "last"
+    if place.suffix == ".ckpt":
+        place, checkpoint = place.parent.parent, place.stem
+    if not (place / "config.yaml").is_file():
+        raise UserError(f"parts.{name}={path} is not a run folder: {place} has no config.yaml")
+    folder = RunFolder(place)
+    settings = folder.read_config()
+    check_kinds(settings)
+    _, model, step, parts = revive(folder, settings, checkpoint)
+    if not isinstance(model, ability):
+        raise UserError(
+            f"parts.{name}={path} is a run of {short_name(settings.method)}, which {_lacks(model, ability)}"
+        )
+    freeze(model)
+    nested = {f"parts/{inner}": part.sha256 for inner, part in parts.items()}
+    sha256 = fingerprint(model.state_dict() | nested)
+    condition = folder.read_condition()
+    return Part(model, folder, settings, condition, step, checkpoint, sha256, parts)
+
+
+def _lacks(model: Method, ability: type) -> str:
+    wanted = [name for name in dir(ability) if not name.startswith("_")]
+    wanted += [name for name in getattr(ability, "__annotations__", {}) if name not in wanted]
+    missing = [name for name in wanted if not hasattr(model, name)]
+    said = (ability.__doc__ or ability.__name__).partition("\n")[0].rstrip(".")
+    said = said[:1].lower() + said[1:]
+    return f"lacks {said}" + (f": it has no {', '.join(missing)}" if missing else "")

@@ -1,0 +1,99 @@
+"""A classifier of noisy images, which guides a diffusion model (Dhariwal and Nichol 2021, section 4).
+
+    L = E_{x_0, y, t} [-log p_phi(y | x_t, t)],    x_t = alpha_t x_0 + sigma_t eps
+
+It draws nothing by itself: it is a part of others, and its features compare images.
+
+Example:
+    python -m genbench experiment=noisy_classifier_digits
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+
+from genbench.batch import Batch
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import expect
+from genbench.conditions.classes import Classes
+from genbench.diffusion.processes import Process
+from genbench.medium import Images, Medium
+from genbench.methods.averaging import AveragedNetwork
+from genbench.methods.base import Method
+from genbench.networks.timed_encoder import TimedEncoder
+
+
+class NoisyClassifier(Method):
+    """Classify images at all times of a forward process.
+
+    Args:
+        classifier: builds the network from `shape` and `outputs`, the number of classes; called with x_t and t in
+            [0, 1], it returns logits (B, K).
+        medium: what a sample is.
+        condition: of the data, which must have classes.
+        process: the forward process of the diffusion model that it is to guide.
+        optimizer: maps parameters to an optimizer.
+        ema_decay: decay of the averaged weights.
+
+    Raises:
+        ValueError: an argument is out of range, the data has no classes, or its samples are no images.
+    """
+
+    def __init__(
+        self,
+        classifier: Callable[..., TimedEncoder],
+        medium: Medium,
+        condition: Condition | None = None,
+        *,
+        process: Process,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        ema_decay: float = 0.999,
+    ) -> None:
+        super().__init__()
+        if not isinstance(medium, Images):
+            raise ValueError("this classifier takes images")
+        self.classes = expect(condition, Classes, "a classifier takes data with classes, such as data=mnist")
+        self.automatic_optimization = False
+        self.medium = medium
+        self.process = process
+        self.classifier = classifier(shape=medium.shape, outputs=len(self.classes.names))
+        self.embedding_dim = self.classifier.feature_dim
+        self.average = AveragedNetwork(self.classifier, ema_decay)
+        self._make_optimizer = optimizer
+
+    def configure_optimizers(self) -> Optimizer:
+        """Make the optimizer."""
+        return self._make_optimizer(self.classifier.parameters())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Lower the cross entropy of a batch, each image at a time of its own."""
+        logs = self.logs_at(self.step + 1)
+        x_0, y = batch.pair()
+        t = torch.rand(len(x_0), device=x_0.device)
+        logits = self.classifier(self.process.diffuse(x_0, t, torch.randn_like(x_0)), t)
+        loss = cross_entropy(logits, y)
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        self.average.update_parameters(self.classifier)
+        if logs:
+            accuracy = (logits.argmax(1) == y).float().mean()
+            self.log_figures({"loss/cross_entropy": loss.detach(), "loss/accuracy": accuracy})
+        return {"loss/cross_entropy": loss.detach()}
+
+    def classify(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return the averaged network's logits (B, K) of noisy images x_t (B, C, H, W) at times (B,)."""
+        return self._averaged(x_t, t)
+
+    def embed_images(self, x: Tensor) -> Tensor:
+        """Return the averaged network's features (B, D) of images (B, C, H, W) in [-1, 1], without noise."""
+        return self._averaged.features(x, torch.zeros(len(x), device=x.device))
+
+    @property
+    def _averaged(self) -> TimedEncoder:
+        return cast(TimedEncoder, self.average.module)

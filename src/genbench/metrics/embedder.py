@@ -1,0 +1,55 @@
+"""Features of a run that embeds images, such as an autoencoder's latents or a classifier's last layer."""
+
+from collections.abc import Callable
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from genbench.abilities import EmbedsImages
+from genbench.errors import UserError
+from genbench.images import to_float
+from genbench.metrics.extractor import Extractor, Features
+from genbench.parts import Frozen, follow
+
+
+class Embedder(Extractor):
+    """The embedding of a trained model.
+
+    Args:
+        model: that embeds images.
+        kind: what it is, a short name such as "vae".
+        sha256: of its weights.
+    """
+
+    class_count = 0
+    resize = "none"
+    model: EmbedsImages
+
+    def __init__(self, model: Frozen[EmbedsImages], kind: str, sha256: str) -> None:
+        super().__init__()
+        self.name = f"{kind} of a run ({sha256[:8]})"
+        # Scores by other weights compare with no others, so their names differ.
+        self.suffix = f"_{kind}_{sha256[:8]}"
+        self.weights_sha256 = sha256
+        self.feature_dim = model.embedding_dim
+        # Not as a module, since the model itself knows where it is.
+        self.__dict__["model"] = model
+        self.register_buffer("place", torch.empty(0))
+
+    def forward(self, images: Tensor) -> Features:
+        """Return features (B, D) of uint8 images (B, C, H, W), with logits (B, 0).
+
+        Raises:
+            UserError: the images are not of the shape that the model takes.
+        """
+        shape = self.model.medium.shape
+        if tuple(images.shape[1:]) != tuple(shape):
+            raise UserError(f"the {self.name} takes images of the shape {shape}, not {tuple(images.shape[1:])}")
+        features = self.model.embed_images(to_float(images)).flatten(1).float()
+        return Features(features, features.new_empty(len(features), 0))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        follow(fn, [self.__dict__["model"]])
+        return self

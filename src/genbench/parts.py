@@ -1,0 +1,68 @@
+"""Models that other models are built on: a frozen autoencoder, a classifier, the base of a cascade.
+
+A method or an editor names what it needs of a part by an argument that is annotated with an ability:
+
+    def __init__(self, first_stage: Frozen[Autoencodes], ...)
+
+and the command line says which run it is: `parts.first_stage=RUN`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+
+class _Mark:
+    """What tells a part's annotation from others at run time."""
+
+
+FROZEN = _Mark()
+
+Frozen = Annotated[T, FROZEN]
+"""The annotation of a part: a model with the ability `T`, in evaluation mode, without gradients of its weights."""
+
+
+def freeze(model: nn.Module) -> None:
+    """Put a model into evaluation mode for good, and keep its weights from being trained.
+
+    Gradients still pass through it to its inputs, as guidance needs them.
+    """
+    model.eval().requires_grad_(False)
+    model.__dict__["train"] = lambda mode=True: model
+    model.__dict__["is_part"] = True
+
+
+def follow(fn: Callable[[Tensor], Tensor], models: Iterable[nn.Module]) -> None:
+    """Move or convert models as `fn` does a tensor; for an `_apply` of what they are no modules of."""
+    like = fn(torch.empty(0))
+    for model in models:
+        model.to(like)
+
+
+def is_frozen(value: object) -> bool:
+    """Whether an object is a model that `freeze` froze."""
+    return isinstance(value, nn.Module) and value.__dict__.get("is_part", False)
+
+
+def parts_of(kind: Any) -> dict[str, tuple[type, bool]]:
+    """Return the parts that a class names in its `__init__` and those of its bases: ability, and whether it must be."""
+    found: dict[str, tuple[type, bool]] = {}
+    for base in reversed(kind.__mro__ if isinstance(kind, type) else ()):
+        init: Any = base.__dict__.get("__init__")
+        if init is None or base is object:
+            continue
+        try:
+            hints = get_type_hints(init, include_extras=True)
+        except (NameError, TypeError):
+            # A class of torch or Lightning whose annotations can't be resolved names no part.
+            continue
+        for name, hint in hints.items():
+            sides = get_args(hint) if get_origin(hint) is not Annotated else (hint,)
+            for side in sides:
+                if get_origin(side) is Annotated and FROZEN in side.__metadata__:
+                    found[name] = side.__origin__, type(None) not in sides
+    return found

@@ -1,0 +1,95 @@
+"""The copies of the models that a run is built on: `RUN/parts/<name>/`, each a small run folder by itself.
+
+    config.yaml   manifest.json   condition.json   weights.safetensors   parts/
+
+Whatever becomes of the folders that they were copied from, the run is whole.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from genbench.errors import UserError
+from genbench.runs.folder import UNKNOWN, RunFolder, Unknown
+
+if TYPE_CHECKING:
+    # They import torch, without which a misspelt folder is answered.
+    from genbench.conditions.base import Condition
+
+
+@dataclass(frozen=True)
+class Part:
+    """A model that another one is built on.
+
+    Attributes:
+        model: a method with its weights.
+        folder: the run that it comes from, or the copy of it.
+        settings: the configuration of that run.
+        condition: that it was built for.
+        step: of its weights.
+        checkpoint: that they are.
+        sha256: of its weights and of those of its own parts.
+        parts: its own.
+    """
+
+    model: Any
+    folder: RunFolder
+    settings: DictConfig
+    condition: "Condition | Unknown | None"
+    step: int
+    checkpoint: str
+    sha256: str
+    parts: Mapping[str, "Part"]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the manifest says of it."""
+        return {"run": str(self.folder.path), "checkpoint": self.checkpoint, "step": self.step, "sha256": self.sha256}
+
+
+def write_parts(folder: RunFolder, parts: Mapping[str, Part]) -> None:
+    """Copy parts into a run folder; what is there already stays.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    for name, part in parts.items():
+        if (folder.parts / name).is_dir():
+            continue
+        beside = RunFolder(folder.parts / f"{name}.part")
+        shutil.rmtree(beside.path, ignore_errors=True)
+        beside.create(part.settings)
+        _write_weights(beside, part)
+        if part.condition is not UNKNOWN:
+            beside.write_condition(part.condition)
+        beside.add_to_manifest(**part.describe(), data=part.folder.read_data(), steps=part.step)
+        write_parts(beside, part.parts)
+        os.replace(beside.path, folder.parts / name)
+
+
+def _write_weights(folder: RunFolder, part: Part) -> None:
+    from safetensors.torch import save_file
+
+    # Tensors that share their memory, such as tied weights, are written once each.
+    weights = {name: value.detach().cpu().clone() for name, value in part.model.state_dict().items()}
+    save_file(
+        {name: value.contiguous() for name, value in weights.items()}, folder.weights_file, {"step": str(part.step)}
+    )
+
+
+def check_unchanged(folder: RunFolder, name: str, part: Part) -> None:
+    """Compare the copy of a part with what the manifest of its run says of it.
+
+    Raises:
+        UserError: the weights are others.
+    """
+    noted = folder.read_manifest().get("parts") or {}
+    expected = (noted.get(name) or {}).get("sha256") if isinstance(noted, dict) else None
+    if expected is not None and expected != part.sha256:
+        raise UserError(
+            f"{part.folder.path} is not the part that {folder.path} began with: its weights have another hash "
+            f"({part.sha256}, and the manifest has {expected})"
+        )
