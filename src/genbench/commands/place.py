@@ -123,6 +123,7 @@ def settings_hash(config: DictConfig, data: str) -> str:
         for key in ("cache", "weights"):
             (evaluator or {}).pop(key, None)
     itself["data"]["sha256"] = data
+    itself["accumulated"] = content["trainer"].get("accumulate_grad_batches", 1)
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -24,7 +24,7 @@ from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices, working_strategy
-from genbench.commands.endings import end_early, explained, remember_end, stop
+from genbench.commands.endings import STOPPED_EARLY, end_early, explained, remember_end, stop, stopped_early
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import choose_folder, is_first_process, refuse_changed_data, settle
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
@@ -81,6 +81,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     if old_folder is not None:
         data.number_as(old_folder.read_data())
     method = build_method(config, data)
+    _accumulate(config, data, method)
     if config.get("compile", False):
         compile_networks(method)
     check_profiler(config.trainer.get("profiler"))
@@ -101,7 +102,8 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     is_new = not folder.path.is_dir() or not any(folder.path.iterdir())
     try:
         with locked(folder.path) if is_first_process() else nullcontext():
-            _train(config, folder, overrides, data, method, plugins)
+            if not _is_done(folder, config.steps, named=old_folder is not None):
+                _train(config, folder, overrides, data, method, plugins)
     except UserError as error:
         if is_first_process() and is_new and not isinstance(error, TrainingError):
             folder.discard(kept)
@@ -117,16 +119,14 @@ def _train(
     method: Method,
     plugins: list[Any],
 ) -> None:
-    if folder.finished_steps() >= config.steps:
-        print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
-        return
     session = Session(config, folder, data, method, overrides)
     interruption = Interruption()
-    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *build_callbacks(config), interruption]
+    callbacks = [ReproducibleSteps(config.seed), Clock(data.images_per_step), *build_callbacks(config), interruption]
     trainer: Trainer = build(
         config.trainer,
         "trainer",
         max_steps=config.steps,
+        accumulate_grad_batches=1,
         strategy=working_strategy(config.trainer.get("strategy", "auto")),
         default_root_dir=str(folder.path),
         logger=_build_loggers(config, folder, session.run_id),
@@ -144,12 +144,33 @@ def _train(
                     _finish(trainer, folder, data, session)
         if interruption.received is not None:
             stop(trainer, folder, interruption.received)
-        elif trainer.is_global_zero and trainer.global_step < config.steps:
+        elif trainer.is_global_zero and trainer.global_step < config.steps and stopped_early(trainer) is None:
             end_early(trainer, folder, config.trainer)
     except TrainingError as error:
         if session.is_written:
             remember_end(folder, error)
         raise
+
+
+def _is_done(folder: RunFolder, steps: int, *, named: bool) -> bool:
+    """Whether a run has nothing left to do, which is said: one that was stopped early goes on only if it is named."""
+    ended = folder.read_manifest().get("ended")
+    if folder.finished_steps() >= steps:
+        print(f"{folder.path} has its {steps} steps already: left as it is", flush=True)
+    elif not named and isinstance(ended, dict) and ended.get("how") == STOPPED_EARLY:
+        print(f"{folder.path} was stopped early ({ended['why']}): left as it is", flush=True)
+    else:
+        return False
+    return True
+
+
+def _accumulate(config: DictConfig, data: DataSet, method: Method) -> None:
+    """Let steps be of several batches; Lightning itself leaves that to methods that optimise by hand."""
+    data.accumulated = config.trainer.get("accumulate_grad_batches", 1)
+    try:
+        method.accumulate(data.accumulated)
+    except ValueError as error:
+        raise UserError(f"trainer.accumulate_grad_batches={data.accumulated}: {error}") from error
 
 
 def _train_afresh(overrides: list[str]) -> None:
@@ -207,7 +228,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
         )
     session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
-    folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
+    folder.add_to_manifest(steps=step, images=step * data.images_per_step, seconds=round(clock.seconds, 1))
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
         conditional = getattr(trainer.lightning_module, "condition", None) is not None
@@ -218,6 +239,10 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
         publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
     done = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
     print(f"trained {done} in {duration(clock.seconds)}: {folder.path}")
+    reason = stopped_early(trainer)
+    if reason is not None:
+        folder.add_to_manifest(ended={"how": STOPPED_EARLY, "why": reason})
+        print(f"stopped early: {reason}; go on all the same with: {for_pasting('train', run=folder.path)}")
     print(what_it_took(trainer, clock.seconds))
     for stem, what in (
         ("step", "samples"),
