@@ -30,9 +30,8 @@ def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
 class InstanceNorm(nn.InstanceNorm2d):
     """InstanceNorm without parameters, also of a single image.
 
-    For one image between convolutions in channels-last layout torch's own backward pass (2.14, on CPUs) returns another
-    layout than it announces, so that the gradients of earlier layers are wrong. As GroupNorm with one channel per group,
-    which is the same function, it has the right ones.
+    For one image between convolutions in channels-last layout torch's backward pass (2.14, on CPUs) gives wrong gradients
+    to earlier layers. GroupNorm with one channel per group is the same function and gives the right ones.
     """
 
     def forward(self, input: Tensor) -> Tensor:
