@@ -22,7 +22,7 @@ def show(callback: EarlyStopping, values: list[float], first: int = 1, name: str
     )  # fmt: skip
     for step, value in enumerate(values, start=first):
         trainer.global_step = step
-        trainer.callback_metrics = {"loss/generator": 1.0, name: float(value)}
+        trainer.callback_metrics = {"loss/generator": 1.0, name: float(str(value))}
         callback.on_train_batch_end(trainer, trainer, None, None, 0)
         # Nothing new came in the next step.
         callback.on_train_batch_end(trainer, trainer, None, None, 0)

@@ -30,8 +30,8 @@ def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
 class InstanceNorm(nn.InstanceNorm2d):
     """InstanceNorm without parameters, also of a single image.
 
-    For one image between convolutions in channels-last layout torch's backward pass (2.14, on CPUs) gives wrong gradients
-    to earlier layers. GroupNorm with one channel per group is the same function and gives the right ones.
+    For one image between convolutions in channels-last layout the gradients that torch's InstanceNorm gives to earlier
+    layers are wrong (2.14, on CPUs). GroupNorm with one channel per group is the same function, with right gradients.
     """
 
     def forward(self, input: Tensor) -> Tensor:
