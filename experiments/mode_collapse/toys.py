@@ -63,7 +63,7 @@ def method(name: str) -> LatentGAN:
     if name == "wasserstein, clipped":
         # A bound ten times the paper's: at 0.01 three narrow layers give the generator no gradient to speak of.
         optimizer = partial(torch.optim.RMSprop, lr=5e-4)
-        return WGAN(**same, clip=0.1, generator_optimizer=optimizer, discriminator_optimizer=optimizer)
+        return WGAN(**same, weight_clip=0.1, generator_optimizer=optimizer, discriminator_optimizer=optimizer)
     if name == "wasserstein, penalty":
         return WGANGP(**same, penalty=0.1, generator_optimizer=adam(5e-4, 0.0), discriminator_optimizer=adam(5e-4, 0.0))
     if name == "non-saturating, R1":

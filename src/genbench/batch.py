@@ -20,3 +20,9 @@ class Batch(NamedTuple):
         """Return the samples and their conditions, which must be there."""
         assert self.condition is not None
         return self.x, self.condition
+
+    def split(self, parts: int) -> "list[Batch]":
+        """Return it in parts, in order, whose sizes differ by one at most; fewer than asked for, rather than empty."""
+        parts = min(parts, len(self.x))
+        conditions = [None] * parts if self.condition is None else self.condition.tensor_split(parts)
+        return [Batch(x, y) for x, y in zip(self.x.tensor_split(parts), conditions, strict=True)]

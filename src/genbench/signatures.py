@@ -36,7 +36,7 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
     """Return the parameters of a class or function by its dotted name; None if they can't be read from source.
 
     A class that takes `**settings` hands them to its base, whose parameters are then its own as well, but for those
-    that it gives to its base itself.
+    that it gives to its base itself. A class without `__init__` has its base's.
     """
     module, _, name = target.rpartition(".")
     found = _find(module, name)
@@ -47,7 +47,7 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
     if isinstance(definition, ast.ClassDef):
         node = next((f for f in definition.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
     if not isinstance(node, ast.FunctionDef):
-        return None
+        return _parameters_of_base(definition, module)
     inherited: dict[str, Parameter] | None = {}
     if node.args.kwarg is not None:
         inherited = _parameters_of_base(definition, module)

@@ -212,7 +212,10 @@ LOOPS: dict[str, tuple[list[str], Callable[..., Step]]] = {
     "wgan_gp": (["experiment=wgan_gp_mnist", "data=digits"], wgan_gp),
     "pix2pix": (["experiment=pix2pix_edges2digits", "data.source=digits"], pix2pix),
     # At a constant rate: a schedule would end before the measurement does.
-    "cyclegan": (["experiment=cyclegan_digits", "data.domains=digits_tilted", "method.constant_steps=null"], cyclegan),
+    "cyclegan": (
+        ["experiment=cyclegan_digits", "data.domains=digits_tilted", "schedule@method.schedule=constant"],
+        cyclegan,
+    ),
     "ddpm": (["experiment=ddpm_digits"], ddpm),
 }
 """The settings of each method, on scikit-learn's digits, which need no files, and its plain loop."""

@@ -30,7 +30,7 @@ METHODS = {
     "pix2pix": ["experiment=pix2pix_edges2digits", "data.source=digits", "data.size=16", *NARROW],
     "cyclegan": [
         "experiment=cyclegan_digits", "data.domains=digits_tilted", "data.size=16", *NARROW,
-        "network.generator.blocks=1", "method.pool_size=5", "method.constant_steps=3", "method.falling_steps=6",
+        "network.generator.blocks=1", "method.pool_size=5", "schedule.constant_steps=3", "schedule.steps=9",
     ],
 }  # fmt: skip
 SMALL = ["data.batch_size=8", "metrics.count=20", "trainer.accelerator=cpu", "callbacks.grid.count=4"]
@@ -113,7 +113,7 @@ def test_a_method_and_data_that_do_not_go_together(tmp_path: Path, capsys: pytes
         (["experiment=gan_digits", "method.objective=hinge", "method.label_smoothing=0.1"], "no labels"),
         (["experiment=gan_digits", "method.objective=best"], "hinge"),
         (
-            ["experiment=cyclegan_digits", "data.domains=digits_tilted", "method.constant_steps=1", "steps=1002"],
+            ["experiment=cyclegan_digits", "data.domains=digits_tilted", "schedule.steps=1001", "steps=1002"],
             "rate is 0",
         ),
     ):

@@ -18,7 +18,7 @@ TINY = [
     "callbacks.grid.count=4", "callbacks.nearest.count=2",
 ]  # fmt: skip
 
-LEARNS = ["steps=20", "method.warmup_steps=0", "method.optimizer.lr=0.01", "method.ema_decay=0"]
+LEARNS = ["steps=20", "schedule.warmup_steps=0", "method.optimizer.lr=0.01", "method.ema_decay=0"]
 """Enough for the condition to matter."""
 
 TrainOne = Callable[..., Path]
@@ -95,7 +95,7 @@ def test_captions(run: TrainOne, tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_translation_by_diffusion_is_scored_as_pix2pix_is(run: TrainOne, tmp_path: Path) -> None:
-    folder = run("experiment=ddpm_edges2digits", "data.source=digits", "metrics.count=20", "method.warmup_steps=0")
+    folder = run("experiment=ddpm_edges2digits", "data.source=digits", "metrics.count=20", "schedule.warmup_steps=0")
     assert condition_of(folder) == {"_target_": "genbench.conditions.source_images.SourceImages", "shape": [1, 8, 8]}
     for index in range(3):
         Path("sources").mkdir(exist_ok=True)
@@ -107,7 +107,7 @@ def test_translation_by_diffusion_is_scored_as_pix2pix_is(run: TrainOne, tmp_pat
 
 
 def test_super_resolution_takes_any_data_set(run: TrainOne) -> None:
-    folder = run("experiment=ddpm_superresolution_digits", "metrics.count=20", "steps=20", "method.warmup_steps=0")
+    folder = run("experiment=ddpm_superresolution_digits", "metrics.count=20", "steps=20", "schedule.warmup_steps=0")
     assert condition_of(folder)["shape"] == [1, 4, 4]
     Path("small").mkdir()
     Image.fromarray(np.full((4, 4), 200, dtype=np.uint8)).save("small/0.png")

@@ -48,7 +48,7 @@ METHODS = {
     "ddgan": [
         "experiment=ddgan_digits", *SMALL, "network.generator.width=8", "network.generator.multipliers=[1,2]",
         "network.generator.attention=[]", "network.discriminator.width=8", "method.r1_every=2",
-        "method.cosine_steps=5", "method.conditional=true",
+        "schedule.steps=5", "method.conditional=true",
     ],
     "vae": ["experiment=vae_digits", *SMALL, "network.autoencoder.width=8", "method.latent_dim=4"],
 }  # fmt: skip
@@ -126,7 +126,7 @@ def test_any_sampler_draws_from_what_was_trained(tmp_path: Path, capsys: pytest.
 
 
 def test_a_class_is_drawn_with_guidance(tmp_path: Path) -> None:
-    run = train(tmp_path, "ddpm_guided", "run", "steps=6", "method.warmup_steps=0", "method.optimizer.lr=0.01")
+    run = train(tmp_path, "ddpm_guided", "run", "steps=6", "schedule.warmup_steps=0", "method.optimizer.lr=0.01")
     for label in (1, 2):
         words = ["sample", f"run={run}", "count=2", f"label={label}", "device=cpu", f"out={tmp_path / str(label)}"]
         assert main(words) == 0
@@ -156,7 +156,7 @@ def test_bits_of_held_out_images_are_printed_with_their_protocol(tmp_path: Path,
 
 
 def test_guidance_may_change_when_images_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tmp_path, "classifier_guidance", "run", "steps=8", "method.warmup_steps=0")
+    run = train(tmp_path, "classifier_guidance", "run", "steps=8", "schedule.warmup_steps=0")
     for guidance in (0, 1, 1.0, 40):
         words = [f"guidance={guidance}", "count=3", "device=cpu", f"out={tmp_path / str(guidance)}"]
         assert main(["sample", f"run={run}", *words]) == 0
@@ -170,7 +170,7 @@ def test_guidance_may_change_when_images_are_drawn(tmp_path: Path, capsys: pytes
 
 
 def test_a_part_is_filled_in_and_the_rest_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tmp_path, "ddpm_guided", "run", "steps=6", "method.warmup_steps=0", "method.optimizer.lr=0.01")
+    run = train(tmp_path, "ddpm_guided", "run", "steps=6", "schedule.warmup_steps=0", "method.optimizer.lr=0.01")
     words = ["sample", f"run={run}", "count=3", "device=cpu", "sampler=repaint"]
     little = ["sampler.steps=3", "sampler.resamplings=2"]
     assert main([*words, *little, "mask=left", f"out={tmp_path / 'left'}"]) == 0

@@ -30,10 +30,7 @@ VARIANTS = {
     "network/unet_classifier_small.yaml": {"width"},
     "process/ve.yaml": {"sigma_min", "sigma_max"},
     "sampler/repaint.yaml": {"steps"},
-    # What suits a training of many steps, and a folder to write to.
-    "method/classifier_guidance.yaml": {"warmup_steps"},
-    "method/ddpm.yaml": {"warmup_steps"},
-    "method/score_sde.yaml": {"warmup_steps"},
+    # A folder to write to.
     "metrics/digits.yaml": {"cache"},
 }
 

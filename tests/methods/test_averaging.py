@@ -1,5 +1,7 @@
 """The average of a network against its recurrence."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -69,3 +71,51 @@ def test_a_resumed_average_goes_on_where_it_was() -> None:
     # The early averages forget fast, so the count matters.
     assert torch.equal(resumed.module.weight, whole.module.weight)
     assert int(resumed.n_averaged) == 6
+
+
+def follow(weights: list[float], **settings: Any) -> list[float]:
+    """Return the average after each of a network's updates to these weights."""
+    network = nn.Linear(1, 1, bias=False)
+    average = AveragedNetwork(network, 0.9, **settings)
+    seen = []
+    for weight in weights:
+        nn.init.constant_(network.weight, weight)
+        average.update_parameters(network)
+        seen.append(average.module.weight.item())
+    return seen
+
+
+def test_without_a_warm_up_the_decay_is_that_from_the_second_update_on() -> None:
+    assert follow([1.0, 2.0, 3.0], warmup=False) == pytest.approx([1.0, 1.1, 1.29])
+
+
+def test_before_its_start_the_average_is_a_copy() -> None:
+    assert follow([1.0, 5.0, 2.0, 3.0, 4.0], start=3, warmup=False)[:4] == [1.0, 5.0, 2.0, 3.0]
+    assert follow([1.0, 5.0, 2.0, 3.0, 4.0], start=3, warmup=False)[4] == pytest.approx(0.9 * 3 + 0.1 * 4)
+    # Then it is as if it began there, the warm-up included.
+    assert follow([9.0, 9.0, 1.0, 2.0, 3.0], start=2)[2:] == pytest.approx(follow([1.0, 2.0, 3.0]))
+
+
+def test_every_third_update_enters_the_average() -> None:
+    seen = follow([float(number) for number in range(1, 10)], every=3, warmup=False)
+    assert seen[:3] == [1.0, 2.0, 3.0]
+    assert seen[3:] == pytest.approx([3.0, 3.0, 3.3, 3.3, 3.3, 0.9 * 3.3 + 0.9])
+
+
+def test_start_and_interval_are_resumed_exactly() -> None:
+    network, settings = nn.Linear(1, 1), {"start": 2, "every": 3}
+    whole, resumed = (AveragedNetwork(network, 0.999, **settings) for _ in range(2))  # type: ignore[arg-type]
+    for number in range(12):
+        with torch.no_grad():
+            network.weight.fill_(float(number**2))
+        if number == 7:
+            resumed.load_state_dict(whole.state_dict())
+        for average in (whole, resumed):
+            average.update_parameters(network)
+    assert torch.equal(resumed.module.weight, whole.module.weight)
+
+
+@pytest.mark.parametrize("settings", [{"start": -1}, {"every": 0}])
+def test_starts_and_intervals_that_do_not_do(settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=f"ema_{next(iter(settings))}"):
+        AveragedNetwork(nn.Linear(1, 1), 0.9, **settings)

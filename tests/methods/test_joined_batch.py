@@ -19,7 +19,7 @@ SGD = {
     "ddpm": [
         "method.optimizer._target_=torch.optim.SGD",
         "method.optimizer.lr=1.0",
-        "method.warmup_steps=0",
+        "schedule.warmup_steps=0",
         "method.clip=0",
         "network.denoiser.dropout=0.0",
     ],

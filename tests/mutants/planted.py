@@ -17,16 +17,15 @@ class Planted:
     test: str
 
 
-_DENOISING = "src/genbench/methods/denoising/base.py"
-
 PLANTED = (
     Planted(
-        "the learning-rate warm-up removed", _DENOISING,
-        "min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0", "1.0",
+        "the learning-rate warm-up removed", "src/genbench/methods/learning_rates.py",
+        "(step + 1) / self.warmup_steps if step < self.warmup_steps else self.after_warmup(step)",
+        "self.after_warmup(step)",
         "tests/methods/denoising/test_ddpm.py::test_the_rate_grows_in_a_line_and_then_stays",
     ),
     Planted(
-        "gradient clipping removed", _DENOISING, "(self.clip or torch.inf) * scale", "torch.inf",
+        "gradient clipping removed", "src/genbench/methods/optimisation.py", "most * loss_scale", "torch.inf",
         "tests/methods/denoising/test_ddpm.py::test_a_step_is_as_long_as_the_clipped_gradient_at_most",
     ),
     Planted(

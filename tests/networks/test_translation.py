@@ -1,5 +1,7 @@
 """Networks of image translation: the papers' parameter counts, the receptive field, borders of what they take."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -65,3 +67,29 @@ def test_sides_that_do_not_do() -> None:
     for make, side in [(UNetTranslator, 48), (UNetTranslator, 4), (ResNetTranslator, 30), (PatchGAN, 16)]:
         with pytest.raises(ValueError, match=str(side)):
             make((1, side, side))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ResNetTranslator((1, 8, 8), width=4, blocks=1),
+        lambda: UNetTranslator((1, 16, 16), width=4, norm="instance"),
+        lambda: PatchGAN((1, 16, 16), width=4, layers=1, norm="instance"),
+    ],
+)
+def test_gradients_are_the_same_in_either_memory_format(make: Callable[[], nn.Module], count: int) -> None:
+    """Also of a single image, as in the papers: there torch's InstanceNorm passes on wrong ones in channels-last."""
+    torch.manual_seed(0)
+    network = make().double().eval()
+    images = torch.randn(count, 1, 16, 16, dtype=torch.float64)
+    gradients = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        network.to(memory_format=memory_format).zero_grad()
+        # The U-Net's dropout.
+        torch.manual_seed(1)
+        outputs = network(images)
+        (outputs * torch.linspace(0, 1, outputs[0].numel()).view_as(outputs[0])).sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)

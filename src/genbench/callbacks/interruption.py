@@ -48,6 +48,10 @@ class Interruption(Callback):
         step = trainer.global_step
         if step == trainer.max_steps:
             return
+        if trainer.should_stop:
+            # Another callback has stopped it: a checkpoint of a finished epoch would begin that epoch anew.
+            _save(trainer)
+            return
         if _ends_the_last_epoch(trainer):
             _score_and_save(trainer, pl_module)
             return

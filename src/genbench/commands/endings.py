@@ -12,11 +12,15 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from genbench.abilities import Draws
+from genbench.callbacks.early_stopping import EarlyStopping
 from genbench.commands.place import is_first_process
 from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
 from genbench.runs.folder import RunFolder
 from genbench.unforeseen import CANT_WRITE, describe, keep_trace
 from genbench.wording import for_pasting
+
+STOPPED_EARLY = "stopped early"
+"""How a run ended, in its manifest, that `callbacks.early_stopping` has brought to its end."""
 
 _REQUEUES = (signal.SIGUSR1, signal.SIGUSR2)
 """What asks for another turn. On SIGTERM it is SLURM that decides: a preempted job it requeues by itself, a cancelled
@@ -88,6 +92,12 @@ def stop(trainer: Trainer, folder: RunFolder, received: signal.Signals) -> None:
         print(f"genbench: {message}", file=sys.stderr, flush=True)
         message = _requeue(job)
     raise StoppedError(message, received)
+
+
+def stopped_early(trainer: Trainer) -> str | None:
+    """Return why early stopping ended the training; None if it did not."""
+    stopping = (one for one in trainer.callbacks if isinstance(one, EarlyStopping))  # type: ignore[attr-defined]
+    return next((one.reason for one in stopping if one.reason is not None), None)
 
 
 def end_early(trainer: Trainer, folder: RunFolder, limits: Mapping[str, Any]) -> None:

@@ -133,6 +133,9 @@ def settings_hash(config: DictConfig, data: str, parts: Mapping[str, Part] | Non
         itself["init"] = read_weights(init)[2]["sha256"]
     if parts:
         itself["parts"] = {name: part.sha256 for name, part in parts.items()}
+    # Without it, names are those that runs of before have.
+    if (accumulated := content["trainer"].get("accumulate_grad_batches", 1)) != 1:
+        itself["accumulated"] = accumulated
     return hashlib.sha256(json.dumps(itself, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -26,7 +26,15 @@ from genbench.callbacks.spacing import what_it_took
 from genbench.commands.assembling import assemble, check_steps
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices, working_strategy
-from genbench.commands.endings import end_early, explained, remember_end, stop, what_next
+from genbench.commands.endings import (
+    STOPPED_EARLY,
+    end_early,
+    explained,
+    remember_end,
+    stop,
+    stopped_early,
+    what_next,
+)
 from genbench.commands.initialising import initialise
 from genbench.commands.monitored import RESULT, leave_result, monitored_score
 from genbench.commands.online_run import shown_online
@@ -47,7 +55,7 @@ from genbench.runs.folder import RunFolder
 from genbench.runs.lock import locked
 from genbench.runs.part_files import Part
 from genbench.signatures import parameters_of
-from genbench.wording import duration
+from genbench.wording import duration, for_pasting
 
 _PICTURES = {"step": "samples", "interpolation": "interpolations", "nearest": "nearest training samples"}
 """Files of pictures that the last words name, and what they show."""
@@ -90,6 +98,7 @@ def main(config: DictConfig, overrides: list[str]) -> float | None:
     parts = named_parts(config.parts or {}, kind) if old_folder is None else kept_parts(old_folder, config)
     method = build_method(config, data, parts={name: part.model for name, part in parts.items()})
     check_steps(method, config.steps)
+    _accumulate(config, data, method)
     if config.get("compile", False):
         compile_networks(method)
     check_profiler(config.trainer.get("profiler"))
@@ -110,7 +119,8 @@ def main(config: DictConfig, overrides: list[str]) -> float | None:
     is_new = not folder.path.is_dir() or not any(folder.path.iterdir())
     try:
         with locked(folder.path) if is_first_process() else nullcontext():
-            _run(config, folder, data, method, overrides, parts, plugins)
+            if not _is_done(folder, config.steps, named=old_folder is not None):
+                _run(config, folder, data, method, overrides, parts, plugins)
     except UserError as error:
         if is_first_process() and is_new and not isinstance(error, TrainingError):
             folder.discard(kept)
@@ -130,9 +140,6 @@ def _run(
     parts: dict[str, Part],
     plugins: list[Any],
 ) -> None:
-    if folder.is_finished(config.steps):
-        print(f"{folder.path} has its {config.steps} steps already: left as it is", flush=True)
-        return
     session = Session(config, folder, data, method, overrides, parts)
     if config.get("init") is not None and session.checkpoint is None:
         session.facts["initialised"] = initialise(method, config.init)
@@ -146,11 +153,12 @@ def _train(
     config: DictConfig, folder: RunFolder, data: DataSet, method: Method, session: Session, plugins: list[Any]
 ) -> None:
     interruption = Interruption()
-    callbacks = [ReproducibleSteps(config.seed), Clock(config.data.batch_size), *build_callbacks(config), interruption]
+    callbacks = [ReproducibleSteps(config.seed), Clock(data.images_per_step), *build_callbacks(config), interruption]
     trainer: Trainer = build(
         config.trainer,
         "trainer",
         max_steps=config.steps,
+        accumulate_grad_batches=1,
         strategy=working_strategy(config.trainer.get("strategy", "auto")),
         default_root_dir=str(folder.path),
         logger=_build_loggers(config, folder, session.run_id),
@@ -168,12 +176,33 @@ def _train(
                     _finish(trainer, folder, data, session)
         if interruption.received is not None:
             stop(trainer, folder, interruption.received)
-        elif trainer.is_global_zero and trainer.global_step < config.steps:
+        elif trainer.is_global_zero and trainer.global_step < config.steps and stopped_early(trainer) is None:
             end_early(trainer, folder, config.trainer)
     except TrainingError as error:
         if session.is_written:
             remember_end(folder, error)
         raise
+
+
+def _is_done(folder: RunFolder, steps: int, *, named: bool) -> bool:
+    """Whether a run has nothing left to do, which is said: one that was stopped early goes on only if it is named."""
+    ended = folder.read_manifest().get("ended")
+    if folder.is_finished(steps):
+        print(f"{folder.path} has its {steps} steps already: left as it is", flush=True)
+    elif not named and isinstance(ended, dict) and ended.get("how") == STOPPED_EARLY:
+        print(f"{folder.path} was stopped early ({ended['why']}): left as it is", flush=True)
+    else:
+        return False
+    return True
+
+
+def _accumulate(config: DictConfig, data: DataSet, method: Method) -> None:
+    """Let steps be of several batches; Lightning itself leaves that to methods that optimise by hand."""
+    data.accumulated = config.trainer.get("accumulate_grad_batches", 1)
+    try:
+        method.accumulate(data.accumulated)
+    except ValueError as error:
+        raise UserError(f"trainer.accumulate_grad_batches={data.accumulated}: {error}") from error
 
 
 def _train_afresh(overrides: list[str]) -> float | None:
@@ -235,7 +264,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
         )
     session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
-    folder.add_to_manifest(steps=step, images=step * data.batch_size, seconds=round(clock.seconds, 1))
+    folder.add_to_manifest(steps=step, images=step * data.images_per_step, seconds=round(clock.seconds, 1))
     online = [callback for callback in trainer.callbacks if isinstance(callback, OnlineScores)]  # type: ignore[attr-defined]
     if online and online[0].latest is not None:
         conditional = getattr(trainer.lightning_module, "condition", None) is not None
@@ -246,6 +275,10 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
         publish(scores, real, folder.scores_file, step=step, checkpoint="last", seconds_per_image=speed)
     done = f"{step} steps" if step == trainer.max_steps else f"{step} of {trainer.max_steps} steps"
     print(f"trained {done} in {duration(clock.seconds)}: {folder.path}")
+    reason = stopped_early(trainer)
+    if reason is not None:
+        folder.add_to_manifest(ended={"how": STOPPED_EARLY, "why": reason})
+        print(f"stopped early: {reason}; go on all the same with: {for_pasting('train', run=folder.path)}")
     print(what_it_took(trainer, clock.seconds))
     for stem, what in (
         ("step", "samples"),

@@ -9,7 +9,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -20,6 +20,7 @@ from genbench.config.site_settings import apply_site
 from genbench.config.suits import SUITS, Choices, chosen_groups, implied_by_choices, implied_by_words
 from genbench.errors import UserError, first_line, near
 from genbench.plugins import conf_folders
+from genbench.signatures import parameters_of
 
 
 def compose_config(verb: str, overrides: list[str]) -> DictConfig:
@@ -52,9 +53,26 @@ def compose_choices(verb: str, overrides: list[str]) -> tuple[DictConfig, Choice
         if isinstance(node, DictConfig) and SUITS in node:
             with open_dict(node):
                 del node[SUITS]
+    _leave_out_of_schedule(config, overrides)
     apply_site(config, overrides)
     resolve_paths(config)
     return config, choices
+
+
+def _leave_out_of_schedule(config: DictConfig, overrides: list[str]) -> None:
+    """Leave out what an experiment sets of its learning-rate schedule, where another was chosen that has no use for it.
+
+    What a person set stays, and is refused.
+    """
+    keys = {line.partition("=")[0].lstrip("+") for line in overrides}
+    schedule = OmegaConf.select(config, "method.schedule")
+    if "schedule@method.schedule" not in keys or not isinstance(schedule, DictConfig):
+        return
+    known = parameters_of(str(schedule.get("_target_")))
+    for name in map(str, list(schedule)):
+        if known is not None and name not in ("_target_", *known) and f"method.schedule.{name}" not in keys:
+            with open_dict(schedule):
+                del schedule[name]
 
 
 def _implied(overrides: list[str]) -> list[str]:

@@ -93,7 +93,8 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
         check_parts(config, group)
     keys = set(keys)
     if "callbacks.checkpoints.monitor" in keys:
-        _check_monitor(config)
+        _check_monitor(config, "callbacks.checkpoints.monitor")
+    _check_early_stopping(config, keys)
     metrics = config.get("metrics")
     if isinstance(metrics, DictConfig) and "_target_" in metrics:
         check_scores(metrics, keys)
@@ -154,16 +155,28 @@ def check_parts(config: DictConfig, group: str) -> None:
             raise UserError(f"network.{name} has no effect: the method {config.method._target_} builds no {name}")
 
 
-def _check_monitor(config: DictConfig) -> None:
-    monitor = str(config.callbacks.checkpoints.monitor)
+def _check_early_stopping(config: DictConfig, keys: Iterable[str]) -> None:
+    path = "callbacks.early_stopping"
+    stopping = OmegaConf.select(config, path)
+    if stopping is None:
+        return
+    if stopping.get("patience") is not None:
+        return _check_monitor(config, f"{path}.monitor")
+    idle = sorted(key for key in keys if key.startswith(f"{path}.") and key != f"{path}.patience")
+    if idle:
+        raise UserError(f"{idle[0]} has no effect without {path}.patience=N, after how many scores to stop")
+
+
+def _check_monitor(config: DictConfig, key: str) -> None:
+    monitor = str(OmegaConf.select(config, key))
     known = _figures(config.metrics)
     name = monitor.removeprefix("score/")
     if monitor.startswith("score/") and {name, plain_score(name)} & {*known} and better(name) is not None:
         return
     choices = ", ".join(f"score/{figure}" for figure in known if better(figure) is not None)
     if not choices:
-        raise UserError(f"callbacks.checkpoints.monitor={monitor} never comes: metrics=none makes no scores")
-    raise UserError(f"callbacks.checkpoints.monitor={monitor} never comes in this run: choose one of {choices}")
+        raise UserError(f"{key}={monitor} never comes: metrics=none makes no scores")
+    raise UserError(f"{key}={monitor} never comes in this run: choose one of {choices}")
 
 
 def _figures(metrics: Any) -> list[str]:

@@ -31,18 +31,20 @@ _NAMES = {
         steps count every keep batch_size size channels workers width hidden multipliers blocks heads attention layers
         most_channels latent_dim embedding_dim discriminator_steps long_steps long_every r1_every instance_noise_steps
         likelihood_draws likelihood neighbours kid_subsets resamplings num_nodes log_every_n_steps crop
+        ema_every accumulate_grad_batches patience
     """,
     "[2, inf)": "kid_subset_size",
     "[0, inf)": """
-        jitter test_every interpolations halves pool_size long_first warmup_steps cosine_steps constant_steps
-        falling_steps corrections guidance r1 instance_noise penalty cycle_weight identity_weight l1_weight
+        jitter test_every interpolations halves pool_size long_first warmup_steps constant_steps ema_start clip
+        min_delta corrections guidance r1 instance_noise penalty cycle_weight identity_weight l1_weight
         adversarial_weight bound_weight beta weight_decay eps
     """,
-    "(0, inf)": "lr tolerance snr beta_min beta_max sigma_min sigma_max",
+    "(0, inf)": "weight_clip lr tolerance snr beta_min beta_max sigma_min sigma_max",
     "[-1, inf)": "max_epochs",
     "(0, 1)": "first_time",
     "[0, 1)": "ema_decay dropout condition_dropout label_smoothing betas momentum alpha",
-    "[0, 1]": "eta",
+    "(0, 1]": "factor",
+    "[0, 1]": "eta final",
 }
 """Settings by their ranges, as these are written in mathematics."""
 

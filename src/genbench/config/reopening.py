@@ -1,6 +1,7 @@
 """The configuration of a run that goes on: its own, with what may change of it changed."""
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.config.composing import compose_config, near_key
@@ -40,6 +41,7 @@ def reopen(overrides: list[str]) -> DictConfig:
         if group in parsed:
             _choose(config, group, str(parsed.pop(group).value()))
     accepts = parsed.pop(ACCEPT_CHANGED).value() if ACCEPT_CHANGED in parsed else False
+    _check_accumulation(config, parsed)
     if not isinstance(accepts, bool):
         raise UserError(f"{ACCEPT_CHANGED} must be true or false, not {accepts!r}")
     for key, override in parsed.items():
@@ -65,6 +67,17 @@ def _choose(config: DictConfig, group: str, name: str) -> None:
         kept = {key: value for key, value in config.trainer.items() if key not in PLACEMENT}
         chosen = {**{key: value for key, value in chosen.items() if key in PLACEMENT}, **kept}
     config[group] = chosen
+
+
+def _check_accumulation(config: DictConfig, parsed: dict[str, Override]) -> None:
+    """Check that a step stays of as many images: the step at which a run stands says which it has seen."""
+    key = "trainer.accumulate_grad_batches"
+    before = config.trainer.get("accumulate_grad_batches", 1)
+    if key in parsed and parsed[key].value() != before:
+        raise UserError(
+            f"{parsed[key].input_line} has no effect here: when a run goes on its steps stay of as many images as they "
+            f"were, {key}={before}; for others begin a new run, without run="
+        )
 
 
 def _check_free(config: DictConfig, key: str) -> None:

@@ -21,6 +21,9 @@ VERBATIM = frozenset((*PATHS, *ASKED))
 _LISTS = ("runs",)
 """Those that may be several, `[a,b]`."""
 
+_OF_METHOD = ("schedule",)
+"""Groups whose option is a part of the method: `schedule=cosine schedule.steps=9` is of `method.schedule`."""
+
 _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DOTALL)
 
 
@@ -28,7 +31,8 @@ def as_overrides(words: list[str], multirun: bool) -> list[str]:
     """Return the overrides of Hydra that words `key=value` mean.
 
     Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]`, a
-    comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`.
+    comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and a group that
+    is a part of the method is named by itself.
     """
     return [_as_override(word, multirun) for word in words]
 
@@ -61,6 +65,9 @@ def _as_override(word: str, multirun: bool) -> str:
     if key == "debug" and value.lower() in ("true", "false"):
         # A group whose option has the name of a truth value.
         return 'debug="true"' if value.lower() == "true" else "~debug"
+    group, dot, setting = key.partition(".")
+    if group in _OF_METHOD:
+        return f"{prefix}method.{group}.{setting}={value}" if dot else f"{prefix}{group}@method.{group}={value}"
     if key.startswith("trainer.") and is_argument(key.partition(".")[2]):
         return f"++{key}={value}"
     return word

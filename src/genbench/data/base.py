@@ -59,11 +59,18 @@ class DataSet(LightningDataModule):
         if batch_size < 1:
             raise UserError(f"data.batch_size must be at least 1, not {batch_size}")
         self.batch_size = batch_size
+        self.accumulated = 1
+        """Batches of `batch_size` images that a step accumulates; set before the training."""
         self.seed = seed
         self.augmentation = Augmentation(flip, jitter)
         self.shuffle = shuffle
         self._stores: dict[Split, SampleStore] = {}
         self._description: dict[str, Any] | None = None
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of a training step over all processes."""
+        return self.batch_size * self.accumulated
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -191,6 +198,7 @@ class DataSet(LightningDataModule):
         return BatchLoader(
             self.store("train"),
             self.batch_size,
+            accumulated=self.accumulated,
             seed=self.seed,
             shuffle=self.shuffle,
             augmentation=self.augmentation,

@@ -23,6 +23,7 @@ class BatchLoader:
     Args:
         store: the images.
         batch_size: images of a batch over all processes.
+        accumulated: how many such batches are yielded as one, for a step that accumulates their gradients.
         seed: seed of the order.
         shuffle: how to shuffle, see `shuffling`.
         augmentation: of the images.
@@ -40,6 +41,7 @@ class BatchLoader:
         store: SampleStore,
         batch_size: int,
         *,
+        accumulated: int = 1,
         seed: int = 0,
         shuffle: Shuffle = "full",
         augmentation: Augmentation = NOTHING,
@@ -50,13 +52,18 @@ class BatchLoader:
     ) -> None:
         if not 0 < batch_size <= len(store):
             raise UserError(f"data.batch_size must be from 1 to the {len(store)} training images, not {batch_size}")
+        if accumulated < 1 or batch_size * accumulated > len(store):
+            raise UserError(
+                f"trainer.accumulate_grad_batches={accumulated} times data.batch_size={batch_size} must be from 1 to "
+                f"the {len(store)} training images, of which a step has so many"
+            )
         if batch_size % world_size:
             raise UserError(
                 f"data.batch_size={batch_size} counts the images of all processes together and must be a multiple of "
                 f"their number, {world_size}"
             )
         self._store = store
-        self._batch_size = batch_size
+        self._batch_size = batch_size * accumulated
         self._seed = seed
         self._shuffle = shuffle
         self._augmentation = augmentation

@@ -11,7 +11,8 @@ from typing import Literal
 SECTIONS = {
     "loss": "what the optimizers minimise",
     "adversary": "discriminator outputs, and penalties on the discriminator",
-    "gradient": "norms of the gradients",
+    "gradient": "norms of the gradients, before they are clipped",
+    "learning_rate": "learning rates, where a schedule changes them",
     "score": "scores of the averaged weights",
     "speed": "images per second, seconds per step, the fraction of time spent waiting for data, memory",
     "samples": "pictures from fixed noise",

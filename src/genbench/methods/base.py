@@ -2,15 +2,30 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 from lightning import LightningModule
-from torch import Tensor
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor, nn
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.errors import UserError
 from genbench.logs.loggers import log_figures
 from genbench.medium import Medium
+from genbench.methods.averaging import AveragedNetwork
+from genbench.methods.learning_rates import CONSTANT, Schedule
+from genbench.methods.optimisation import (
+    Loss,
+    MakeOptimizer,
+    MeanFigures,
+    Optimised,
+    clip_gradients,
+    rate_of,
+    scale_rates,
+)
 from genbench.parts import follow, is_frozen
 from genbench.randomness import Noise
 
@@ -18,10 +33,50 @@ from genbench.randomness import Noise
 class Method(LightningModule, ABC):
     """A method that can be trained.
 
-    A step is one call of `training_step`, one batch; `self.step` counts the finished ones. With manual optimisation
-    exactly one optimizer step per batch must count (see `AdversarialMethod`), so that logging, checkpoints and stopping
-    count batches.
+    A method declares in `__init__` each network that it trains, by `optimise`. Its `training_step` takes a step of each
+    by `take_step`, in the order of the paper's algorithm, and returns `finish_step()`. A step is one call of
+    `training_step`, one batch; `self.step` counts the finished ones. The network that is declared first takes exactly
+    one step per batch, so that logging, checkpoints, schedules and stopping count batches.
+
+    Args:
+        schedule: of the learning rates of all optimizers.
+        clip: largest norm of each network's gradient; 0 for no clipping.
+        ema_decay: decay of averaged weights, see `AveragedNetwork`.
+        ema_warmup: whether that decay grows at first.
+        ema_start: updates of a network before its averaging begins; until then the average is a copy.
+        ema_every: updates of a network from one update of its average to the next.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
+
+    def __init__(
+        self,
+        *,
+        schedule: Schedule = CONSTANT,
+        clip: float = 0.0,
+        ema_decay: float = 0.999,
+        ema_warmup: bool = True,
+        ema_start: int = 0,
+        ema_every: int = 1,
+    ) -> None:
+        super().__init__()
+        if not isinstance(schedule, Schedule):
+            raise ValueError(f"schedule must be a learning-rate schedule, as of schedule=cosine, not {schedule!r}")
+        if clip < 0:
+            raise ValueError(f"clip must be at least 0, not {clip}")
+        self.automatic_optimization = False
+        self.schedule = schedule
+        self.clip = clip
+        self.parts = 1
+        """Parts in which a batch goes through the networks, see `accumulate`."""
+        self.measures = True
+        """Whether the further figures of the current loss will be logged, so that they are computed only then."""
+        self._ema = {"decay": ema_decay, "warmup": ema_warmup, "start": ema_start, "every": ema_every}
+        self._optimised: dict[str, Optimised] = {}
+        self._figures: dict[str, dict[str, Tensor]] = {}
+        self._index = 0
+        self._logs = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute.
@@ -33,6 +88,106 @@ class Method(LightningModule, ABC):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
+
+    def averaged(self, network: nn.Module) -> AveragedNetwork:
+        """Return a moving average of a network's weights with this method's settings, to be kept as an attribute."""
+        return AveragedNetwork(network, **self._ema)  # type: ignore[arg-type]
+
+    def optimise(
+        self,
+        name: str,
+        network: nn.Module,
+        make_optimizer: MakeOptimizer,
+        *,
+        average: AveragedNetwork | None = None,
+        loss: str | None = None,
+    ) -> None:
+        """Declare a network that `take_step` trains; the optimizers are made, and saved, in the order of declaration.
+
+        Args:
+            name: of the network, in `take_step` and among the figures, `gradient/<name>`.
+            network: whose parameters are optimised; no two networks have parameters in common.
+            make_optimizer: maps parameters to an optimizer.
+            average: follows the network; made by `averaged`.
+            loss: name of the loss among the figures, `loss/<loss>`; that of the network unless given.
+        """
+        self._optimised[name] = Optimised(len(self._optimised), network, make_optimizer, average, loss or name)
+
+    def configure_optimizers(self) -> Any:
+        """Make the optimizers of the declared networks."""
+        optimizers = [each.make_optimizer(each.network.parameters()) for each in self._optimised.values()]
+        return optimizers[0] if len(optimizers) == 1 else optimizers
+
+    def accumulate(self, parts: int) -> None:
+        """Let each batch go through the networks in parts, whose gradients are added up to that of the whole.
+
+        Raises:
+            ValueError: this method's steps can't be divided.
+        """
+        if parts > 1 and not self._optimised:
+            raise ValueError("this method takes its own optimizer steps, which can't be divided: set data.batch_size=N")
+        self.parts = parts
+
+    def on_fit_start(self) -> None:
+        """Refuse to train beyond the learning-rate schedule, where the rate is zero.
+
+        Raises:
+            UserError: the training is longer than the schedule.
+        """
+        most = self.schedule.steps_above_zero
+        if most is not None and self.trainer.max_steps > most:
+            raise UserError(
+                f"steps={self.trainer.max_steps} goes beyond method.schedule.steps={most}, after which the learning "
+                "rate is 0: begin a run with a longer schedule"
+            )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Remember at which step the trainer is: it counts on within `training_step`."""
+        self._index = self.step
+        self._logs = self.logs_at(self._index + 1)
+
+    def take_step(self, name: str, loss_of: Callable[[Any], Loss], batch: Any, *, measure: bool = False) -> None:
+        """Minimise a loss by one step of a network's optimizer, and update the network's average.
+
+        The gradient is that of the whole batch, whether or not it is accumulated over parts of it; it is clipped.
+        Other declared networks are frozen meanwhile: the generator's loss would otherwise add to the discriminator's
+        gradients.
+
+        Args:
+            name: of the network.
+            loss_of: returns the mean loss over a batch, and figures to log.
+            batch: of this step.
+            measure: whether the figures are computed also in steps that log none.
+        """
+        optimised = self._optimised[name]
+        optimizer = self._optimizer(optimised.index)
+        self.measures = measure or self._logs
+        scale_rates(optimizer, self.schedule(self._index))
+        with self.toggled_optimizer(optimizer) if len(self._optimised) > 1 else nullcontext():
+            optimizer.zero_grad()
+            loss, figures = self._accumulate(loss_of, batch)
+            norm = clip_gradients(optimizer, self.clip, self.loss_scale, measure=self.measures)
+            optimizer.step()
+        if optimised.average is not None:
+            optimised.average.update_parameters(optimised.network)
+        if norm is not None:
+            figures[f"gradient/{name}"] = norm
+        if self.measures and self.schedule is not CONSTANT:
+            figures[f"learning_rate/{name}"] = rate_of(optimizer)
+        self._figures[name] = {f"loss/{optimised.loss_name}": loss} | figures
+
+    def finish_step(self) -> dict[str, Tensor]:
+        """End a training step: log its figures, if they are due, and return its losses.
+
+        Raises:
+            RuntimeError: the network that was declared first has not taken exactly one step.
+        """
+        if self.step != self._index + 1:
+            raise RuntimeError(f"a step must count once, but the trainer went from {self._index} to {self.step}")
+        figures = {name: value for each in self._figures.values() for name, value in each.items()}
+        if self._logs:
+            self.log_figures(figures)
+        return {name: value for name, value in figures.items() if name.startswith("loss/")}
 
     @property
     def built_on(self) -> dict[str, "Method"]:
@@ -65,6 +220,37 @@ class Method(LightningModule, ABC):
     def log_figures(self, figures: dict[str, Tensor]) -> None:
         """Log figures of a step whose optimizers have just stepped, under the number of finished steps."""
         log_figures(self.trainer, figures)
+
+    def _optimizer(self, index: int) -> LightningOptimizer:
+        """Return an optimizer; only the first one's steps count as the trainer's."""
+        optimizers: Any = self.optimizers()
+        optimizer: LightningOptimizer = optimizers[index] if isinstance(optimizers, list) else optimizers
+        if index:
+            # Lightning counts every optimizer's step (lightning #17958), through hooks that it sets for each batch.
+            optimizer._on_before_step = optimizer._on_after_step = _do_nothing
+        return optimizer
+
+    def _accumulate(self, loss_of: Callable[[Any], Loss], batch: Any) -> Loss:
+        """Add up the gradients of a loss over the parts of a batch; return its mean, and those of the figures."""
+        if self.parts == 1:
+            loss, figures = loss_of(batch)
+            self.manual_backward(loss)
+            return loss.detach(), {name: value.detach() for name, value in figures.items()}
+        means = MeanFigures()
+        parts = batch.split(self.parts)
+        for number, part in enumerate(parts, start=1):
+            fraction = len(part.x) / len(batch.x)
+            with nullcontext() if number == len(parts) else self._unsynchronised():
+                loss, figures = loss_of(part)
+                self.manual_backward(fraction * loss)
+            means.add({"": loss} | figures, fraction)
+        figures = means.means()
+        return figures.pop(""), figures
+
+    def _unsynchronised(self) -> AbstractContextManager[Any]:
+        """Keep gradients from being averaged over the processes, which is done with the last part alone."""
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
 
 
 class GenerativeMethod(Method):
@@ -106,3 +292,7 @@ class GenerativeMethod(Method):
         if rows is None:
             raise ValueError(f"this method is conditional: its {count} samples take as many conditions")
         return self.condition.check(rows, count).to(self.device)
+
+
+def _do_nothing() -> None:
+    pass

@@ -25,8 +25,13 @@ _KEYS = {"dropped_classes": "condition_dropout"}
 _KEYS_OF = {
     "genbench.callbacks.sample_grid.SampleGrid": {"walks": "interpolations", "share": "max_fraction"},
     "genbench.callbacks.online_scores.OnlineScores": {"share": "max_fraction"},
+    "genbench.methods.adversarial.wgan.WGAN": {"clip": "weight_clip"},
 }
-"""Old and new keys under one `_target_`."""
+"""Old and new keys under one `_target_`. A node that has the new key is of today: there the old one, if it is there,
+means something else."""
+
+_RATES = "genbench.methods.learning_rates"
+"""The module of the learning-rate schedules, which once were settings of the methods themselves."""
 
 _WEIGHTS = {".tell.": ".from_embedding.", ".embed_class.weight": ".embed_condition.embedding.weight"}
 """Old and new parts of the names of the tensors in a checkpoint."""
@@ -35,11 +40,12 @@ _WEIGHTS = {".tell.": ".from_embedding.", ".embed_class.weight": ".embed_conditi
 def translate(config: Any) -> Any:
     """Return a saved configuration with today's names."""
     if isinstance(config, dict):
-        keys = _KEYS | _KEYS_OF.get(str(config.get("_target_")), {})
-        return {
-            keys.get(key, key): _target(value) if key == "_target_" else translate(value)
-            for key, value in config.items()
+        target = _target(config.get("_target_"))
+        keys = {old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config}
+        today: dict[str, Any] = {
+            (keys[key] if key in keys else key): translate(value) for key, value in config.items() if key != "_target_"
         }
+        return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
     if isinstance(config, list):
         return [translate(value) for value in config]
     return config
@@ -57,6 +63,28 @@ def first_name(name: str) -> str:
     for old, new in _WEIGHTS.items():
         name = name.replace(new, old)
     return name
+
+
+def _with_schedule(config: dict[str, Any], target: str) -> dict[str, Any]:
+    """Return a node with its learning-rate schedule in a node of its own."""
+    if target.startswith(_RATES):
+        return config
+    rest = {key: value for key, value in config.items() if key not in _SCHEDULED_BY}
+    if "warmup_steps" in config:
+        schedule = {"_target_": f"{_RATES}.Constant", "warmup_steps": config["warmup_steps"]}
+    elif config.get("cosine_steps"):
+        schedule = {"_target_": f"{_RATES}.Cosine", "steps": config["cosine_steps"], "final": 0.07}
+    elif config.get("constant_steps") is not None:
+        first = config["constant_steps"]
+        steps = first + config.get("falling_steps", 0)
+        schedule = {"_target_": f"{_RATES}.LinearDecay", "constant_steps": first, "steps": steps}
+    else:
+        return rest
+    return rest | {"schedule": schedule}
+
+
+_SCHEDULED_BY = ("warmup_steps", "cosine_steps", "constant_steps", "falling_steps")
+"""The settings of methods that were schedules: of denoising methods, of DDGAN and of CycleGAN."""
 
 
 def _target(target: Any) -> Any:

@@ -11,7 +11,7 @@ from tests.benchmarks.noise_data import NoiseData
 from tests.benchmarks.step_speed import settings
 
 _PLAYERS = ("generator_optimizer", "discriminator_optimizer")
-_NO_SCHEDULE = ("method.constant_steps=null", "method.falling_steps=0")
+_NO_SCHEDULE = ("schedule@method.schedule=constant",)
 _NARROW = tuple(f"network.{player}.width=4" for player in ("generator", "discriminator"))
 
 

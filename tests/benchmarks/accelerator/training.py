@@ -56,7 +56,7 @@ def measure(form: Form) -> dict[str, Any]:
 
 def _settings(form: Form, folder: Path) -> tuple[list[str], str]:
     """Return the experiment on the photographs that there are, or on the digits that come with scikit-learn."""
-    words = ["experiment=ddpm_cifar10", "sampler=ddim", "method.warmup_steps=200", "method.ema_decay=0.995"]
+    words = ["experiment=ddpm_cifar10", "sampler=ddim", "method.schedule.warmup_steps=200", "method.ema_decay=0.995"]
     if form.tiny:
         words += ["network.denoiser.width=32", "network.denoiser.blocks=1", "sampler.steps=4", "data.batch_size=8"]
     else:

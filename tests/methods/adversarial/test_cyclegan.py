@@ -12,6 +12,7 @@ from genbench.abilities import TranslatesBack
 from genbench.batch import Batch
 from genbench.conditions.source_images import SourceImages
 from genbench.methods.adversarial.cyclegan import CycleGAN
+from genbench.methods.learning_rates import LinearDecay
 from genbench.networks.patchgan import PatchGAN
 from genbench.networks.resnet_translation import ResNetTranslator
 from genbench.randomness import Noise
@@ -95,13 +96,13 @@ def test_gradients_reach_both_players_of_both_domains() -> None:
 
 
 def test_the_rate_is_constant_then_falls_in_a_line() -> None:
-    method = make(constant_steps=100, falling_steps=99)
-    assert [method.rate(step) for step in (0, 50, 99)] == [1, 1, 1]
-    fall = [method.rate(step) for step in range(100, 199)]
+    schedule = make(schedule=LinearDecay(199, constant_steps=100)).schedule
+    assert [schedule(step) for step in (0, 50, 99)] == [1, 1, 1]
+    fall = [schedule(step) for step in range(100, 199)]
     assert fall[0] == pytest.approx(0.99)
     assert fall[-1] == pytest.approx(0.01)
     assert all(a - b == pytest.approx(0.01) for a, b in pairwise(fall))
-    assert make().rate(10**9) == 1
+    assert make().schedule(10**9) == 1
 
 
 def test_what_does_not_do() -> None:
@@ -110,7 +111,7 @@ def test_what_does_not_do() -> None:
     with pytest.raises(ValueError, match="identity_weight"):
         make(condition=SourceImages((3, 8, 8)))
     make(condition=SourceImages((3, 8, 8)), identity_weight=0.0)
-    for name in ("cycle_weight", "pool_size", "constant_steps", "falling_steps"):
+    for name in ("cycle_weight", "pool_size"):
         with pytest.raises(ValueError, match=name):
             make(**{name: -1})
     method = make()

@@ -59,7 +59,7 @@ def test_the_generator_moves_when_the_authors_moves(settings: tuple[int, int, in
 
 
 def test_every_parameter_of_the_critic_stays_in_the_bound() -> None:
-    method = wgan(clip=0.03)
+    method = wgan(weight_clip=0.03)
     assert any((parameter.abs() > 0.03).any() for parameter in method.discriminator.parameters())
     before = [parameter.clone() for parameter in method.discriminator.parameters()]
     method.constrain_discriminator()
@@ -70,7 +70,8 @@ def test_every_parameter_of_the_critic_stays_in_the_bound() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"clip": 0.0}, "clip"),
+        ({"weight_clip": 0.0}, "weight_clip"),
+        ({"clip": -1.0}, "clip"),
         ({"long_steps": 4}, "long_steps"),
         ({"long_first": 3, "long_every": 2}, "long_first"),
         ({"discriminator_steps": 0}, "at least 1"),

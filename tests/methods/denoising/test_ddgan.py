@@ -12,6 +12,7 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.methods.denoising.ddgan import DDGAN
+from genbench.methods.learning_rates import Cosine
 from genbench.networks.timed_encoder import TimedEncoder, deviation_in_groups
 from genbench.networks.unet import UNet
 from genbench.randomness import Noise
@@ -135,9 +136,9 @@ def test_four_calls_lead_to_the_image_that_is_guessed(monkeypatch: pytest.Monkey
 
 
 def test_rates_fall_along_a_cosine_and_stay() -> None:
-    method = make(cosine_steps=100)
-    assert [method.rate(step) for step in (0, 50, 100, 900)] == pytest.approx([1, 0.535, 0.07, 0.07])
-    assert make().rate(10_000) == 1
+    method = make(schedule=Cosine(100, final=0.07))
+    assert [method.schedule(step) for step in (0, 50, 100, 900)] == pytest.approx([1, 0.535, 0.07, 0.07])
+    assert make().schedule(10_000) == 1
 
 
 def test_real_networks_depend_on_time_class_and_latent() -> None:
@@ -182,7 +183,6 @@ def test_deviation_in_groups_is_nothing_for_one_picture() -> None:
         ({"latent_dim": 0}, "latent_dim"),
         ({"r1": -1.0}, "r1 must"),
         ({"r1_every": 0}, "r1_every"),
-        ({"cosine_steps": -1}, "cosine"),
     ],
 )
 def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:

@@ -19,6 +19,7 @@ from genbench.medium import Images
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.denoising.base import by_quarter
 from genbench.methods.denoising.ddpm import DDPM
+from genbench.methods.learning_rates import Constant
 from genbench.randomness import CHUNK, Noise
 from tests.kinds import classes
 
@@ -173,7 +174,8 @@ def test_losses_by_quarter_are_means_of_their_own() -> None:
         ({"guidance": 1.0}, "conditional=true"),
         ({"guidance": -1.0, "conditional": True}, "guidance must be at least 0"),
         ({"condition_dropout": 1.0}, "condition_dropout"),
-        ({"warmup_steps": -1}, "warmup_steps"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"clip": -1.0}, "clip"),
     ],
 )
 def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:
@@ -222,7 +224,7 @@ def moves(steps: int, **settings: Any) -> Moves:
 
 
 def test_the_rate_grows_in_a_line_and_then_stays() -> None:
-    assert moves(6, warmup_steps=4).rates == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
+    assert moves(6, schedule=Constant(warmup_steps=4)).rates == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
     assert moves(3).rates == [0.5, 0.5, 0.5]
 
 
@@ -233,4 +235,4 @@ def test_a_step_is_as_long_as_the_clipped_gradient_at_most() -> None:
     assert moves(1, clip=0.02).lengths[0] == pytest.approx(0.5 * 0.02, rel=1e-3)
     assert moves(1, clip=100.0).lengths[0] == pytest.approx(free)
     # Both at once: the first step of four has a quarter of the rate.
-    assert moves(1, clip=0.02, warmup_steps=4).lengths[0] == pytest.approx(0.125 * 0.02, rel=1e-3)
+    assert moves(1, clip=0.02, schedule=Constant(warmup_steps=4)).lengths[0] == pytest.approx(0.125 * 0.02, rel=1e-3)

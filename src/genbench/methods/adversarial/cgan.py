@@ -176,7 +176,7 @@ class ConditionalGAN(GAN):
 
     def discriminate(self, images: Tensor, batch: Batch) -> Tensor:
         """Return D of images and the batch's classes, (B,), before its sigmoid."""
-        outputs: Tensor = self.discriminator(images, batch.condition)
+        outputs: Tensor = self.discriminator(self.augment(images), batch.condition)
         return outputs
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:

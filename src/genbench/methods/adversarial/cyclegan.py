@@ -22,11 +22,11 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import expect
 from genbench.conditions.source_images import SourceImages
-from genbench.errors import UserError
 from genbench.losses import ObjectiveName, make_objective
 from genbench.medium import Images
-from genbench.methods.adversarial.base import AdversarialMethod, Turn
+from genbench.methods.adversarial.base import AdversarialMethod
 from genbench.methods.adversarial.image_pool import ImagePool
+from genbench.methods.optimisation import Loss
 from genbench.randomness import Noise
 
 
@@ -63,8 +63,6 @@ class CycleGAN(AdversarialMethod):
         cycle_weight: lambda.
         identity_weight: mu; requires domains with the same number of channels.
         pool_size: generated images kept to be shown to each discriminator again.
-        constant_steps: steps at the full learning rate; None for a constant rate.
-        falling_steps: steps after these over which the learning rate falls linearly to zero.
         settings: those of `AdversarialMethod`.
 
     Raises:
@@ -82,8 +80,6 @@ class CycleGAN(AdversarialMethod):
         cycle_weight: float = 10.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
-        constant_steps: int | None = None,
-        falling_steps: int = 0,
         **settings: Any,
     ) -> None:
         takes = "CycleGAN takes two domains of images, such as data=two_domains or unpaired_folder"
@@ -99,8 +95,6 @@ class CycleGAN(AdversarialMethod):
             ("cycle_weight", cycle_weight),
             ("identity_weight", identity_weight),
             ("pool_size", pool_size),
-            ("constant_steps", constant_steps or 0),
-            ("falling_steps", falling_steps),
         ):
             if value < 0:
                 raise ValueError(f"{name} must be at least 0, not {value}")
@@ -119,24 +113,8 @@ class CycleGAN(AdversarialMethod):
         self.identity_weight = identity_weight
         self.pool_x = ImagePool(pool_size, tuple(source_shape))
         self.pool_y = ImagePool(pool_size, tuple(image_shape))
-        self.constant_steps = constant_steps
-        self.falling_steps = falling_steps
 
-    def on_fit_start(self) -> None:
-        """Refuse to train beyond the learning-rate schedule, where the rate is zero."""
-        if self.constant_steps is not None and self.trainer.max_steps > self.constant_steps + self.falling_steps:
-            raise UserError(
-                f"steps={self.trainer.max_steps} goes beyond constant_steps={self.constant_steps} and "
-                f"falling_steps={self.falling_steps}, after which the rate is 0: make them longer"
-            )
-
-    def rate(self, step: int) -> float:
-        """One, then linear decay that would reach 0 after the last step."""
-        if self.constant_steps is None or step < self.constant_steps:
-            return 1.0
-        return max(0.0, 1 - (step - self.constant_steps + 1) / (self.falling_steps + 1))
-
-    def discriminator_loss(self, batch: Batch) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Loss:
         """Half of E[(D(real) - 1)^2] + E[D(generated, some of them old)^2], for both domains."""
         y, x = batch.pair()
         with torch.no_grad():
@@ -147,7 +125,7 @@ class CycleGAN(AdversarialMethod):
         loss_y = self.objective.discriminator(d_y(y), d_y(y_fake)) / 2
         return loss_x + loss_y, {"loss/discriminator_x": loss_x, "loss/discriminator_y": loss_y}
 
-    def generator_loss(self, batch: Batch) -> Turn:
+    def generator_loss(self, batch: Batch) -> Loss:
         """The adversarial, cycle and identity terms of both directions."""
         y, x = batch.pair()
         d_x, d_y = self._discriminators()

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from genbench.batch import Batch
 from genbench.losses import ObjectiveName, make_objective, r1_penalty
-from genbench.methods.adversarial.base import Turn
 from genbench.methods.adversarial.latent_gan import LatentGAN
+from genbench.methods.optimisation import Loss
 from genbench.networks.normalisation import has_batch_norm, normalise_spectrally
 
 
@@ -85,12 +85,22 @@ class GAN(LatentGAN):
         self._reused: Tensor
         self._has_logits = objective in ("minimax", "non_saturating")
 
+    def accumulate(self, parts: int) -> None:
+        """Let each batch go through the networks in parts, see `Method`.
+
+        Raises:
+            ValueError: samples are reused, which would take the graphs of all parts at once.
+        """
+        if parts > 1 and self.reuse_samples:
+            raise ValueError("reuse_samples takes a whole batch at once: set trainer.accumulate_grad_batches=1")
+        super().accumulate(parts)
+
     def before_turns(self, batch: Batch) -> None:
         """Generate the images for both updates, if they are to be reused."""
         if self.reuse_samples:
             self._reused = self.generate(batch)
 
-    def discriminator_loss(self, batch: Batch) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Loss:
         """-E[log D(x)] - E[log(1 - D(G(z)))], or the chosen objective's loss, plus gamma / 2 times R1."""
         with torch.no_grad():
             x, x_fake = self.with_instance_noise(batch.x), self.with_instance_noise(self._fakes(batch).detach())
@@ -105,7 +115,7 @@ class GAN(LatentGAN):
             figures["adversary/r1"] = penalty
         return loss, figures
 
-    def generator_loss(self, batch: Batch) -> Turn:
+    def generator_loss(self, batch: Batch) -> Loss:
         """-E[log D(G(z))], or the chosen objective's loss."""
         fake = self.discriminate(self.with_instance_noise(self._fakes(batch)), batch)
         return self.objective.generator(fake), self._mean_outputs(d_fake_generator=fake)

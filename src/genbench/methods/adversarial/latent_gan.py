@@ -1,14 +1,15 @@
 """Base of adversarial methods whose generator maps latents z ~ N(0, I) to images."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from genbench.batch import Batch
 from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod
+from genbench.methods.adversarial.diff_augment import Augmentation, DiffAugment
 from genbench.networks.normalisation import has_batch_norm
 from genbench.randomness import Noise
 
@@ -21,12 +22,11 @@ class LatentGAN(AdversarialMethod):
         discriminator: builds the discriminator from `image_shape`; it returns one output per image (B,).
         image_shape: (C, H, W) of the data.
         latent_dim: length of z.
-        generator_optimizer: maps parameters to an optimizer.
-        discriminator_optimizer: maps parameters to an optimizer.
-        discriminator_steps: k, discriminator steps per generator step.
-        ema_decay: decay of the generator's averaged weights.
+        augment: how all of the discriminator's inputs are augmented, see `diff_augment`; penalties on its gradient are
+            of the gradient with respect to the images before that, as in the authors' code: of D(T(x)) in x.
         joint_pass: whether the discriminator gets real and generated images in one pass instead of two: faster on a
             GPU, and the same up to rounding.
+        settings: those of `AdversarialMethod`.
 
     Raises:
         ValueError: an argument is out of range, or a joint pass is used with BatchNorm, whose statistics would mix the
@@ -40,26 +40,22 @@ class LatentGAN(AdversarialMethod):
         image_shape: Sequence[int],
         *,
         latent_dim: int = 100,
-        generator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        discriminator_steps: int = 1,
-        ema_decay: float = 0.999,
+        augment: Sequence[Augmentation] = (),
         joint_pass: bool = False,
+        **settings: Any,
     ) -> None:
         if latent_dim < 1:
             raise ValueError(f"latent_dim must be at least 1, not {latent_dim}")
         super().__init__(
             generator(latent_dim=latent_dim, image_shape=image_shape),
             discriminator(image_shape=image_shape),
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            discriminator_steps=discriminator_steps,
-            ema_decay=ema_decay,
+            **settings,
         )
         if joint_pass and has_batch_norm(self.discriminator):
             raise ValueError("joint_pass takes a discriminator without BatchNorm: set network.discriminator.norm=none")
         self.medium = Images(image_shape)
         self.latent_dim = latent_dim
+        self.augment = DiffAugment(augment)
         self.joint_pass = joint_pass
 
     def generate(self, batch: Batch) -> Tensor:
@@ -68,8 +64,8 @@ class LatentGAN(AdversarialMethod):
         return images
 
     def discriminate(self, images: Tensor, batch: Batch) -> Tensor:
-        """Return D of images, (B,), before its sigmoid."""
-        outputs: Tensor = self.discriminator(images)
+        """Return D of images after their augmentation, (B,), before its sigmoid."""
+        outputs: Tensor = self.discriminator(self.augment(images))
         return outputs
 
     def discriminate_both(self, x: Tensor, x_fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

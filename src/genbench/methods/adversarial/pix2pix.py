@@ -22,7 +22,8 @@ from genbench.conditions.choosing import expect
 from genbench.conditions.source_images import SourceImages
 from genbench.losses import ObjectiveName, make_objective
 from genbench.medium import Images
-from genbench.methods.adversarial.base import AdversarialMethod, Turn
+from genbench.methods.adversarial.base import AdversarialMethod
+from genbench.methods.optimisation import Loss
 from genbench.randomness import Noise
 
 
@@ -78,7 +79,7 @@ class Pix2Pix(AdversarialMethod):
         self.l1_weight = l1_weight
         self.adversarial_weight = adversarial_weight
 
-    def discriminator_loss(self, batch: Batch) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Loss:
         """Half of -E[log D(x, y)] - E[log(1 - D(x, G(x)))], which slows D down (section 3.3)."""
         y, x = batch.pair()
         with torch.no_grad():
@@ -87,7 +88,7 @@ class Pix2Pix(AdversarialMethod):
         figures = {"adversary/d_real": real.sigmoid().mean(), "adversary/d_fake": fake.sigmoid().mean()}
         return self.objective.discriminator(real, fake) / 2, figures
 
-    def generator_loss(self, batch: Batch) -> Turn:
+    def generator_loss(self, batch: Batch) -> Loss:
         """-E[log D(x, G(x))] + lambda E[|y - G(x)|_1]."""
         y, x = batch.pair()
         y_fake = self.generator(x)

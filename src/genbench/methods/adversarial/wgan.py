@@ -17,8 +17,8 @@ from torch import nn
 
 from genbench.batch import Batch
 from genbench.losses import wasserstein_critic_loss, wasserstein_generator_loss
-from genbench.methods.adversarial.base import Turn
 from genbench.methods.adversarial.latent_gan import LatentGAN
+from genbench.methods.optimisation import Loss
 
 
 class WGAN(LatentGAN):
@@ -31,7 +31,7 @@ class WGAN(LatentGAN):
         generator: see `LatentGAN`.
         discriminator: see `LatentGAN`; it is the critic and returns f(x), (B,).
         image_shape: (C, H, W) of the data.
-        clip: c; every parameter of the critic stays in [-c, c].
+        weight_clip: c; every parameter of the critic stays in [-c, c].
         discriminator_steps: n_critic.
         long_steps: critic steps of the long rounds.
         long_first: how many rounds are long at first.
@@ -48,26 +48,26 @@ class WGAN(LatentGAN):
         discriminator: Callable[..., nn.Module],
         image_shape: Sequence[int],
         *,
-        clip: float = 0.01,
+        weight_clip: float = 0.01,
         discriminator_steps: int = 5,
         long_steps: int = 100,
         long_first: int = 25,
         long_every: int = 500,
         **settings: Any,
     ) -> None:
-        if clip <= 0:
-            raise ValueError(f"clip must be positive, not {clip}")
+        if weight_clip <= 0:
+            raise ValueError(f"weight_clip must be positive, not {weight_clip}")
         if long_steps < discriminator_steps:
             raise ValueError(f"long_steps must be at least discriminator_steps={discriminator_steps}, not {long_steps}")
         if not 0 <= long_first <= long_every or long_every < 1:
             raise ValueError(f"long_first={long_first} must be from 0 to long_every={long_every}, at least 1")
         super().__init__(generator, discriminator, image_shape, discriminator_steps=discriminator_steps, **settings)
-        self.clip = clip
+        self.weight_clip = weight_clip
         self.long_steps = long_steps
         self.long_first = long_first
         self.long_every = long_every
 
-    def discriminator_loss(self, batch: Batch) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Loss:
         """E[f(G(z))] - E[f(x)], whose negative is the estimate of the distance."""
         x = batch.x
         with torch.no_grad():
@@ -76,7 +76,7 @@ class WGAN(LatentGAN):
         loss = wasserstein_critic_loss(*self.discriminate_both(x, x_fake, batch))
         return loss, {"adversary/wasserstein": -loss}
 
-    def generator_loss(self, batch: Batch) -> Turn:
+    def generator_loss(self, batch: Batch) -> Loss:
         """-E[f(G(z))], on fresh latents."""
         return wasserstein_generator_loss(self.discriminate(self.generate(batch), batch)), {}
 
@@ -84,7 +84,7 @@ class WGAN(LatentGAN):
     def constrain_discriminator(self) -> None:
         """Clip every parameter of the critic to [-c, c]."""
         for parameter in self.discriminator.parameters():
-            parameter.clamp_(-self.clip, self.clip)
+            parameter.clamp_(-self.weight_clip, self.weight_clip)
 
     def generator_moves(self, step: int) -> bool:
         """Whether the step of this index ends a round: a function of the index alone, so it has no state."""

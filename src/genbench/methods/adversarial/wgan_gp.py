@@ -17,8 +17,8 @@ from torch import nn
 
 from genbench.batch import Batch
 from genbench.losses import gradient_penalty, wasserstein_critic_loss, wasserstein_generator_loss
-from genbench.methods.adversarial.base import Turn
 from genbench.methods.adversarial.latent_gan import LatentGAN
+from genbench.methods.optimisation import Loss
 from genbench.networks.normalisation import has_batch_norm
 
 
@@ -57,7 +57,7 @@ class WGANGP(LatentGAN):
             )
         self.penalty = penalty
 
-    def discriminator_loss(self, batch: Batch) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Loss:
         """E[f(G(z))] - E[f(x)] + lambda E[(|grad f(x^)| - 1)^2]."""
         x = batch.x
         with torch.no_grad():
@@ -65,11 +65,11 @@ class WGANGP(LatentGAN):
         mix = torch.rand(len(x), device=x.device)
         # The gradient would over- or underflow in half precision.
         with torch.autocast(x.device.type, enabled=False):
-            penalty = gradient_penalty(self.discriminator, x.float(), x_fake.float(), mix)
+            penalty = gradient_penalty(lambda images: self.discriminate(images, batch), x.float(), x_fake.float(), mix)
         # After the penalty, which needs the most memory, so that the graphs of these passes are not kept during it.
         distance = -wasserstein_critic_loss(*self.discriminate_both(x, x_fake, batch))
         return self.penalty * penalty - distance, {"adversary/wasserstein": distance, "adversary/penalty": penalty}
 
-    def generator_loss(self, batch: Batch) -> Turn:
+    def generator_loss(self, batch: Batch) -> Loss:
         """-E[f(G(z))], on fresh latents."""
         return wasserstein_generator_loss(self.discriminate(self.generate(batch), batch)), {}

@@ -13,22 +13,21 @@ Example:
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Normal
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim import Optimizer
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
 from genbench.diffusion.likelihood import bits_per_dim, gaussian_kl, logistic_level
 from genbench.medium import Images
-from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
+from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.autoencoder import Autoencoder
 from genbench.randomness import Noise
 
@@ -50,10 +49,9 @@ class VAE(GenerativeMethod):
             "bernoulli", for which a pixel's brightness is the probability of white.
         beta: weight of the KL divergence (Higgins et al. 2017).
         optimizer: maps parameters to an optimizer.
-        clip: largest norm of the gradient; 0 for no clipping.
-        ema_decay: decay of the averaged weights.
         conditional: whether encoder and decoder are conditioned on the data's condition.
         likelihood_draws: latents per image for the likelihood's bound; the more, the tighter (Burda et al. 2016).
+        settings: those of `Method`.
 
     Raises:
         ValueError: an argument is out of range, or the data has no condition.
@@ -68,22 +66,19 @@ class VAE(GenerativeMethod):
         latent_dim: int = 64,
         decoder: Decoder = "logistic",
         beta: float = 1.0,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        clip: float = 0.0,
-        ema_decay: float = 0.999,
+        optimizer: MakeOptimizer,
         conditional: bool = False,
         likelihood_draws: int = 16,
+        **settings: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**settings)
         for name, value, least in (("latent_dim", latent_dim, 1), ("likelihood_draws", likelihood_draws, 1)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        for name, weight in (("beta", beta), ("clip", clip)):
-            if weight < 0:
-                raise ValueError(f"{name} must be at least 0, not {weight}")
+        if beta < 0:
+            raise ValueError(f"beta must be at least 0, not {beta}")
         if decoder not in ("logistic", "bernoulli"):
             raise ValueError(f"decoder must be logistic or bernoulli, not {decoder!r}")
-        self.automatic_optimization = False
         self.medium = Images(image_shape)
         self.condition = chosen(conditional, condition)
         self.autoencoder = autoencoder(
@@ -92,40 +87,31 @@ class VAE(GenerativeMethod):
             condition=self.condition,
             outputs=2 if decoder == "logistic" else 1,
         )
-        self.average = AveragedNetwork(self.autoencoder, ema_decay)
+        self.average = self.averaged(self.autoencoder)
         self.latent_dim = latent_dim
         self.decoder = decoder
         self.beta = beta
-        self.clip = clip
         self.likelihood_draws = likelihood_draws
         self.embedding_dim = latent_dim
         levels = "256 levels" if decoder == "logistic" else "images made black and white at random"
         self.likelihood = f"variational bound of {likelihood_draws} latents, of {levels}"
-        self._make_optimizer = optimizer
-
-    def configure_optimizers(self) -> Optimizer:
-        """Make the optimizer."""
-        return self._make_optimizer(self.autoencoder.parameters())
+        self.optimise("autoencoder", self.autoencoder, optimizer, average=self.average, loss="bound")
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Minimise the negative ELBO of a batch, in nats per image."""
-        logs = self.logs_at(self.step + 1)
+        """Update the network and its average."""
+        self.take_step("autoencoder", self.loss, batch)
+        return self.finish_step()
+
+    def loss(self, batch: Batch) -> Loss:
+        """Return the negative ELBO of a batch, in nats per image, and its terms."""
         x = batch.x
         distortion, rate = self.terms(self.autoencoder, x, self.condition_of(batch))
-        loss = (distortion + self.beta * rate).mean()
-        optimizer: Any = self.optimizers()
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        scale = self.loss_scale
-        norm = nn.utils.clip_grad_norm_(self.autoencoder.parameters(), (self.clip or torch.inf) * scale) / scale
-        optimizer.step()
-        self.average.update_parameters(self.autoencoder)
-        if logs:
+        figures = {}
+        if self.measures:
             bits = bits_per_dim((distortion + rate).detach().mean(), x[0].numel())
-            figures = {"distortion": distortion, "rate": rate, "bits_per_dim": bits}
-            figures = {f"loss/{name}": value.detach().mean() for name, value in figures.items()}
-            self.log_figures({"loss/bound": loss.detach(), "gradient/autoencoder": norm} | figures)
-        return {"loss/bound": loss.detach()}
+            terms = {"distortion": distortion, "rate": rate, "bits_per_dim": bits}
+            figures = {f"loss/{name}": value.detach().mean() for name, value in terms.items()}
+        return (distortion + self.beta * rate).mean(), figures
 
     def terms(self, network: Autoencoder, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return -log p(x | z) for one z ~ q(z | x), and KL(q(z | x) || p(z)), nats (B,) each."""

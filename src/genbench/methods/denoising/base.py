@@ -4,12 +4,11 @@ A method's own file defines the loss.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
@@ -21,8 +20,8 @@ from genbench.diffusion.samplers import Denoise, Draw, Estimate
 from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
 from genbench.medium import Medium
-from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import GenerativeMethod
+from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.randomness import Noise
 
 _QUARTERS = 4
@@ -42,15 +41,15 @@ class DenoisingMethod(GenerativeMethod):
         prediction: what the network predicts.
         sampler: one of `diffusion.samplers`, with its settings.
         optimizer: maps parameters to an optimizer.
-        warmup_steps: steps of linear learning-rate warm-up from zero.
-        clip: largest norm of the gradient; 0 for no clipping.
-        ema_decay: decay of the averaged weights.
         conditional: whether the network is conditioned on the data's condition.
         derive: derives a condition from the samples themselves, which replaces the data's.
         condition_dropout: fraction of training samples whose condition is replaced by the null condition, so that the
             network also learns unconditional predictions.
         guidance: classifier-free guidance scale w; a prediction is (1 + w) times the conditional one minus w times the
             unconditional one (Ho and Salimans 2022).
+        clip: largest norm of the gradient; 0 for no clipping.
+        ema_decay: decay of the averaged weights.
+        settings: those of `Method`.
 
     Raises:
         ValueError: an argument is out of range, or the data has no condition.
@@ -69,19 +68,18 @@ class DenoisingMethod(GenerativeMethod):
         times: Times,
         prediction: Prediction = "eps",
         sampler: Callable[..., Tensor],
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        warmup_steps: int = 0,
-        clip: float = 1.0,
-        ema_decay: float = 0.9999,
+        optimizer: MakeOptimizer,
         conditional: bool = False,
         derive: Derived | None = None,
         condition_dropout: float = 0.1,
         guidance: float = 0.0,
+        clip: float = 1.0,
+        ema_decay: float = 0.9999,
+        **settings: Any,
     ) -> None:
-        super().__init__()
-        for name, value in (("warmup_steps", warmup_steps), ("guidance", guidance), ("clip", clip)):
-            if value < 0:
-                raise ValueError(f"{name} must be at least 0, not {value}")
+        super().__init__(clip=clip, ema_decay=ema_decay, **settings)
+        if guidance < 0:
+            raise ValueError(f"guidance must be at least 0, not {guidance}")
         if not 0 <= condition_dropout < 1:
             raise ValueError(f"condition_dropout must be in [0, 1), not {condition_dropout}")
         if derive is not None and not isinstance(derive, Derived):
@@ -90,7 +88,6 @@ class DenoisingMethod(GenerativeMethod):
             raise ValueError("derive takes the place of the data's condition: set conditional=false")
         if guidance and not ((conditional or derive) and condition_dropout):
             raise ValueError("guidance takes conditional=true, and condition_dropout for unconditional predictions")
-        self.automatic_optimization = False
         self.medium = medium
         self.space = medium if space is None else space
         self.bounds = self.space.bounds
@@ -100,16 +97,14 @@ class DenoisingMethod(GenerativeMethod):
         # Where the method is, so that no step waits for a copy.
         self.register_buffer("null", None if self.condition is None else self.condition.null(1), persistent=False)
         self.denoiser = denoiser(shape=self.space.shape, condition=self.condition)
-        self.average = AveragedNetwork(self.denoiser, ema_decay)
+        self.average = self.averaged(self.denoiser)
         self.process = process
         self.times = times
         self.prediction: Prediction = prediction
         self.sampler = sampler
-        self.warmup_steps = warmup_steps
-        self.clip = clip
         self.condition_dropout = condition_dropout
         self.guidance = guidance
-        self._make_optimizer = optimizer
+        self.optimise("denoiser", self.denoiser, optimizer, average=self.average)
 
     @abstractmethod
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
@@ -123,37 +118,26 @@ class DenoisingMethod(GenerativeMethod):
         """Return training times (count,) in [0, 1] and their weights (count,)."""
         return self.times.draw(count, self.device)
 
-    def configure_optimizers(self) -> Optimizer:
-        """Make the optimizer."""
-        return self._make_optimizer(self.denoiser.parameters())
-
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Update the network and its average."""
-        step = self.step
-        logs = self.logs_at(step + 1)
-        optimizer: Any = self.optimizers()
-        for group in optimizer.param_groups:
-            factor = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        self.take_step("denoiser", self.loss, batch)
+        return self.finish_step()
+
+    def loss(self, batch: Batch) -> Loss:
+        """Return the sum of the weighted losses of a batch at random times, and each by quarters of the times."""
         x_0, y = self.to_space(batch.x), self.condition_of(batch)
         t, weights = self.draw_times(len(x_0))
-        losses = self.losses(x_0, t, None if y is None else self.drop_condition(y))
-        further = self.further_losses(x_0, t, y)
-        loss = torch.stack([(weights * each).mean() for each in (losses, *further.values())]).sum()
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        scale = self.loss_scale
-        norm = nn.utils.clip_grad_norm_(self.denoiser.parameters(), (self.clip or torch.inf) * scale) / scale
-        optimizer.step()
-        self.average.update_parameters(self.denoiser)
+        losses = {"denoiser": self.losses(x_0, t, None if y is None else self.drop_condition(y))}
+        losses |= self.further_losses(x_0, t, y)
         if isinstance(self.times, ImportanceSteps):
-            self.times.observe(self.all_gather(t).flatten(), self.all_gather(losses.detach()).flatten())  # type: ignore[union-attr]
-        if logs:
-            figures = {"gradient/denoiser": norm}
-            for name, each in {"denoiser": losses, **further}.items():
-                figures |= {f"loss/{name}": (weights * each.detach()).mean(), **by_quarter(name, each.detach(), t)}
-            self.log_figures(figures)
-        return {"loss/denoiser": loss.detach()}
+            seen = losses["denoiser"].detach()
+            self.times.observe(self.all_gather(t).flatten(), self.all_gather(seen).flatten())  # type: ignore[union-attr]
+        means = {name: (weights * each).mean() for name, each in losses.items()}
+        figures: dict[str, Tensor] = {}
+        if self.measures:
+            for name, each in losses.items():
+                figures |= {f"loss/{name}": means[name], **by_quarter(name, each.detach(), t)}
+        return torch.stack([*means.values()]).sum(), figures
 
     def further_losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> dict[str, Tensor]:
         """Return further losses to minimise, (B,) each, by name; by default none."""

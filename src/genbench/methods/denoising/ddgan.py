@@ -13,7 +13,6 @@ Example:
     python -m genbench experiment=ddgan_digits
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,11 +26,9 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Estimate, ancestral, transition
 from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
 from genbench.medium import Images
-from genbench.methods.adversarial.base import AdversarialMethod, Turn
+from genbench.methods.adversarial.base import AdversarialMethod
+from genbench.methods.optimisation import Loss
 from genbench.randomness import Noise
-
-_LAST_RATE = 0.07
-"""The authors' final learning rate, 1e-5, as a fraction of the initial one."""
 
 
 class DDGAN(AdversarialMethod):
@@ -47,8 +44,6 @@ class DDGAN(AdversarialMethod):
         latent_dim: length of z.
         r1: gamma; gamma / 2 E[|grad D|^2] at real x_{t-1} is added to D's loss (Mescheder et al. 2018).
         r1_every: steps between applications of R1.
-        cosine_steps: steps of the cosine learning-rate schedule from 1 to a fourteenth of both rates; 0 for constant
-            rates.
         conditional: whether both networks are conditioned on the data's condition.
         settings: those of `AdversarialMethod`.
 
@@ -67,15 +62,12 @@ class DDGAN(AdversarialMethod):
         latent_dim: int = 100,
         r1: float = 0.02,
         r1_every: int = 15,
-        cosine_steps: int = 0,
         conditional: bool = False,
         **settings: Any,
     ) -> None:
         for name, value, least in (("latent_dim", latent_dim, 1), ("r1_every", r1_every, 1), ("r1", r1, 0)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        if cosine_steps < 0:
-            raise ValueError(f"cosine_steps must be at least 0, not {cosine_steps}")
         condition = chosen(conditional, condition)
         channels, height, width = image_shape
         super().__init__(
@@ -89,9 +81,8 @@ class DDGAN(AdversarialMethod):
         self.latent_dim = latent_dim
         self.r1 = r1
         self.r1_every = r1_every
-        self.cosine_steps = cosine_steps
 
-    def discriminator_loss(self, batch: Batch) -> Turn:
+    def discriminator_loss(self, batch: Batch) -> Loss:
         """-E[log D(x_{t-1}, x_t, t)] - E[log(1 - D(x'_{t-1}, x_t, t))], and at times gamma / 2 times R1."""
         t, x_s, x_t, y = self.draw_step(batch)
         with torch.no_grad():
@@ -106,7 +97,7 @@ class DDGAN(AdversarialMethod):
             loss = loss + self.r1 / 2 * penalty
         return loss, figures
 
-    def generator_loss(self, batch: Batch) -> Turn:
+    def generator_loss(self, batch: Batch) -> Loss:
         """-E[log D(x'_{t-1}, x_t, t)]."""
         t, _, x_t, y = self.draw_step(batch)
         return non_saturating_generator_loss(self.discriminate(self.step_back(x_t, t, y), x_t, t, y)), {}
@@ -134,13 +125,6 @@ class DDGAN(AdversarialMethod):
         """Return D (B, 1), before its sigmoid."""
         logits: Tensor = self.discriminator(torch.cat([x_s, x_t], dim=1), t.to(x_t), y)
         return logits
-
-    def rate(self, step: int) -> float:
-        """Cosine schedule from 1 to a fourteenth."""
-        if not self.cosine_steps:
-            return 1.0
-        progress = min(1.0, step / self.cosine_steps)
-        return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * progress)) / 2
 
     @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:

@@ -8,13 +8,12 @@ Example:
     python -m genbench experiment=noisy_classifier_digits
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
@@ -22,8 +21,8 @@ from genbench.conditions.choosing import expect
 from genbench.conditions.classes import Classes
 from genbench.diffusion.processes import Process
 from genbench.medium import Images, Medium
-from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.base import Method
+from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.timed_encoder import TimedEncoder
 
 
@@ -37,7 +36,7 @@ class NoisyClassifier(Method):
         condition: of the data, which must have classes.
         process: the forward process of the diffusion model that it is to guide.
         optimizer: maps parameters to an optimizer.
-        ema_decay: decay of the averaged weights.
+        settings: those of `Method`.
 
     Raises:
         ValueError: an argument is out of range, the data has no classes, or its samples are no images.
@@ -50,41 +49,32 @@ class NoisyClassifier(Method):
         condition: Condition | None = None,
         *,
         process: Process,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        ema_decay: float = 0.999,
+        optimizer: MakeOptimizer,
+        **settings: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**settings)
         if not isinstance(medium, Images):
             raise ValueError("this classifier takes images")
         self.classes = expect(condition, Classes, "a classifier takes data with classes, such as data=mnist")
-        self.automatic_optimization = False
         self.medium = medium
         self.process = process
         self.classifier = classifier(shape=medium.shape, outputs=len(self.classes.names))
         self.embedding_dim = self.classifier.feature_dim
-        self.average = AveragedNetwork(self.classifier, ema_decay)
-        self._make_optimizer = optimizer
-
-    def configure_optimizers(self) -> Optimizer:
-        """Make the optimizer."""
-        return self._make_optimizer(self.classifier.parameters())
+        self.average = self.averaged(self.classifier)
+        self.optimise("classifier", self.classifier, optimizer, average=self.average, loss="cross_entropy")
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Lower the cross entropy of a batch, each image at a time of its own."""
-        logs = self.logs_at(self.step + 1)
+        """Update the network and its average."""
+        self.take_step("classifier", self.loss, batch)
+        return self.finish_step()
+
+    def loss(self, batch: Batch) -> Loss:
+        """Return the cross entropy of a batch, each image at a time of its own, and the accuracy."""
         x_0, y = batch.pair()
         t = torch.rand(len(x_0), device=x_0.device)
         logits = self.classifier(self.process.diffuse(x_0, t, torch.randn_like(x_0)), t)
-        loss = cross_entropy(logits, y)
-        optimizer: Any = self.optimizers()
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
-        self.average.update_parameters(self.classifier)
-        if logs:
-            accuracy = (logits.argmax(1) == y).float().mean()
-            self.log_figures({"loss/cross_entropy": loss.detach(), "loss/accuracy": accuracy})
-        return {"loss/cross_entropy": loss.detach()}
+        accuracy = (logits.argmax(1) == y).float().mean()
+        return cross_entropy(logits, y), {"loss/accuracy": accuracy}
 
     def classify(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Return the averaged network's logits (B, K) of noisy images x_t (B, C, H, W) at times (B,)."""

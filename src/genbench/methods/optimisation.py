@@ -1,0 +1,84 @@
+"""What a method optimises: a network, its optimizer and its average."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from genbench.methods.averaging import AveragedNetwork
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+"""Maps parameters to an optimizer."""
+
+Loss = tuple[Tensor, dict[str, Tensor]]
+"""A loss to be minimised, the mean over a batch, and further figures to log."""
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """A network that is trained by an optimizer of its own.
+
+    Attributes:
+        index: of the optimizer among the method's; the first one's steps are the trainer's.
+        network: whose parameters are optimised.
+        make_optimizer: called with them.
+        average: follows the network; None for no average.
+        loss_name: of the loss among the logged figures, `loss/<loss_name>`.
+    """
+
+    index: int
+    network: nn.Module
+    make_optimizer: MakeOptimizer
+    average: AveragedNetwork | None
+    loss_name: str
+
+
+def scale_rates(optimizer: Any, factor: float) -> None:
+    """Set the learning rates of an optimizer to those that it was made with, times a factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def rate_of(optimizer: Any) -> Tensor:
+    """Return the learning rate of an optimizer's first parameters."""
+    return torch.tensor(float(optimizer.param_groups[0]["lr"]))
+
+
+def clip_gradients(optimizer: Any, most: float, loss_scale: float, *, measure: bool) -> Tensor | None:
+    """Scale the gradients of an optimizer's parameters down to a norm, and return the norm that they had.
+
+    Args:
+        optimizer: whose parameters have gradients.
+        most: largest norm of all of them together; 0 for no clipping.
+        loss_scale: the factor by which the gradients are larger than those of the loss.
+        measure: whether the norm is wanted without clipping; otherwise None is returned then.
+    """
+    if not (most or measure):
+        return None
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if most:
+        return nn.utils.clip_grad_norm_(parameters, most * loss_scale) / loss_scale
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return nn.utils.get_total_norm(gradients) / loss_scale
+
+
+class MeanFigures:
+    """The means of figures over the parts of a batch; a figure that only some parts have is their mean."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._weights: dict[str, float] = {}
+
+    def add(self, figures: dict[str, Tensor], weight: float) -> None:
+        """Add the figures of a part, which is this fraction of the batch."""
+        for name, value in figures.items():
+            value = value.detach() * weight
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._weights[name] = self._weights.get(name, 0.0) + weight
+
+    def means(self) -> dict[str, Tensor]:
+        """Return the means."""
+        return {name: total / self._weights[name] for name, total in self._sums.items()}
