@@ -174,7 +174,7 @@ def _run_sweep(verb: str, overrides: list[str], composed: "DictConfig") -> None:
 
     from genbench import commands, config
     from genbench.commands.launching import check_launcher
-    from genbench.commands.searching import check_sweeper, search_overrides
+    from genbench.commands.searching import check_sweeper, say_best, search_overrides
     from genbench.config.site_settings import launcher_overrides
     from genbench.errors import first_line
 
@@ -212,6 +212,7 @@ def _run_sweep(verb: str, overrides: list[str], composed: "DictConfig") -> None:
     finally:
         # Lightning would take a later run of this process for one of Hydra's.
         HydraConfig.instance().cfg = None
+    say_best(overrides, composed)
     if errors:
         raise SweepError(f"{len(errors)} of the runs failed, see above")
 

@@ -111,6 +111,26 @@ def test_hydras_launcher_makes_an_array_of_a_sweep(cluster: Cluster) -> None:
     assert [last_checkpoint(folder)["global_step"] for folder in folders] == [20, 20]
 
 
+def test_a_search_sends_its_runs_as_jobs(cluster: Cluster) -> None:
+    command = [sys.executable, "-m", "genbench", "-m", *TINY, "steps=20", "sweep=searched"]
+    scored = ["metrics=digits", "metrics.count=64", "callbacks.scores.max_fraction=1"]
+    rate = "method.generator_optimizer.lr"
+    search = [
+        "hydra/sweeper=search",
+        "hydra.sweeper.n_trials=2",
+        "hydra.sweeper.n_jobs=2",
+        f"{rate}=interval(1e-4,1e-2)",
+    ]
+    result = subprocess.run(
+        [*command, *scored, *search, "hydra/launcher=slurm", "hydra.launcher.timeout_min=10"],
+        env=cluster.environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    runs = list(Path("outputs", "searched").iterdir())
+    found = [json.loads((run / "scores.json").read_text())["values"]["fid_digits"] for run in runs]
+    assert f"best score/fid: {min(found):.4g} with {rate}=" in result.stdout
+
+
 def test_a_run_that_fails_in_its_job_fails_the_sweep(cluster: Cluster) -> None:
     command = [sys.executable, "-m", "genbench", "-m", *TINY, "steps=20", "data.batch_size=16,100000", "name=failed"]
     result = subprocess.run(
