@@ -207,9 +207,7 @@ class Method(LightningModule, ABC):
     def _optimizer(self, index: int) -> LightningOptimizer:
         """Return an optimizer; only the first one's steps count as the trainer's."""
         optimizers: Any = self.optimizers()
-        if not isinstance(optimizers, list):
-            return optimizers  # type: ignore[no-any-return]
-        optimizer: LightningOptimizer = optimizers[index]
+        optimizer: LightningOptimizer = optimizers[index] if isinstance(optimizers, list) else optimizers
         if index:
             # Lightning counts every optimizer's step (lightning #17958), through hooks that it sets for each batch.
             optimizer._on_before_step = optimizer._on_after_step = _do_nothing

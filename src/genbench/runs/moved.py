@@ -41,8 +41,12 @@ def translate(config: Any) -> Any:
     """Return a saved configuration with today's names."""
     if isinstance(config, dict):
         target = _target(config.get("_target_"))
-        keys = {old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config}
-        today = {keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"}
+        keys: dict[Any, str] = {
+            old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config
+        }
+        today: dict[str, Any] = {
+            keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
+        }
         return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
     if isinstance(config, list):
         return [translate(value) for value in config]

@@ -130,7 +130,7 @@ class DenoisingMethod(GenerativeMethod):
             seen = losses["denoiser"].detach()
             self.times.observe(self.all_gather(t).flatten(), self.all_gather(seen).flatten())  # type: ignore[union-attr]
         means = {name: (weights * each).mean() for name, each in losses.items()}
-        figures = {}
+        figures: dict[str, Tensor] = {}
         if self.measures:
             for name, each in losses.items():
                 figures |= {f"loss/{name}": means[name], **by_quarter(name, each.detach(), t)}
