@@ -116,6 +116,7 @@ def test_an_accumulating_run_is_resumed_to_the_bit_and_keeps_its_parts(
         (["trainer.accumulate_grad_batches=2", "method.reuse_samples=true"], "reuse_samples takes a whole batch"),
         (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches must be at least 1, not 0"),
         (["trainer.accumulate_grad_batches=two"], "must be a whole number"),
+        (["trainer.accumulate_grad_batches={a:2}"], "must be a whole number"),
         (["trainer.accumulate_grad_batches=1000"], "times data.batch_size=8 must be from 1 to the 1442"),
         (["method.clip=-1"], "method.clip must be at least 0"),
         (["method.ema_every=0"], "method.ema_every must be at least 1"),
