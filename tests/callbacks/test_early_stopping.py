@@ -102,8 +102,9 @@ def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None
 def test_a_mistake_gets_one_message(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", *(f"callbacks.early_stopping.{word}" for word in words)]) == 2
     assert message in capsys.readouterr().err
-    assert main(["train", "metrics=none", "callbacks.early_stopping.patience=1"]) == 2
-    assert "metrics=none makes no scores" in capsys.readouterr().err
+    for without in ("metrics=none", "callbacks.scores=null"):
+        assert main(["train", without, "callbacks.early_stopping.patience=1"]) == 2
+        assert f"never comes: {without}" in capsys.readouterr().err
 
 
 # No score of a small rate improves by so much. Epochs are of 45 steps: 90 ends one.

@@ -30,7 +30,7 @@ def of_torch(make: Callable[[Any], Any], steps: int) -> list[float]:
     ("schedule", "make"),
     [
         (Cosine(40, final=0.1), lambda one: torch.optim.lr_scheduler.CosineAnnealingLR(one, 40, eta_min=0.1)),
-        (StepDecay(7, factor=0.5), lambda one: torch.optim.lr_scheduler.StepLR(one, 7, gamma=0.5)),
+        (StepDecay(7, gamma=0.5), lambda one: torch.optim.lr_scheduler.StepLR(one, 7, gamma=0.5)),
         (Constant(8), lambda one: torch.optim.lr_scheduler.LambdaLR(one, lambda step: min(1, (step + 1) / 8))),
         (
             LinearDecay(39),
@@ -161,7 +161,7 @@ def test_every_method_takes_every_schedule(method: str, name: str) -> None:
         (lambda: Cosine(10, final=1.5), "final"),
         (lambda: LinearDecay(10, constant_steps=11), "constant_steps"),
         (lambda: StepDecay(0), "every"),
-        (lambda: StepDecay(5, factor=0), "factor"),
+        (lambda: StepDecay(5, gamma=0), "gamma"),
     ],
 )
 def test_settings_that_do_not_do(make: Callable[[], Schedule], message: str) -> None:

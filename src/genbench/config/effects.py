@@ -169,6 +169,8 @@ def _check_early_stopping(config: DictConfig, keys: Iterable[str]) -> None:
 
 def _check_monitor(config: DictConfig, key: str) -> None:
     monitor = str(OmegaConf.select(config, key))
+    if not any("evaluator" in node for node in config.callbacks.values() if node is not None):
+        raise UserError(f"{key}={monitor} never comes: callbacks.scores=null computes no scores")
     known = _figures(config.metrics)
     name = monitor.removeprefix("score/")
     if monitor.startswith("score/") and {name, plain_score(name)} & {*known} and better(name) is not None:

@@ -53,7 +53,7 @@ def _check(config: Any, path: str) -> None:
 
 
 def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:
-    if kinds is None or isinstance(value, DictConfig):
+    if kinds is None or (isinstance(value, DictConfig) and "_target_" in value):
         return
     for kind in kinds:
         if isinstance(kind, Choice):

@@ -43,7 +43,7 @@ _NAMES = {
     "[-1, inf)": "max_epochs",
     "(0, 1)": "first_time",
     "[0, 1)": "ema_decay dropout condition_dropout label_smoothing betas momentum alpha",
-    "(0, 1]": "factor",
+    "(0, 1]": "gamma",
     "[0, 1]": "eta final",
 }
 """Settings by their ranges, as these are written in mathematics."""

@@ -108,29 +108,29 @@ class LinearDecay(Schedule):
 
 
 class StepDecay(Schedule):
-    """Multiply the rate by a factor at regular intervals.
+    """Multiply the rate by gamma at regular intervals.
 
     Args:
         every: steps between two decays.
-        factor: of each, in (0, 1].
+        gamma: factor of each decay, in (0, 1].
         warmup_steps: see `Schedule`.
 
     Raises:
         ValueError: an argument is out of range.
     """
 
-    def __init__(self, every: int, factor: float = 0.1, warmup_steps: int = 0) -> None:
+    def __init__(self, every: int, gamma: float = 0.1, warmup_steps: int = 0) -> None:
         super().__init__(warmup_steps)
         if every < 1:
             raise ValueError(f"every must be at least 1, not {every}")
-        if not 0 < factor <= 1:
-            raise ValueError(f"factor must be in (0, 1], not {factor}")
+        if not 0 < gamma <= 1:
+            raise ValueError(f"gamma must be in (0, 1], not {gamma}")
         self.every = every
-        self.factor = factor
+        self.gamma = gamma
 
     def after_warmup(self, step: int) -> float:
-        """Return the factor to the power of the intervals that have passed."""
-        return float(self.factor ** ((step - self.warmup_steps) // self.every))
+        """Return gamma to the power of the intervals that have passed."""
+        return float(self.gamma ** ((step - self.warmup_steps) // self.every))
 
 
 CONSTANT = Constant()
