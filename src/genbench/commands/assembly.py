@@ -1,16 +1,20 @@
 """Turn a configuration into objects, and a run folder back into its method and data."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.conditions.base import Condition
-from genbench.config import check_kinds, options
+from genbench.config import check_kinds, options, short_name
+from genbench.config.effects import INPAINTING
 from genbench.data.base import DataSet
+from genbench.editing.base import Editor, ability_of
 from genbench.errors import UserError, first_line
 from genbench.methods.base import GenerativeMethod, Method
 from genbench.runs.folder import UNKNOWN, RunFolder, Unknown
@@ -65,7 +69,11 @@ def build_method(
     if chosen and not takes_one:
         raise UserError("this method draws by itself: it has no use for sampler=...")
     if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
-        raise UserError("sampler=repaint fills in images: it goes with the verb sample and mask=..., which go with it")
+        raise UserError(
+            "images are filled in by sampler=repaint alone: leave out the other sampler"
+            if fills_in
+            else f"sampler=repaint fills in images, by {INPAINTING}"
+        )
     # Only what is asked for: to count a folder's classes the folder must be there.
     if config.method.get("conditional") is False:
         condition = None
@@ -105,17 +113,22 @@ _PLACES = ("root", "prepared", "workers", "download")
 
 
 class OpenRun(NamedTuple):
-    """A run folder brought back to life."""
+    """A run folder brought back to life; `file` is the checkpoint that its weights came from."""
 
     folder: RunFolder
     settings: DictConfig
     data: DataSet
     method: GenerativeMethod
     step: int
+    file: Path
 
 
-def open_run(config: DictConfig) -> OpenRun:
+def open_run(config: DictConfig, *, fills_in: bool = False) -> OpenRun:
     """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
+
+    Args:
+        config: of a verb that takes a run.
+        fills_in: whether its sampler will be given images to fill in.
 
     Raises:
         UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
@@ -129,6 +142,8 @@ def open_run(config: DictConfig) -> OpenRun:
             raise UserError(f"data.{key} can't change for a run: only {', '.join(_PLACES)} can")
         OmegaConf.update(settings, f"data.{key}", place, force_add=True)
     if config.get("sampler") is not None:
+        if "sampler" not in (parameters_of(settings.method["_target_"]) or {}):
+            raise UserError(f"{folder.path} is of a method that draws by itself: it has no use for sampler=...")
         settings.sampler = config.sampler
         settings.method.sampler = config.sampler
     if config.get("guidance") is not None:
@@ -139,15 +154,61 @@ def open_run(config: DictConfig) -> OpenRun:
     device = choose_device(config.device)
     data = build_data(settings)
     data.recall(folder.read_data())
-    method = build_method(settings, data, condition=folder.read_condition(), fills_in=config.get("mask") is not None)
+    method = build_method(settings, data, condition=folder.read_condition(), fills_in=fills_in)
     if not isinstance(method, GenerativeMethod):
         raise UserError(f"{folder.path} is of a method that draws no samples")
-    checkpoint = folder.load_checkpoint(config.checkpoint)
+    file, checkpoint = folder.read_checkpoint(config.checkpoint)
     try:
         method.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        raise UserError(f"{folder.checkpoint(config.checkpoint)} does not fit {folder.config_file}: {error}") from error
-    return OpenRun(folder, settings, data, method.eval().to(device), int(checkpoint.get("global_step", 0)))
+        raise UserError(f"{file} does not fit {folder.config_file}: {error}") from error
+    return OpenRun(folder, settings, data, method.eval().to(device), int(checkpoint.get("global_step", 0)), file)
+
+
+def editor_class(node: DictConfig) -> type[Editor]:
+    """Return the class of an editor's node.
+
+    Raises:
+        UserError: it can't be had, is no editor, or does not say what its method must be able to do.
+    """
+    try:
+        kind = get_class(node["_target_"])
+    except Exception as error:  # whatever somebody's module raises when it is imported
+        raise UserError(f"editor: {first_line(error)}") from error
+    if not issubclass(kind, Editor):
+        raise UserError(f"editor: {node['_target_']} is no genbench.editing.base.Editor")
+    try:
+        ability_of(kind)
+    except (ValueError, NameError) as error:
+        raise UserError(f"editor: {error}") from error
+    return kind
+
+
+def build_editor(run: OpenRun, node: DictConfig, given: Mapping[str, Any]) -> Editor:
+    """Return an editor that works with a run's method.
+
+    Args:
+        run: whose method it is given.
+        node: of the configuration, with its settings.
+        given: further arguments, objects, by their names.
+
+    Raises:
+        UserError: the method has not got the ability, or the class refused its settings.
+    """
+    ability = ability_of(editor_class(node))
+    if not isinstance(run.method, ability):
+        needed = first_line(ValueError(ability.__doc__ or ability.__qualname__)).rstrip(".")
+        raise UserError(
+            f"editor={short_name(node)} does not go with the {short_name(run.settings.method)} of {run.folder.path}, "
+            f"which lacks {needed[:1].lower()}{needed[1:]}"
+        )
+    # Given to Hydra, the method would be copied with all its weights.
+    make = build({**node, "_partial_": True}, "editor")
+    try:
+        editor: Editor = make(method=run.method, **given)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"editor: {first_line(error)}") from error
+    return editor
 
 
 def choose_device(name: str) -> torch.device:

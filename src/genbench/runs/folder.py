@@ -1,6 +1,6 @@
 """A run folder: create, find, open, describe.
 
-    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/
+    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/   edits/
 
 A folder may come from anywhere, so opening one runs nothing: its configuration is plain YAML whose `_target_`s are
 checked against a short list, and weights are loaded as tensors only.
@@ -63,6 +63,7 @@ class RunFolder:
         self.scores_file = self.path / "scores.json"
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
+        self.edits = self.path / "edits"
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
