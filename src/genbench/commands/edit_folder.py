@@ -42,7 +42,7 @@ from genbench.config import short_name
 from genbench.editing.base import Editor
 from genbench.editing.masks import MASKS
 from genbench.errors import UserError
-from genbench.files import nearest_folder, read_json, write_json, written_whole
+from genbench.files import check_can_write, nearest_folder, read_json, write_json, written_whole
 from genbench.medium import Medium
 from genbench.runs.edit_files import EditFiles
 
@@ -142,7 +142,8 @@ def choose_edit_folder(run: OpenRun, editor: Editor, config: DictConfig, given: 
     else:
         path, key = run.folder.edits / _name(run, config, facts), "run"
     with another_place(config):
-        check_space(path, key, editor.medium, given.count)
+        check_can_write(path, key)
+        check_space(path, editor.medium, given.count)
     return EditFolder(path, key, facts, editor.medium)
 
 

@@ -18,7 +18,6 @@ from genbench.conditions.classes import Classes
 from genbench.config.words import ASKED
 from genbench.data.prepare_progress import human_bytes
 from genbench.errors import UserError
-from genbench.files import check_can_write
 from genbench.medium import Medium
 from genbench.runs.moved import first_name
 
@@ -98,20 +97,18 @@ def in_words(keys: Iterable[str], old: Mapping[str, Any], new: Mapping[str, Any]
     return ", ".join(f"{key} {_shown(old.get(key))}, not {_shown(new.get(key))}" for key in keys)
 
 
-def check_space(place: Path, key: str, medium: Medium, count: int, already: int = 0) -> None:
+def check_space(place: Path, medium: Medium, count: int, already: int = 0) -> None:
     """Refuse samples for which the disk has no room, before one is drawn.
 
     Args:
         place: the folder where they go.
-        key: the setting that named it, for messages.
         medium: what a sample is.
         count: how many there shall be.
         already: how many are there.
 
     Raises:
-        UserError: it has none, or the place can't be written to.
+        UserError: it has none.
     """
-    check_can_write(place, key)
     each = -(-medium.largest_file() // _BLOCK) * _BLOCK
     needed = max(0, count - already) * each
     there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())

@@ -31,7 +31,7 @@ from genbench.commands.provenance import (
 from genbench.conditions.base import Conditions
 from genbench.data.sample_set import SAMPLE_FILE, SAMPLE_IMAGES
 from genbench.errors import UserError
-from genbench.files import read_json, write_json
+from genbench.files import check_can_write, read_json, write_json
 from genbench.medium import Medium
 from genbench.randomness import CHUNK, chunks
 
@@ -76,7 +76,8 @@ class SampleFolder:
         Raises:
             UserError: it has none, or the place can't be written to.
         """
-        check_space(self.path, self._key, self._medium, count, already=len(self._names()))
+        check_can_write(self.path, self._key)
+        check_space(self.path, self._medium, count, already=len(self._names()))
 
     def begin(self, count: int, conditions: Conditions | None) -> set[int]:
         """Make the folder ready for a set, and return the chunks of which all images are there.
