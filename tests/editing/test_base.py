@@ -63,6 +63,11 @@ def test_an_edit_depends_on_its_number_and_a_chunk_is_made_whole() -> None:
         (lambda result: EditResult(result.pictures[:, 0], None, result.scores), UserError, "its medium says"),
         (lambda result: EditResult(result.pictures[:2], None, result.scores), UserError, "its medium says"),
         (
+            lambda result: EditResult(result.pictures.float(), None, result.scores),
+            UserError,
+            "its medium stores torch.uint8",
+        ),
+        (
             lambda result: EditResult(result.pictures, result.pictures, result.scores),
             UserError,
             r"must be uint8 \(3, T, C, H, W\)",

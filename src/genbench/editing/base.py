@@ -42,7 +42,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class EditResult:
-    """What came of edits, a row each; all on the CPU.
+    """What came of edits, a row each.
 
     Attributes:
         pictures: what the edits end with, as the editor's `medium` stores it, (count, ...).
@@ -124,6 +124,9 @@ def check_result(editor: Editor, result: EditResult, count: int, first: int = 0)
         raise UserError(
             f"{name} returned pictures of shape {tuple(result.pictures.shape)}, and its medium says {shape}"
         )
+    stored = editor.medium.store(torch.zeros(1, *editor.medium.shape)).dtype
+    if result.pictures.dtype != stored:
+        raise UserError(f"{name} returned pictures {result.pictures.dtype}, and its medium stores {stored}")
     on_the_way = result.intermediate
     if on_the_way is not None and (
         on_the_way.dtype != torch.uint8 or on_the_way.ndim != 5 or len(on_the_way) != count or not on_the_way.shape[1]
@@ -148,7 +151,7 @@ def check_result(editor: Editor, result: EditResult, count: int, first: int = 0)
 def edit_chunks(
     editor: Editor, count: int, seed: int, inputs: Callable[[Tensor], Inputs]
 ) -> Iterator[tuple[int, EditResult]]:
-    """Yield (index of the first edit, result) of all edits, chunk by chunk.
+    """Yield (index of the first edit, result on the CPU) of all edits, chunk by chunk.
 
     Args:
         editor: what makes them.
@@ -167,9 +170,9 @@ def edit_chunks(
         yield (
             first,
             EditResult(
-                result.pictures[:size],
-                None if result.intermediate is None else result.intermediate[:size],
-                {name: values[:size] for name, values in result.scores.items()},
+                result.pictures[:size].cpu(),
+                None if result.intermediate is None else result.intermediate[:size].cpu(),
+                {name: values[:size].cpu() for name, values in result.scores.items()},
             ),
         )
 
