@@ -12,7 +12,8 @@ import genbench
 
 SOURCE = Path(genbench.__file__).parent
 ALLOWED = {
-    "commands": {"methods", "data", "metrics", "callbacks", "figures", "runs", "logs"},
+    "commands": {"methods", "editing", "data", "metrics", "callbacks", "figures", "runs", "logs"},
+    "editing": {"losses", "diffusion"},
     "methods": {"networks", "losses", "diffusion", "logs"},
     "networks": set(),
     "losses": set(),

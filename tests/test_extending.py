@@ -81,6 +81,27 @@ def test_a_data_set_and_a_kind_of_condition_are_one_file_each(capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("mine")
+def test_an_editor_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "metrics=none", "steps=4", "data.size=8", "output=outputs"]
+    for name, method in (("run", "gan"), ("classes", "cgan")):
+        narrow = ["network.generator.width=4", "network.discriminator.width=4"]
+        assert main([f"method={method}", "data=digits", *narrow, *words, f"name={name}"]) == 0
+    (Path("DIR")).mkdir()
+    for shade in (0, 200):
+        Image.new("L", (8, 8), shade).save(f"DIR/{shade}.png")
+    edit = [word for word in command("editor=project") if not word.startswith("run=")]
+    small = ["device=cpu", "editor.steps=5", "editor.every=2", "out=edits"]
+    assert main([*edit, f"run={only(Path('outputs/run'))}", *small]) == 0
+    assert len([*Path("edits/pictures").iterdir()]) == 2
+    # The first, after two and four steps, and the last.
+    assert len([*Path("edits/intermediate/00001").iterdir()]) == 4
+    curves = json.loads(Path("edits/scores.json").read_text())["values"]["distance"]
+    assert all(len(curve) == 6 and curve == sorted(curve, reverse=True) for curve in curves)
+    assert main([*edit, f"run={only(Path('outputs/classes'))}", *small]) == 2
+    assert "it takes an unconditional method" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("mine")
 def test_nothing_of_it_is_imported_unless_the_command_line_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     words = [*SMALL, "metrics=none", "steps=2", "output=outputs", "name=run"]
     assert main([*command("method=gaussian data=digits data.size=8"), *words]) == 0

@@ -14,10 +14,11 @@ from genbench.abilities import HasLatents
 from genbench.commands.assembly import OpenRun, open_run
 from genbench.config import compose_config, short_name
 from genbench.errors import UserError
+from genbench.figures.animation import save_animation
 from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid
-from genbench.figures.interpolation import lerp, save_animation, slerp, walk
-from genbench.images import save_image, to_uint8
+from genbench.images import save_image
+from genbench.interpolation import closed_path, decode_path, lerp, slerp
 from genbench.randomness import Noise
 
 HERE = Path(__file__).parent
@@ -25,17 +26,16 @@ PATHS = {"linear": lerp, "spherical": slerp}
 
 
 def decode(run: OpenRun, z: Tensor) -> Tensor:
-    """Return uint8 images of latents; a conditional method draws one class a row of `z`, (rows, T, D), in turn."""
+    """Return uint8 images (rows, T, C, H, W) of latents (rows, T, D); a conditional method draws one class a row."""
     method = run.method
     assert isinstance(method, HasLatents)
-    rows, steps, _ = z.shape
     conditions = None
     if method.condition is not None:
-        examples = method.condition.examples(rows)
+        examples = method.condition.examples(len(z))
         if examples is None:
             raise UserError(f"{run.folder.path} draws conditions that are no classes")
-        conditions = method.condition.load(examples.repeat_interleave(steps, 0))
-    return to_uint8(method.decode(z.flatten(0, 1).to(method.device), conditions))
+        conditions = method.condition.load(examples)
+    return decode_path(method, z, conditions)
 
 
 def main() -> None:
@@ -58,8 +58,7 @@ def main() -> None:
         strips = []
         for path, interpolate in PATHS.items():
             z = interpolate(start, end, torch.linspace(0, 1, arguments.steps))
-            images = decode(run, z)
-            strips.append(images.view(arguments.walks, arguments.steps, *images.shape[1:]))
+            strips.append(decode(run, z))
             jumps = strips[-1].float().diff(dim=1).abs().flatten(2).mean(2) / 127.5
             rows.append(
                 {
@@ -72,12 +71,12 @@ def main() -> None:
             )
         # Each walk's straight line above its circle.
         interleaved = torch.stack(strips, 1).flatten(0, 2)
-        save_image(make_grid(interleaved.cpu(), arguments.steps), arguments.out / f"{name}.png")
+        save_image(make_grid(interleaved, arguments.steps), arguments.out / f"{name}.png")
         # Nine closed tours of four stops each, side by side.
         stops = Noise(arguments.seed + 1).normal(9 * 4, run.method.latent_dim).view(9, 4, -1)
-        tours = torch.stack([walk(tour, 8, slerp) for tour in stops])
-        frames = decode(run, tours).view(9, 32, *run.data.image_shape)
-        save_animation([make_grid(frames[:, t].cpu()) for t in range(32)], arguments.out / f"{name}.gif")
+        tours = torch.stack([closed_path(tour, 8, slerp) for tour in stops])
+        frames = decode(run, tours)
+        save_animation([make_grid(frames[:, t]) for t in range(32)], arguments.out / f"{name}.gif")
     write_csv(rows, arguments.out / "walks.csv")
     print(f"{len(arguments.runs)} runs in {time.monotonic() - begun:.0f} s: {arguments.out}")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 VERBS = {
     "train": "train a method, or go on with a run: train run=FOLDER",
     "sample": "draw images from a run: sample run=FOLDER count=64 seed=3",
+    "edit": "edit images or latents with a run: edit editor=inpaint run=FOLDER mask=center",
     "evaluate": "score a run: evaluate run=FOLDER",
     "report": "show many runs on one page: report runs='outputs/*' out=report",
     "dashboard": "set up a workspace on Weights & Biases: dashboard entity=TEAM project=genbench",
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m genbench",
         usage="python -m genbench [verb] [-m] [key=value ...]",
-        description=f"Train, sample and score generative methods.\n\nverbs (train if none is named):\n{verbs}",
+        description=f"Train, sample, edit and score generative methods.\n\nverbs (train if none is named):\n{verbs}",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from genbench.batch import Batch
@@ -29,14 +30,19 @@ class Generative(Draws, Protocol):
     condition: Condition | None
     derives_condition: bool
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
     def condition_of(self, batch: Batch) -> Tensor | None:
         """Return the rows of the condition that a batch goes with."""
         ...
 
 
 @runtime_checkable
-class HasLatents(Protocol):
-    """The ability to map a latent vector to a sample, which interpolation needs."""
+class HasLatents(Generative, Protocol):
+    """The ability to map a latent vector to a sample."""
 
     latent_dim: int
 
@@ -104,7 +110,7 @@ class TranslatesBack(Protocol):
 
 
 @runtime_checkable
-class FillsIn(Protocol):
+class FillsIn(Generative, Protocol):
     """The ability to fill in what is missing of images."""
 
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:

@@ -169,40 +169,6 @@ def test_guidance_may_change_when_images_are_drawn(tmp_path: Path, capsys: pytes
         assert message in capsys.readouterr().err
 
 
-def test_a_part_is_filled_in_and_the_rest_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(tmp_path, "ddpm_guided", "run", "steps=6", "schedule.warmup_steps=0", "method.optimizer.lr=0.01")
-    words = ["sample", f"run={run}", "count=3", "device=cpu", "sampler=repaint"]
-    little = ["sampler.steps=3", "sampler.resamplings=2"]
-    assert main([*words, *little, "mask=left", f"out={tmp_path / 'left'}"]) == 0
-    assert main([*words, *little, "mask=left", f"out={tmp_path / 'seven'}", "label=7", "guidance=9"]) == 0
-    left, seven = drawn(tmp_path / "left"), drawn(tmp_path / "seven")
-    assert (left[:, :, 4:] == seven[:, :, 4:]).all()
-    assert (left[:, :, :4] != seven[:, :, :4]).any()
-    assert len(np.unique(left[:, :, 4:])) > 5
-    # The same of a picture as a mask, and of somebody's own images.
-    mask = np.zeros((8, 8), np.uint8)
-    mask[:, :4] = 255
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    own = [f"mask={tmp_path / 'mask.png'}", f"sources={tmp_path / 'left' / 'images'}", f"out={tmp_path / 'own'}"]
-    assert main([*words, *little, *own]) == 0
-    assert (drawn(tmp_path / "own")[:, :, 4:] == left[:, :, 4:]).all()
-    Image.fromarray(mask[:4]).save(tmp_path / "wide.png")
-    Image.fromarray(mask * 0).save(tmp_path / "black.png")
-    (tmp_path / "text.png").write_text("no picture")
-    capsys.readouterr()
-    for mask_name, message in (
-        ("middle", "center, left"), (tmp_path / "wide.png", "8 x 4"), (tmp_path / "black.png", "one colour"),
-        (tmp_path / "text.png", "can't be read"),
-    ):  # fmt: skip
-        assert main([*words, f"mask={mask_name}"]) == 2
-        assert message in capsys.readouterr().err
-    for others in (["sampler=repaint"], ["mask=left"], ["sampler=ddim", "mask=left"]):
-        assert main(["sample", f"run={run}", "device=cpu", *others]) == 2
-        assert "go with it" in capsys.readouterr().err
-    assert main([*METHODS["ddpm"], "sampler=repaint", "~sampler.steps", f"output={tmp_path / 'no'}", "steps=1"]) == 2
-    assert not (tmp_path / "no").exists()
-
-
 def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, message in (
         (["experiment=gan_digits", "sampler=ddim"], "has no use for sampler"),

@@ -1,5 +1,7 @@
 """The report: what it says of run folders, and that it works in a browser."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -13,10 +15,12 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import OmegaConf
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from genbench.__main__ import main
 from genbench.config import compose_config
+from genbench.figures.animation import save_animation
 from genbench.figures.grid import make_grid
 from genbench.images import save_image
 from genbench.runs.score_file import add_scores
@@ -439,3 +443,71 @@ def test_folders_of_folders_and_lists_of_them(
     ):
         write(f"runs={runs}")
         assert f"{count} run" in capsys.readouterr().out
+
+
+def make_edit(folder: Path, name: str, *, animated: bool = False, **manifest: Any) -> Path:
+    """Make the folder of an edit that was never made."""
+    path = folder / name
+    save_image(torch.full((1, 8, 8), 90, dtype=torch.uint8), path / "pictures" / "00000.png")
+    save_image(make_grid(torch.full((4, 1, 8, 8), 90, dtype=torch.uint8)), path / "grid.png")
+    if animated:
+        frames = [torch.full((1, 8, 8), shade, dtype=torch.uint8) for shade in (0, 90, 200)]
+        save_animation(frames, path / "animation.gif")
+    (path / "config.yaml").write_text("editor:\n  path: slerp\nseed: 3\n")
+    (path / "scores.json").write_text(json.dumps({"values": {"l1": [0.25, 0.75], "curve": [[9, 1], [9, 3]]}}))
+    content = {"edit": {}, "command": f"python -m genbench edit {name}", "finished": "today"} | manifest
+    (path / "manifest.json").write_text(json.dumps(content))
+    return path
+
+
+def test_edits_are_shown_with_their_commands_and_settings(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page]
+) -> None:
+    hostile = "<img src=x onerror=alert(2)>"
+    first, second = make_run(seed=0), make_run("vae_digits", seed=1)
+    make_edit(first / "edits", "inpaint")
+    make_edit(second / "edits", "interpolate", animated=True, command=hostile)
+    (second / "edits" / "interpolate" / "config.yaml").write_text(hostile)
+    # What was cut short is not shown, and an edit elsewhere is no run.
+    unfinished = make_edit(first / "edits", "unfinished")
+    (unfinished / "manifest.json").write_text(json.dumps({"edit": {}, "command": "python"}))
+    make_edit(first.parent, "elsewhere")
+    page = visit(write())
+    assert page.locator(".problems li").count() == 0
+    cards = page.locator("#edits .card")
+    assert cards.locator("h3").all_inner_texts() == ["inpaint", "interpolate"]
+    assert "l1 0.5, curve 2 on average" in cards.first.inner_text()
+    assert cards.first.locator(".command").text_content() == "python -m genbench edit inpaint"
+    assert "path: slerp" in (cards.first.locator("details pre").last.text_content() or "")
+    assert cards.last.locator("pre").all_text_contents() == [hostile, hostile]
+    assert [cards.nth(index).locator("img").count() for index in range(2)] == [1, 2]
+    # The animation moves: of all its frames the page holds one after the other.
+    address = cards.last.locator("img").last.get_attribute("src") or ""
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+        assert picture.n_frames == 3  # type: ignore[attr-defined]
+    page.locator("#search").fill("vae")
+    assert page.locator("#edits .card:visible h3").all_inner_texts() == ["interpolate"]
+
+
+def test_damaged_edits_are_named_and_links_out_of_them_refused(
+    make_run: MakeRun, write: Callable[..., Path], visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.png"
+    save_image(torch.zeros(1, 4, 4, dtype=torch.uint8), secret)
+    linked, folder_linked, damaged = (make_run(seed=seed) for seed in range(3))
+    grid = make_edit(linked / "edits", "inpaint") / "grid.png"
+    grid.unlink()
+    grid.symlink_to(secret)
+    (folder_linked / "edits").mkdir()
+    (folder_linked / "edits" / "inpaint").symlink_to(make_edit(tmp_path, "stranger"))
+    for name in ("manifest", "animation", "scores", "good"):
+        make_edit(damaged / "edits", name, animated=True)
+    (damaged / "edits" / "manifest" / "manifest.json").write_text("{")
+    (damaged / "edits" / "animation" / "animation.gif").write_bytes(b"GIF89a and nothing")
+    (damaged / "edits" / "scores" / "scores.json").write_text('{"values": 3}')
+    page = visit(write())
+    named = page.locator(".problems li").all_inner_texts()
+    assert sum("is a link that leads out of its run folder" in line and "is left out" in line for line in named) == 2
+    assert sum("is shown without a part of it" in line for line in named) == len(named) - 2 == 3
+    assert page.locator("#edits h3").all_inner_texts() == ["animation", "good"]
+    assert page.locator("#edits img").count() == 3

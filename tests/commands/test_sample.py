@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from genbench.__main__ import main
-from genbench.commands import sample, sample_folder
+from genbench.commands import provenance, sample
 from genbench.commands.sample_folder import choose_sample_folder
 from genbench.config.words import ASKED
 from genbench.medium import Images
@@ -55,8 +55,6 @@ def test_what_makes_a_set_differ_is_in_its_name(run: Path, draw: Sample) -> None
 
 def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) -> None:
     own = {"sampler": {"_target_": "genbench.diffusion.samplers.ddim", "steps": 50}, "method": {"guidance": 0.0}}
-    mask = tmp_path / "my mask.png"
-    mask.write_bytes(b"a picture")
     folder: Any = SimpleNamespace(samples=tmp_path / "samples", read_config=lambda: OmegaConf.create(own))
     method: Any = torch.nn.Linear(2, 2)
     method.condition = None
@@ -66,7 +64,7 @@ def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) 
             folder=folder, settings=OmegaConf.create(own | (settings or {})), step=7, method=method,
             data=SimpleNamespace(medium=Images((1, 8, 8))),
         )  # fmt: skip
-        config = dict.fromkeys(("out", *ASKED, "prompts", "mask", "sources"))
+        config = dict.fromkeys(("out", *ASKED, "prompts", "sources"))
         config |= {"checkpoint": "last", "seed": 0, "count": 5, "back": False} | asked
         return choose_sample_folder(run, OmegaConf.create(config)).path.name
 
@@ -74,8 +72,6 @@ def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) 
     assert name() == name({"method": {"guidance": 0.0}}) == "last_step7_seed0"
     assert name({"method": {"guidance": 2.5}}) == "last_step7_seed0_guidance2.5"
     assert name(other) == "last_step7_seed0_ddim-steps9-eta1.0"
-    assert name(mask="left") == "last_step7_seed0_mask-left"
-    assert re.fullmatch(r"last_step7_seed0_mask-my-mask-[0-9a-f]{6}", name(mask=str(mask)))
     assert name(back=True) == "last_step7_seed0_back"
     # What is asked for in words may be long, and of any signs.
     assert re.fullmatch(r"last_step7_seed0_prompt-a-cat--on-a-mat-[0-9a-f]{6}", name(prompt="a cat, on a mat"))
@@ -186,7 +182,7 @@ def test_what_the_disk_has_no_room_for_is_refused_with_what_it_takes(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], count: str
 ) -> None:
     if count == "60":
-        monkeypatch.setattr(sample_folder.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 100_000))
+        monkeypatch.setattr(provenance.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 100_000))
     before = sorted((run / "samples").iterdir())
     assert main(["sample", f"run={run}", f"count={count}", "device=cpu"]) == 2
     assert ("take up to 3.7 TiB" if count == "1000000000" else "take up to 240.0 KiB") in capsys.readouterr().err

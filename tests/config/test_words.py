@@ -42,7 +42,8 @@ def test_every_path_of_every_verb_knows_the_home_folder(monkeypatch: pytest.Monk
     for verb, words in (
         ("train", ["data=celeba", "output=~/x y", "data.root=~/x y", "data.prepared=~/x y"]),
         ("train", ["metrics=full", "metrics.weights=~/x y", "metrics.cache=~/x y"]),
-        ("sample", ["run=~/x y", "out=~/x y", "sources=~/x y", "mask=~/x y"]),
+        ("sample", ["run=~/x y", "out=~/x y", "sources=~/x y"]),
+        ("edit", ["editor=inpaint", "run=~/x y", "out=~/x y", "images=~/x y", "mask=~/x y"]),
         ("evaluate", ["images=~/x y", "data=cifar10", "data.root=~/x y", "out=~/x y"]),
         ("evaluate", ["run=~/x y", "against=~/x y"]),
         ("prepare", ["data=celeba", "data.root=~/x y", "data.prepared=~/x y"]),
@@ -63,7 +64,10 @@ def test_a_relative_path_is_of_the_working_directory_also_where_a_file_says_it()
     assert (config.output, config.data.root) == (os.path.abspath("outputs"), os.path.abspath("data"))
     assert config.metrics.cache == os.path.abspath("data/references")
     # A word of `mask` is no path.
-    assert compose_config("sample", as_overrides(["run=x", "mask=center"], multirun=False)).mask == "center"
+    assert (
+        compose_config("edit", as_overrides(["editor=inpaint", "run=x", "mask=center"], multirun=False)).mask
+        == "center"
+    )
 
 
 def test_a_report_takes_lists_and_patterns() -> None:

@@ -33,6 +33,9 @@ ROOMS = {
     "diffusion": Room(("diffusion/*.py",), ("diffusion", "methods")),
     "methods": Room(("methods/**/*.py",), ("methods", "test_sampling.py", *_TRAININGS)),
     "networks": Room(("networks/*.py",), ("networks", "methods")),
+    "editing": Room(
+        ("editing/*.py", "interpolation.py"), ("editing", "test_interpolation.py", "commands/test_edit.py")
+    ),
     "sampling": Room(("sampling.py",), ("test_sampling.py", "metrics", "commands/test_sample.py")),
     "randomness": Room(("randomness.py",), ("test_sampling.py", "data/test_shuffling.py", "methods")),
     "loader": Room(("data/loader.py", "data/shuffling.py"), _LOADING),

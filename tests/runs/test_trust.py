@@ -61,7 +61,7 @@ def test_a_config_that_leads_outside_is_refused(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["train", "sample", "evaluate"])
+@pytest.mark.parametrize("verb", ["train", "sample", "edit", "evaluate"])
 def test_a_config_that_would_start_a_program_does_not(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
@@ -69,7 +69,10 @@ def test_a_config_that_would_start_a_program_does_not(
     folder = train("steps=1", "callbacks.scores=null", "callbacks.nearest=null")
     trap = tmp_path / "trap"
     saved = (folder / "config.yaml").read_text()
-    settings = {"train": ["steps=2"], "sample": ["count=1", "device=cpu"], "evaluate": ["device=cpu"]}[verb]
+    settings = {
+        "train": ["steps=2"], "sample": ["count=1", "device=cpu"], "evaluate": ["device=cpu"],
+        "edit": ["editor=interpolate", "count=1", "device=cpu"],
+    }[verb]  # fmt: skip
     for part in ("data", "method", "metrics", "trainer", "logger.csv", "callbacks.grid", "sampler"):
         config = OmegaConf.create(saved)
         OmegaConf.update(config, part, {"_target_": "subprocess.Popen", "args": ["touch", str(trap)]}, force_add=True)
@@ -86,7 +89,8 @@ def test_a_config_that_would_start_a_program_does_not(
         "genbench.methods.adversarial.gan.GAN", "genbench.networks.mlp.MLPGenerator",
         "genbench.diffusion.processes.Process",
         "genbench.diffusion.samplers.ddim", "genbench.data.digits.Digits", "genbench.metrics.evaluator.Evaluator",
-        "genbench.callbacks.clock.Clock", "genbench.logs.loggers.CSVTable", "torch.optim.Adam", "torch.nn.Linear",
+        "genbench.callbacks.clock.Clock", "genbench.editing.inpaint.Inpaint", "genbench.logs.loggers.CSVTable",
+        "torch.optim.Adam", "torch.nn.Linear",
         "lightning.pytorch.trainer.Trainer", "lightning.pytorch.loggers.TensorBoardLogger",
     ],
 )  # fmt: skip

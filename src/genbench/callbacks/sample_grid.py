@@ -12,7 +12,7 @@ from genbench.conditions.base import Channels
 from genbench.errors import UserError
 from genbench.figures.captions import under_conditions
 from genbench.figures.grid import make_grid
-from genbench.figures.interpolation import slerp
+from genbench.interpolation import decode_path, slerp
 from genbench.logs.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
 from genbench.randomness import Noise
@@ -91,6 +91,5 @@ class SampleGrid(Pictures):
         rows = None
         if method.condition is not None:
             conditions = conditions_in_turn(method, trainer.datamodule, self.interpolations)  # type: ignore[attr-defined]
-            rows = conditions.load().repeat_interleave(_STOPS, 0)
-        samples = method.decode(z.flatten(0, 1).to(method.device), rows)
-        return make_grid(method.medium.picture(method.medium.store(samples).cpu()), _STOPS)
+            rows = conditions.load()
+        return make_grid(method.medium.picture(decode_path(method, z, rows).flatten(0, 1)), _STOPS)

@@ -5,14 +5,14 @@ from importlib import import_module
 
 from omegaconf import DictConfig
 
-_ASK_FOR_OVERRIDES = ("train", "evaluate")
+_ASK_FOR_OVERRIDES = ("train", "evaluate", "edit")
 
 
 def load(verb: str) -> Callable[[DictConfig, Sequence[str]], float | None]:
     """Return the function that runs a verb on its composed configuration; this imports what the verb needs.
 
-    The function takes the overrides that led to the configuration, too: a training keeps them in its manifest, an
-    evaluation refuses those that would have no effect. A training returns its monitored score.
+    The function takes the overrides that led to the configuration, too: a training and an edit keep them in their
+    manifests, an evaluation refuses those that would have no effect. A training returns its monitored score.
     """
     main = import_module(f"genbench.commands.{verb}").main
 

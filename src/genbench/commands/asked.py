@@ -1,4 +1,4 @@
-"""What `sample` is asked to show: by words on the command line, or by images, or all in turn."""
+"""What `sample` and `edit` are asked to show: by words on the command line, or by images, or all in turn."""
 
 from pathlib import Path
 
@@ -15,9 +15,18 @@ from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.metrics.conditions import conditions_in_turn, held_out
 
+_KEYS = (*ASKED, "prompts", "sources")
 
-def asked(run: OpenRun, config: DictConfig) -> Conditions | None:
-    """Return what each sample is to show; None of an unconditional method.
+
+def is_asked(config: DictConfig) -> bool:
+    """Whether something is asked for."""
+    return any(config[key] is not None for key in _KEYS)
+
+
+def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
+    """Return what each of `count` samples is to show; None of an unconditional method.
+
+    Of somebody's own sources there are only as many as there are, if they are fewer.
 
     Raises:
         UserError: something is asked for that the method does not know.
@@ -27,29 +36,16 @@ def asked(run: OpenRun, config: DictConfig) -> Conditions | None:
     if condition is None:
         return None
     if isinstance(condition, SourceImages):
-        return _sources(run, config)
+        return _sources(run, config, count)
     key = _key(condition)
     if key == "prompt" and config.prompts is not None:
         rows = torch.cat([_parse(run, condition, "prompt", line) for line in _lines(config.prompts)])
-        return Conditions(condition, rows[torch.arange(config.count) % len(rows)])
+        return Conditions(condition, rows[torch.arange(count) % len(rows)])
     if config[key] is not None:
-        return Conditions(condition, _parse(run, condition, key, config[key]).repeat_interleave(config.count, 0))
+        return Conditions(condition, _parse(run, condition, key, config[key]).repeat_interleave(count, 0))
     if condition.examples(1) is None:
         run.data.prepare_data()
-    return conditions_in_turn(run.method, run.data, config.count)
-
-
-def parse_one(run: OpenRun, config: DictConfig) -> Tensor | None:
-    """Return the one stored row that is asked for by a word; None if none is.
-
-    Raises:
-        UserError: something is asked for that the method does not know.
-    """
-    _refuse_others(run, config, sources=True)
-    condition = run.method.condition
-    if condition is None or (text := config[_key(condition)]) is None:
-        return None
-    return _parse(run, condition, _key(condition), text)
+    return conditions_in_turn(run.method, run.data, count)
 
 
 def _key(condition: Condition) -> str:
@@ -76,13 +72,14 @@ def _lines(path: str) -> list[str]:
     return lines
 
 
-def _refuse_others(run: OpenRun, config: DictConfig, *, sources: bool = False) -> None:
+def _refuse_others(run: OpenRun, config: DictConfig) -> None:
     """Refuse keys that are of another kind of condition."""
     condition, path = run.method.condition, run.folder.path
-    translates = isinstance(condition, SourceImages)
-    if ((config.sources is not None and not sources) or config.back) and not translates:
-        raise UserError(f"{path} is of a method that translates no images: it has no use for sources= and back=")
-    if config.back and not isinstance(run.method, TranslatesBack):
+    translates, back = isinstance(condition, SourceImages), config.get("back", False)
+    if (config.sources is not None or back) and not translates:
+        useless = "sources= and back=" if "back" in config else "sources=; what is edited is named by images="
+        raise UserError(f"{path} is of a method that translates no images: it has no use for {useless}")
+    if back and not isinstance(run.method, TranslatesBack):
         raise UserError(f"{path} is of a method that knows no way back: only back=false does")
     own = None if condition is None or translates else _key(condition)
     for key in (*ASKED, "prompts"):
@@ -94,9 +91,10 @@ def _refuse_others(run: OpenRun, config: DictConfig, *, sources: bool = False) -
         raise UserError("prompt= and prompts= ask for different things: give one of them")
 
 
-def _sources(run: OpenRun, config: DictConfig) -> Conditions:
+def _sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
     """Return somebody's own images, at most `count`, or the first that the method never saw."""
-    condition = SourceImages(run.method.medium.shape) if config.back else run.method.condition
+    back = config.get("back", False)
+    condition = SourceImages(run.method.medium.shape) if back else run.method.condition
     assert isinstance(condition, SourceImages)
     if config.sources is not None:
         opened = open_samples(Path(config.sources), condition.shape[0], key="sources")
@@ -104,9 +102,9 @@ def _sources(run: OpenRun, config: DictConfig) -> Conditions:
             raise UserError(
                 f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} takes {condition.shape}"
             )
-        return Conditions(condition, opened[: config.count])
+        return Conditions(condition, opened[:count])
     run.data.prepare_data()
-    if config.back:
-        images = run.data.store(held_out(run.data)).samples[: config.count]
-        return Conditions(condition, images[torch.arange(config.count) % len(images)])
-    return conditions_in_turn(run.method, run.data, config.count)
+    if back:
+        images = run.data.store(held_out(run.data)).samples[:count]
+        return Conditions(condition, images[torch.arange(count) % len(images)])
+    return conditions_in_turn(run.method, run.data, count)

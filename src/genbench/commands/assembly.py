@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from genbench.conditions.base import Condition
 from genbench.config import options
+from genbench.config.effects import INPAINTING
 from genbench.data.base import DataSet
 from genbench.errors import UserError, first_line
 from genbench.methods.base import Method
@@ -72,7 +73,11 @@ def build_method(
     if chosen and not takes_one:
         raise UserError("this method draws by itself: it has no use for sampler=...")
     if chosen and config.sampler["_target_"].endswith(".repaint") != fills_in:
-        raise UserError("sampler=repaint fills in images: it goes with the verb sample and mask=..., which go with it")
+        raise UserError(
+            "images are filled in by sampler=repaint alone: leave out the other sampler"
+            if fills_in
+            else f"sampler=repaint fills in images, by {INPAINTING}"
+        )
     # Only what is asked for: to count a folder's classes the folder must be there.
     if config.method.get("conditional") is False:
         condition = None

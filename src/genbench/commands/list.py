@@ -9,6 +9,7 @@ _GROUPS = {
     "data sets": "data",
     "networks": "network",
     "samplers": "sampler",
+    "editors": "editor",
     "scores": "metrics",
     "loggers": "logger",
     "trainers": "trainer",

@@ -22,17 +22,22 @@ _PLACES = ("root", "prepared", "workers", "download")
 
 
 class OpenRun(NamedTuple):
-    """A run folder brought back to life."""
+    """A run folder brought back to life; `file` is the checkpoint that its weights came from."""
 
     folder: RunFolder
     settings: DictConfig
     data: DataSet
     method: GenerativeMethod
     step: int
+    file: Path
 
 
-def open_run(config: DictConfig) -> OpenRun:
+def open_run(config: DictConfig, *, fills_in: bool = False) -> OpenRun:
     """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
+
+    Args:
+        config: of a verb that takes a run.
+        fills_in: whether its sampler will be given images to fill in.
 
     Raises:
         UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
@@ -46,6 +51,8 @@ def open_run(config: DictConfig) -> OpenRun:
             raise UserError(f"data.{key} can't change for a run: only {', '.join(_PLACES)} can")
         OmegaConf.update(settings, f"data.{key}", place, force_add=True)
     if config.get("sampler") is not None:
+        if "sampler" not in (parameters_of(settings.method["_target_"]) or {}):
+            raise UserError(f"{folder.path} is of a method that draws by itself: it has no use for sampler=...")
         settings.sampler = config.sampler
         settings.method.sampler = config.sampler
     if config.get("guidance") is not None:
@@ -54,10 +61,11 @@ def open_run(config: DictConfig) -> OpenRun:
         settings.method.guidance = config.guidance
     check_kinds(settings)
     device = choose_device(config.device)
-    data, method, step, _ = revive(folder, settings, config.checkpoint, fills_in=config.get("mask") is not None)
+    revived = revive(folder, settings, config.checkpoint, fills_in=fills_in)
+    method = revived.method
     if not isinstance(method, GenerativeMethod):
         raise UserError(f"{folder.path} is of a method that draws no samples")
-    return OpenRun(folder, settings, data, method.eval().to(device), step)
+    return OpenRun(folder, settings, revived.data, method.eval().to(device), revived.step, revived.file)
 
 
 class Revived(NamedTuple):
@@ -66,6 +74,7 @@ class Revived(NamedTuple):
     data: DataSet
     method: Method
     step: int
+    file: Path
     parts: dict[str, Part]
 
 
@@ -91,7 +100,7 @@ def revive(folder: RunFolder, settings: DictConfig, checkpoint: str, *, fills_in
         method.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise UserError(f"{path} does not fit {folder.config_file}: {error}") from error
-    return Revived(data, method, int(content.get("global_step", 0)), parts)
+    return Revived(data, method, int(content.get("global_step", 0)), path, parts)
 
 
 def kept_parts(folder: RunFolder, settings: DictConfig) -> dict[str, Part]:
@@ -150,7 +159,7 @@ def open_part(name: str, path: str, ability: type) -> Part:
     folder = RunFolder(place)
     settings = folder.read_config()
     check_kinds(settings)
-    _, model, step, parts = revive(folder, settings, checkpoint)
+    _, model, step, _, parts = revive(folder, settings, checkpoint)
     if not isinstance(model, ability):
         raise UserError(
             f"parts.{name}={path} is a run of {short_name(settings.method)}, which {_lacks(model, ability)}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
+from genbench.commands.edit_records import EditRecord
 from genbench.commands.leaderboard import Rows, finite, score_table
 from genbench.commands.protocols import by_protocol, how_drawn
 from genbench.commands.run_records import RunRecord, find_runs, read_run
@@ -66,6 +67,7 @@ def read_all(paths: Iterable[Path]) -> tuple[list[tuple[RunRecord, dict[str, Any
                     pictures["strip"] = report.strip(file)
             except OSError as error:
                 record.problems.append(f"{file} can't be read as a picture: {error}")
+        pictures["edits"] = [shown for edit in record.edits if (shown := _edit(edit, record.problems))]
         damaged += [{"path": str(path), "why": problem, "shown": True} for problem in record.problems]
         records.append((record, pictures))
     return records, damaged
@@ -115,7 +117,23 @@ def _card(run: RunRecord, pictures: dict[str, Any], rows: Rows) -> dict[str, Any
         "planned": run.planned, "seed": run.seed, "why": run.why, "command": run.command, "config": run.config,
         "path": str(run.path), "made_by": _made_by(run), "problems": run.problems,
         "pictures": [{"label": label, **pictures[name]} for name, label in _PICTURES.items() if name in pictures],
+        "edits": pictures["edits"],
     }  # fmt: skip
+
+
+def _edit(edit: EditRecord, problems: list[str]) -> dict[str, Any] | None:
+    """Return what the page shows of an edit; None if its grid is damaged, which is reported."""
+    labels = {edit.grid: "what was given beside what came of it"}
+    if edit.animation is not None:
+        labels = {edit.grid: "step by step", edit.animation: "the same as an animation"}
+    shown = []
+    for file, label in labels.items():
+        try:
+            shown.append({"label": label, **report.embed(file)})
+        except OSError as error:
+            problems.append(f"{file} can't be read as a picture: {error}")
+    facts = {"name": edit.name, "command": edit.command, "settings": edit.settings, "scores": edit.scores}
+    return {**facts, "pictures": shown} if shown else None
 
 
 def _last_score(run: RunRecord) -> str:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from omegaconf import OmegaConf
 
+from genbench.commands.edit_records import EditRecord, find_edits, is_edit, read_edits
 from genbench.config import short_name, tags_of
 from genbench.errors import UserError, first_line
 from genbench.figures.charts import read_csv
@@ -50,6 +51,7 @@ class RunRecord:
         manifest: revision, versions, machine.
         scores: what scores.json holds, see `read_scores`; the newest first.
         curves: figures by name, each as long as the axes `step`, `images` and `seconds`; None where there is no value.
+        edits: what was done with the run by `edit`.
         pictures: the last grid, interpolation and nearest images, as far as there are any.
         problems: what in the folder could not be read; the rest is shown all the same.
     """
@@ -71,6 +73,7 @@ class RunRecord:
     manifest: dict[str, Any]
     scores: list[Row]
     curves: dict[str, list[float | None]]
+    edits: list[EditRecord] = field(default_factory=list)
     pictures: dict[str, Path] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -113,7 +116,8 @@ def read_run(path: Path) -> RunRecord:
     folder = RunFolder.open(path)
     files = [folder.config_file, folder.manifest_file, folder.scores_file, path / "metrics.csv"]
     pictures = {name: files[-1] for name in ("step", "interpolation", "nearest") if (files := folder.pictures(name))}
-    _check_inside(path, [*files, *pictures.values()])
+    edits = find_edits(folder.edits)
+    _check_inside(path, [*files, *pictures.values(), *(file for edit in edits for file in edit.all())])
     config = folder.read_config()
     manifest = folder.read_manifest()
     problems: list[str] = []
@@ -143,6 +147,7 @@ def read_run(path: Path) -> RunRecord:
             manifest=manifest,
             scores=scores,
             curves=curves,
+            edits=read_edits(edits, problems),
             pictures={"grid" if name == "step" else name: file for name, file in pictures.items()},
             problems=problems,
         )
@@ -163,6 +168,8 @@ def _read_or_tell(read: Callable[[Path], _T], file: Path, problems: list[str]) -
 
 def _runs_beneath(path: Path) -> list[Path]:
     if not path.is_dir():
+        return []
+    if is_edit(path):
         return []
     if any((path / sign).exists() for sign in _SIGNS):
         return [path]

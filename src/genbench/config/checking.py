@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genbench.config.composing import compose_config
-from genbench.config.effects import check_effects, check_given, check_keys, check_scores
+from genbench.config.effects import check_effects, check_given, check_keys, check_moved, check_scores
 from genbench.config.folder import groups, options
 from genbench.config.kinds import check_kinds
 from genbench.config.reopening import reopen
@@ -38,6 +38,7 @@ def check(verb: str, overrides: list[str], multirun: bool = False, complete: boo
     for override in parsed:
         if not override.key_or_group:
             raise UserError(f"can't be read as key=value: {override.input_line!r} has no key")
+    check_moved(verb, overrides)
     check_keys([override.key_or_group for override in parsed], multirun)
     _check_deleted(verb, parsed)
     if multirun and verb == "report":

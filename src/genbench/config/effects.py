@@ -18,11 +18,23 @@ _GIVEN = (
     (r"method", FACTS, "follows from the data"),
     (r"method", ("space",), "follows from the method"),
     (r"network\.\w+", (*FACTS, "shape", "latent_dim", "outputs"), "is given to the network by the method"),
+    (r"editor", ("method",), "is the method of the run"),
     (r"sampler", ("denoise", "process", "x", "draw"), "is given to the sampler by the method"),
     (r"method\.\w*optimizer", ("params",), "is given to the optimizer by the method"),
     (r"logger\.\w+", ("save_dir", "id"), "follows from the run folder"),
 )
 """Nodes, as a pattern of their keys, what is given to what they build, and by whom."""
+
+INPAINTING = "python -m genbench edit editor=inpaint run=FOLDER mask=center"
+"""How images are filled in."""
+
+_MOVED = {
+    ("sample", "mask"): "images are filled in by",
+    ("sample", "sampler=repaint"): "it fills in images, by",
+    ("evaluate", "sampler=repaint"): "it fills in images, by",
+    ("train", "sampler=repaint"): "it fills in images, by",
+}
+"""Verbs with a key, or a key and its value, that `edit editor=inpaint` has taken over."""
 
 _OF_SWEEPS = ("hydra.sweep.dir", "hydra.launcher.", "hydra.sweeper.", "hydra/launcher", "hydra/sweeper")
 
@@ -68,6 +80,23 @@ def check_keys(keys: Iterable[str], multirun: bool) -> None:
                 raise UserError(f"{key} has an effect with -m alone, as in: python -m genbench -m {key}=... seed=0,1")
         if key.startswith("trainer."):
             check_argument(key.partition(".")[2])
+
+
+def check_moved(verb: str, overrides: Iterable[str]) -> None:
+    """Check that nothing is asked of a verb that another one does.
+
+    Args:
+        verb: which.
+        overrides: in Hydra's syntax.
+
+    Raises:
+        UserError: something is; the message says how it is asked for.
+    """
+    for line in overrides:
+        words = line.lstrip("+~")
+        said = _MOVED.get((verb, words)) or _MOVED.get((verb, words.partition("=")[0]))
+        if said is not None:
+            raise UserError(f"{words}: {said} {INPAINTING}")
 
 
 def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str]) -> None:

@@ -54,7 +54,30 @@ class SampleSchema:
     out: str | None = None
     sampler: Any = None
     guidance: float | None = None
+
+
+@dataclass
+class EditSchema:
+    """The keys of `edit.yaml`."""
+
+    editor: Any = MISSING
+    run: str = MISSING
+    parts: Any = None
+    checkpoint: str = MISSING
+    count: int = MISSING
+    seed: int = MISSING
+    images: str | None = None
     mask: str | None = None
+    label: str | None = None
+    attributes: str | None = None
+    prompt: str | None = None
+    prompts: str | None = None
+    condition: str | None = None
+    sources: str | None = None
+    device: str = MISSING
+    out: str | None = None
+    sampler: Any = None
+    guidance: float | None = None
 
 
 @dataclass
@@ -104,6 +127,7 @@ class DashboardSchema:
 _SCHEMAS = {
     "train": TrainSchema,
     "sample": SampleSchema,
+    "edit": EditSchema,
     "evaluate": EvaluateSchema,
     "prepare": PrepareSchema,
     "report": ReportSchema,

@@ -27,7 +27,7 @@ SITE_SETTINGS = {
     "output": "where run folders are made",
     "metrics.weights": "file of an extractor's weights",
     "metrics.cache": "where features of references are kept",
-    "device": "what sample and evaluate run on",
+    "device": "what sample, edit and evaluate run on",
     "trainer.accelerator": "what trainings run on",
     "entity": "the user or team on Weights & Biases, of dashboard",
     "project": "the project on Weights & Biases, of dashboard",

@@ -13,7 +13,7 @@ from genbench.config.paths import OF_PARTS, PATHS, check_text
 from genbench.config.trainer import is_argument
 
 ASKED = ("label", "attributes", "prompt", "condition")
-"""The keys of `sample` by which a person says in words what samples are to show."""
+"""The keys of `sample` and `edit` by which a person says in words what samples are to show."""
 
 VERBATIM = frozenset((*PATHS, *ASKED))
 """The keys whose values are taken as they are, besides `parts.NAME`."""

@@ -44,7 +44,12 @@ def place_beside(*parts: Tensor) -> Tensor:
     Returns:
         uint8 (N, C, largest H, largest W * number of parts).
     """
+    return torch.cat(alike(*parts), dim=3)
+
+
+def alike(*parts: Tensor) -> list[Tensor]:
+    """Return images of one shape, uint8 (N, C, largest H, largest W) each, from such as `place_beside` takes."""
     channels, *size = (max(part.shape[axis] for part in parts) for axis in (1, 2, 3))
     # Nearest neighbour, without smoothing.
     enlarged = [part if list(part.shape[2:]) == size else interpolate(part, size, mode="nearest") for part in parts]
-    return torch.cat([part.expand(-1, channels, -1, -1) for part in enlarged], dim=3)
+    return [part.expand(-1, channels, -1, -1) for part in enlarged]

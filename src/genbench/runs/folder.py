@@ -1,6 +1,6 @@
 """A run folder: create, find, open, describe.
 
-    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/   parts/
+    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/   edits/   parts/
 
 A folder may come from anywhere, so opening one runs nothing: its configuration is plain YAML whose `_target_`s are
 checked against a short list, and weights are loaded as tensors only.
@@ -66,6 +66,7 @@ class RunFolder:
         self.parts = self.path / "parts"
         self.weights_file = self.path / "weights.safetensors"
         """Of a part, which has no checkpoints."""
+        self.edits = self.path / "edits"
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":

@@ -41,7 +41,7 @@ def translate(config: Any) -> Any:
     """Return a saved configuration with today's names."""
     if isinstance(config, dict):
         target = _target(config.get("_target_"))
-        keys: dict[Any, str] = {
+        keys: dict[Any, Any] = {
             old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config
         }
         today: dict[str, Any] = {

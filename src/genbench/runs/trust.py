@@ -15,6 +15,7 @@ _TRUSTED = (
     "genbench.conditions",
     "genbench.networks",
     "genbench.diffusion",
+    "genbench.editing",
     "genbench.data",
     "genbench.metrics",
     "genbench.callbacks",

@@ -11,18 +11,20 @@ Everything from run folders is treated as text and escaped.
 import base64
 import io
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.figures.layout import GREY, MARGIN
 from genbench.wording import duration
 
 _HERE = Path(__file__).parent
 _LONGEST_SIDE = 1400
+_MOST_FRAMES = 100
 _STRIP_HEIGHT, _STRIP_WIDTH = 68, 560
 """Largest size of a strip of samples in pixels; shown at half of it, it is sharp on a high-resolution screen."""
 
@@ -56,21 +58,31 @@ def render(content: dict[str, Any], charts: dict[str, Any]) -> str:
 
 
 def embed(picture: Path) -> dict[str, Any]:
-    """Return a picture as a `data:` URL with its width and height; a large one is downscaled.
+    """Return a picture, which may be animated, as a `data:` URL with its width and height; a large one is downscaled.
 
     Raises:
         OSError: it is damaged.
     """
-    with Image.open(picture) as opened:
-        opened.load()
-        image = opened.convert("RGB") if opened.mode not in ("L", "RGB") else opened.copy()
+    try:
+        with Image.open(picture) as opened:
+            opened.load()
+            frames = [_downscaled(frame) for frame in islice(ImageSequence.Iterator(opened), _MOST_FRAMES)]
+            return _embedded(*frames, milliseconds=int(opened.info.get("duration", 0)))
+    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        # What Pillow raises of some damaged files, and of those that would take all memory.
+        raise OSError(first_line(error)) from error
+
+
+def _downscaled(image: Image.Image) -> Image.Image:
+    image = image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy()
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-    return _embedded(image)
+    return image
 
 
-def _embedded(image: Image.Image) -> dict[str, Any]:
+def _embedded(image: Image.Image, *others: Image.Image, milliseconds: int = 0) -> dict[str, Any]:
     buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=88, method=4)
+    animated = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0} if others else {}
+    image.save(buffer, format="WEBP", quality=88, method=4, **animated)
     address = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return {"address": address, "width": image.width, "height": image.height}
 

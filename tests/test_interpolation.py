@@ -1,13 +1,11 @@
-"""Walks through latent spaces against geometry."""
+"""Interpolation between latents against geometry."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
-from genbench.figures.interpolation import lerp, save_animation, slerp, walk
+from genbench.interpolation import PATHS, closed_path, lerp, slerp
 
 
 def latents(count: int) -> torch.Tensor:
@@ -15,7 +13,7 @@ def latents(count: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("path", [lerp, slerp])
-def test_walks_begin_and_end_where_they_should(path: object) -> None:
+def test_paths_begin_and_end_where_they_should(path: object) -> None:
     start, end = latents(4), latents(5)[:4]
     z = path(start, end, torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64))  # type: ignore[operator]
     assert z.shape == (4, 3, 100)
@@ -48,9 +46,9 @@ def test_latents_on_one_line_are_joined_by_it() -> None:
         torch.testing.assert_close(slerp(start, end, t), lerp(start, end, t))
 
 
-def test_a_closed_walk_visits_each_stop_once() -> None:
+def test_a_closed_path_visits_each_stop_once() -> None:
     stops = latents(3)
-    z = walk(stops, 4, slerp)
+    z = closed_path(stops, 4, slerp)
     assert z.shape == (12, 100)
     torch.testing.assert_close(z[::4], stops)
     torch.testing.assert_close(
@@ -58,10 +56,14 @@ def test_a_closed_walk_visits_each_stop_once() -> None:
     )
 
 
-@pytest.mark.parametrize("ending", ["gif", "webp"])
-def test_an_animation_has_all_frames(tmp_path: Path, ending: str) -> None:
-    frames = [torch.full((1, 8, 8), 25 * index, dtype=torch.uint8) for index in range(10)]
-    save_animation(frames, tmp_path / "new" / f"walk.{ending}")
-    with Image.open(tmp_path / "new" / f"walk.{ending}") as picture:
-        assert picture.n_frames == 10  # type: ignore[attr-defined]
-        assert picture.info["loop"] == 0
+@pytest.mark.parametrize("path", sorted(PATHS))
+def test_the_ends_are_exact_also_in_float32_and_for_parallel_latents(path: str) -> None:
+    start = latents(6).float()
+    # Unlike directions, the same, opposite, another length, and no direction at all.
+    end = torch.stack([latents(7)[0].float(), start[1], -start[2], 3 * start[3], -0.5 * start[4], 0 * start[5]])
+    z = PATHS[path](start, end, torch.linspace(0, 1, 5))
+    assert z.isfinite().all()
+    assert torch.equal(z[:, 0], start)
+    assert torch.equal(z[:, -1], end)
+    # Where there is no great circle the path is the line.
+    torch.testing.assert_close(z[1:5], lerp(start, end, torch.linspace(0, 1, 5))[1:5])

@@ -1,0 +1,146 @@
+"""`edit`: do something to images, or to latents, with the model of a run."""
+
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from genbench import plugins
+from genbench.abilities import FillsIn
+from genbench.commands.edit_folder import EditFolder, choose_edit_folder
+from genbench.commands.edit_inputs import Gathered, gather
+from genbench.commands.editors import build_editor, editor_class
+from genbench.commands.opening import OpenRun, named_parts, open_run
+from genbench.config import as_words, short_name
+from genbench.data.prepare_progress import Progress
+from genbench.editing.base import Editor, EditResult, ability_of, edit_chunks
+from genbench.editing.masks import hide
+from genbench.errors import UserError
+from genbench.figures.animation import save_animation
+from genbench.figures.captions import under_conditions
+from genbench.figures.film import film_strips
+from genbench.figures.grid import make_grid, place_beside
+from genbench.files import write_json
+from genbench.images import save_image
+from genbench.runs.folder import RunFolder, describe_session
+from genbench.runs.part_files import Part
+from genbench.signatures import parameters_of
+
+_SHOWN = 64
+"""Edits of the grid."""
+
+_ANIMATED = 16
+"""Edits of the animation."""
+
+_QUIET = 5.0
+"""Seconds of work that say nothing of how far they are where there is no terminal."""
+
+
+def main(config: DictConfig, overrides: list[str]) -> None:
+    """Write the results of `count` edits, a grid of them, and what they depend on, into a folder.
+
+    Args:
+        config: composed and checked.
+        overrides: of Hydra, which led to it.
+
+    Raises:
+        UserError: the run folder, the editor or a setting does not do, or there is no room.
+    """
+    kind = editor_class(config.editor)
+    ability = ability_of(kind)
+    _leave_out_sampler(config, overrides)
+    run = open_run(config, fills_in=ability is FillsIn)
+    parts = named_parts(config.parts or {}, kind)
+    editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
+    given = gather(run, editor, config)
+    folder = choose_edit_folder(run, editor, config, given, parts)
+    if folder.is_finished(given.count):
+        print(f"they are there already: {folder.files.pictures}")
+        return
+    command = shlex.join(["python", "-m", "genbench", "edit", *plugins.as_words(), *as_words(overrides)])
+    try:
+        folder.begin(config, command=command, **describe_session(), source=_describe(run, config, parts))
+        _edit(editor, given, config, folder)
+        folder.finish()
+    except OSError as error:
+        raise UserError(f"{folder.files.path} can't be written: {error.strerror}") from error
+    except UserError:
+        folder.discard()
+        raise
+    _say(folder, given.count)
+
+
+def _leave_out_sampler(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Leave out the sampler that an editor brings along where the method takes none; one that is asked for stays."""
+    method = RunFolder.open(config.run).read_config().method
+    asked_for = any(line.lstrip("+~").startswith(("sampler=", "sampler.")) for line in overrides)
+    if not asked_for and "sampler" not in (parameters_of(method["_target_"]) or {}):
+        config.sampler = None
+
+
+def _describe(run: OpenRun, config: DictConfig, parts: Mapping[str, Part]) -> dict[str, Any]:
+    """Return which weights are edited with."""
+    with run.file.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "run": str(run.folder.path),
+        "method": short_name(run.settings.method),
+        "checkpoint": config.checkpoint,
+        "file": str(run.file.relative_to(run.folder.path)),
+        "step": run.step,
+        "sha256": sha256,
+        **({"parts": {name: part.describe() for name, part in parts.items()}} if parts else {}),
+    }
+
+
+def _edit(editor: Editor, given: Gathered, config: DictConfig, folder: EditFolder) -> None:
+    """Make all edits and write what comes of them."""
+    scores: dict[str, list[Any]] = {name: [] for name in editor.scores}
+    shown: list[EditResult] = []
+    with Progress("edits", given.count, quiet=_QUIET) as progress:
+        for first, result in edit_chunks(editor, given.count, config.seed, given.of):
+            for index, picture in enumerate(result.pictures, start=first):
+                editor.medium.save(picture, folder.picture(index))
+            for index, pictures in enumerate([] if result.intermediate is None else result.intermediate, start=first):
+                for number, picture in enumerate(pictures):
+                    save_image(picture, folder.intermediate(index, number))
+            for name, values in result.scores.items():
+                scores[name] += values.tolist()
+            if first < _SHOWN:
+                shown.append(result)
+            progress.advance(len(result.pictures))
+    _show(editor, given, shown, folder)
+    if scores:
+        protocol = {**folder.facts, "scores": dict(editor.scores)}
+        write_json({"values": scores, "protocol": protocol}, folder.files.scores)
+
+
+def _show(editor: Editor, given: Gathered, results: list[EditResult], folder: EditFolder) -> None:
+    """Write the grid, and the animation if there are pictures on the way."""
+    pictures = editor.medium.picture(torch.cat([result.pictures for result in results])[:_SHOWN])
+    images = None if given.images is None else given.images[: len(pictures)]
+    conditions = None if given.conditions is None else given.conditions[: len(pictures)]
+    if results[0].intermediate is None:
+        save_image(make_grid(under_conditions(_beside(pictures, images, given.mask), conditions)), folder.files.grid)
+        return
+    frames = torch.cat([result.intermediate for result in results if result.intermediate is not None])[:_SHOWN]
+    save_image(film_strips(frames, images, conditions), folder.files.grid)
+    animated = frames[:_ANIMATED]
+    save_animation([make_grid(animated[:, number]) for number in range(frames.shape[1])], folder.files.animation, 0.12)
+
+
+def _beside(pictures: Tensor, images: Tensor | None, mask: Tensor | None) -> Tensor:
+    """Return results beside what was given: what is known of it on the left and all of it on the right."""
+    if images is None:
+        return pictures
+    return place_beside(images, pictures) if mask is None else place_beside(hide(images, mask), pictures, images)
+
+
+def _say(folder: EditFolder, count: int) -> None:
+    print(f"{count} edits: {folder.files.pictures}\ngrid: {folder.files.grid}")
+    if folder.files.animation.is_file():
+        print(f"animation: {folder.files.animation}")

@@ -1,0 +1,105 @@
+"""What edits are given, gathered from the command line: images, a mask, conditions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+from genbench.commands.asked import asked, is_asked
+from genbench.commands.opening import OpenRun
+from genbench.conditions.base import Conditions
+from genbench.config import short_name
+from genbench.config.words import ASKED
+from genbench.data.sample_set import open_samples
+from genbench.editing.base import Editor, Inputs
+from genbench.editing.masks import MASKS, read_mask
+from genbench.errors import UserError
+from genbench.medium import Images
+from genbench.metrics.conditions import held_out
+
+_OF_CONDITIONS = (*ASKED, "prompts", "sources")
+_KEYS = {
+    "images": ("images",),
+    "mask": ("mask",),
+    "condition": _OF_CONDITIONS,
+    "asked condition": _OF_CONDITIONS,
+}
+"""The keys of `edit` that feed each input of an editor."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What all edits are given; see `editing.base.Inputs`.
+
+    Attributes:
+        count: edits.
+        images: uint8 (count, C, H, W), or None.
+        mask: float32 (H, W), or None.
+        conditions: `count` of them, or None.
+    """
+
+    count: int
+    images: Tensor | None = None
+    mask: Tensor | None = None
+    conditions: Conditions | None = None
+
+    def of(self, rows: Tensor) -> Inputs:
+        """Return what some edits are given."""
+        return Inputs(
+            len(rows),
+            None if self.images is None else Images(self.images.shape[1:]).load(self.images[rows]),
+            self.mask,
+            None if self.conditions is None else self.conditions[rows].load(),
+        )
+
+
+def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
+    """Return what an editor takes; of images or sources there may be fewer than `count`.
+
+    Raises:
+        UserError: something is missing or does not do, or the editor has no use for it.
+    """
+    _refuse_others(editor, config)
+    takes, count = editor.takes, int(config.count)
+    images = mask = conditions = None
+    if "images" in takes:
+        images = _images(run, config)
+        count = len(images)
+    if "mask" in takes:
+        if config.mask is None:
+            raise UserError(
+                f"editor={short_name(config.editor)} needs mask=...: {', '.join(MASKS)}, or a black and white picture"
+            )
+        mask = read_mask(config.mask, *run.method.medium.shape[1:])
+    if "condition" in takes or ("asked condition" in takes and is_asked(config)):
+        conditions = asked(run, config, count)
+        count = count if conditions is None else len(conditions)
+    return Gathered(count, None if images is None else images[:count], mask, conditions)
+
+
+def _refuse_others(editor: Editor, config: DictConfig) -> None:
+    known = {key for name in editor.takes for key in _KEYS[name]}
+    for key in dict.fromkeys(key for keys in _KEYS.values() for key in keys):
+        if config[key] is not None and key not in known:
+            taken = " and ".join(f"{key}=" for key in ("images", "mask") if key in known)
+            raise UserError(
+                f"{key}={config[key]} has no effect: editor={short_name(config.editor)} "
+                + (f"takes {taken}" if taken else f"takes no {key}")
+            )
+
+
+def _images(run: OpenRun, config: DictConfig) -> Tensor:
+    """Return somebody's own images, at most `count`, or the first that the method never saw."""
+    medium = run.method.medium
+    if not isinstance(medium, Images):
+        raise UserError(f"editor={short_name(config.editor)} edits images, and {run.folder.path} draws none")
+    if config.images is None:
+        run.data.prepare_data()
+        return run.data.store(held_out(run.data)).samples[: config.count]
+    opened = open_samples(Path(config.images), medium.shape[0])
+    if tuple(opened.shape[1:]) != medium.shape:
+        raise UserError(
+            f"images={config.images} are of {tuple(opened.shape[1:])}, and {run.folder.path} draws {medium.shape}"
+        )
+    return opened[: config.count]

@@ -1,0 +1,1 @@
+"""What is done to images, or to latents, with a trained model: one editor a file."""

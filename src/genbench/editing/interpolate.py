@@ -1,0 +1,58 @@
+"""Interpolate between pairs of random latents (Radford et al. 2016, figure 4; slerp: Shoemake 1985, White 2016).
+
+Example:
+    python -m genbench edit editor=interpolate run=FOLDER count=8 seed=3 editor.path=slerp
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+
+from genbench.abilities import HasLatents
+from genbench.editing.base import Editor, EditResult, Input, Inputs, fraction_of_range
+from genbench.interpolation import PATHS, decode_path
+from genbench.medium import Images
+from genbench.randomness import Noise
+
+
+class Interpolate(Editor):
+    """Decode the latents between two ends, under one condition if the method is conditional.
+
+    The start of interpolation i is sample i of `sample` with the same seed. A result is the strip of all its pictures,
+    from left to right.
+
+    Args:
+        method: what decodes latents.
+        path: from end to end: slerp, along a great circle, or linear.
+        steps: pictures of an interpolation, both ends included; at least 2.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    takes: ClassVar[frozenset[Input]] = frozenset({"condition"})
+    scores = {
+        "neighbour_l1": "mean absolute difference between neighbouring pictures, as a fraction of a pixel's range, in "
+        "[0, 1]; one for each pair of neighbours"
+    }
+
+    def __init__(self, method: HasLatents, *, path: Literal["slerp", "linear"] = "slerp", steps: int = 9) -> None:
+        if path not in PATHS:
+            raise ValueError(f"path must be one of {', '.join(PATHS)}, not {path!r}")
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2, both ends, not {steps}")
+        self.method = method
+        self.path = PATHS[path]
+        self.steps = steps
+        channels, height, width = method.medium.picture(torch.zeros(1, *method.medium.shape)).shape[1:]
+        self.medium = Images((channels, height, steps * width))
+
+    def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
+        """Return strips of pictures between latents from N(0, I)."""
+        start, end = (noise.normal(inputs.count, self.method.latent_dim) for _ in range(2))
+        z = self.path(start, end, torch.linspace(0, 1, self.steps))
+        samples = decode_path(self.method, z, inputs.condition)
+        frames = self.method.medium.picture(samples.flatten(0, 1)).unflatten(0, samples.shape[:2])
+        strips = frames.permute(0, 2, 3, 1, 4).flatten(3)
+        steps = fraction_of_range(frames[:, 1:], frames[:, :-1]).flatten(2).mean(2)
+        return EditResult(strips, frames, {"neighbour_l1": steps})
