@@ -48,6 +48,11 @@ def is_frozen(value: object) -> bool:
     return isinstance(value, nn.Module) and value.__dict__.get("is_part", False)
 
 
+def frozen_in(module: nn.Module) -> dict[str, Any]:
+    """Return the frozen models that a module is built on, which are none of its modules, by their names."""
+    return {name: value for name, value in module.__dict__.items() if is_frozen(value)}
+
+
 def parts_of(kind: Any) -> dict[str, tuple[type, bool]]:
     """Return the parts that a class names in its `__init__` and those of its bases: ability, and whether it must be."""
     found: dict[str, tuple[type, bool]] = {}

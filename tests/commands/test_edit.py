@@ -29,7 +29,7 @@ LITTLE = ["sampler.steps=3", "sampler.resamplings=2"]
 @pytest.fixture(scope="module")
 def ddpm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a diffusion model of digits and their classes for a few steps."""
-    words = ["steps=6", "method.warmup_steps=0", "method.optimizer.lr=0.01", "callbacks.scores=null"]
+    words = ["steps=6", "schedule.warmup_steps=0", "method.optimizer.lr=0.01", "callbacks.scores=null"]
     return train(tmp_path_factory.mktemp("edit"), "ddpm_guided", "run", *words)
 
 

@@ -283,3 +283,33 @@ def test_a_strangers_part_runs_nothing(
     assert "not trusted" in refused()
     shutil.rmtree(part)
     assert "lacks its part denoiser" in refused()
+
+
+def test_an_editor_of_two_models_optimises_each_picture(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GENBENCH_PLUGINS", "")
+    run = Path(shutil.copytree(runs["vae"], tmp_path / "vae"))
+    before = tensors_of(run)
+    words = ["edit", "--plugin", "tests", "editor=steer", f"run={run}", "count=6", "seed=3", "device=cpu"]
+    words += ["editor.target=1"]
+    assert main([*words, f"parts.classifier={runs['classifier']}"]) == 0
+    (edit,) = (run / "edits").iterdir()
+    curves = json.loads((edit / "scores.json").read_text())["values"]["log_probability"]
+    assert len(curves) == 6
+    assert all(len(curve) == 21 and curve[-1] > curve[0] for curve in curves)
+    manifest = json.loads((edit / "manifest.json").read_text())
+    assert manifest["source"]["parts"]["classifier"]["run"] == str(runs["classifier"])
+    assert all(torch.equal(value, before[name]) for name, value in tensors_of(run).items())
+    # Elsewhere the same bits; the first two by themselves too.
+    pictures = [path.read_bytes() for path in sorted((edit / "pictures").iterdir())]
+    copy = Path(shutil.copytree(runs["classifier"], tmp_path / "classifier"))
+    again = [*words, f"parts.classifier={copy}", f"out={tmp_path / 'again'}", "count=2"]
+    assert main(again) == 0
+    assert [path.read_bytes() for path in sorted((tmp_path / "again" / "pictures").iterdir())] == pictures[:2]
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "steer is built on another run: give parts.classifier=RUN (of its images)" in capsys.readouterr().err
+    assert main([*words, f"parts.classifier={runs['ddpm']}"]) == 2
+    assert "it has no classify, classes" in capsys.readouterr().err
+    assert len(list((run / "edits").iterdir())) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
@@ -17,7 +18,7 @@ from genbench.config.words import ASKED
 from genbench.data.prepare_progress import human_bytes
 from genbench.errors import UserError
 from genbench.medium import Medium
-from genbench.methods.base import Method
+from genbench.parts import frozen_in
 from genbench.runs.fingerprint import digest_of, fingerprint
 
 MOST = 1_000_000
@@ -154,9 +155,9 @@ def _asked(run: OpenRun, key: str, text: str | None) -> str | int | None:
         return text
 
 
-def _fingerprint(method: Method) -> str:
+def _fingerprint(method: nn.Module) -> str:
     """Return a fingerprint of a method's weights, and of those that it is built on."""
-    parts = {f"parts/{name}": fingerprint(part.state_dict()) for name, part in method.built_on.items()}
+    parts = {f"parts/{name}": fingerprint(part.state_dict()) for name, part in frozen_in(method).items()}
     return fingerprint(method.state_dict() | parts)
 
 

@@ -26,7 +26,7 @@ from genbench.methods.optimisation import (
     rate_of,
     scale_rates,
 )
-from genbench.parts import follow, is_frozen
+from genbench.parts import follow, frozen_in, is_frozen
 from genbench.randomness import Noise
 
 
@@ -192,7 +192,7 @@ class Method(LightningModule, ABC):
     @property
     def built_on(self) -> dict[str, "Method"]:
         """The models that this one is built on, by their names."""
-        return {name: value for name, value in self.__dict__.items() if is_frozen(value)}
+        return frozen_in(self)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move or convert this method, and its parts to the same device."""

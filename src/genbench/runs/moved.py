@@ -44,7 +44,7 @@ def translate(config: Any) -> Any:
         keys: dict[Any, Any] = {
             old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config
         }
-        today: dict[str, Any] = {
+        today: dict[Any, Any] = {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
         return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
