@@ -43,10 +43,11 @@ class CaptionedDigits(DataSet):
     def load(self, split: Split) -> SampleStore:
         """Return the images of a split, uint8 (2N, 1, size, size), with the tokens of their captions (2N, length)."""
         digits = self._digits.store(split)
-        images = torch.cat([digits.samples[:], 255 - digits.samples[:]])
+        # In turn, so that a picture of the first images shows both.
+        images = torch.stack([digits.samples[:], 255 - digits.samples[:]], dim=1).flatten(0, 1)
         assert digits.conditions is not None
-        classes = digits.conditions[:].repeat(2).tolist()
-        grounds = [ground for ground in _GROUNDS for _ in range(len(digits))]
+        classes = digits.conditions[:].repeat_interleave(2).tolist()
+        grounds = _GROUNDS * len(digits)
         # The captions do not depend on the run's seed.
         generator = make_generator("data", 0 if split == "train" else 1)
         chosen = torch.randint(len(_TEMPLATES), (len(images),), generator=generator).tolist()
