@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,24 @@ def test_a_method_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert score < json.loads((only(Path("outputs/start")) / "scores.json").read_text())["values"]["fid_digits"]
     assert main(["train", "--plugin", "mine", f"run={run}", "steps=210"]) == 0
     assert main(["evaluate", "--plugin", "mine", f"run={run}", "device=cpu"]) == 0
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_method_built_on_another_run_is_one_file() -> None:
+    words = [*SMALL, "metrics.count=200", "output=outputs"]
+    assert main([*command("method=vae data=digits"), *words, "network.autoencoder.width=8", "name=first"]) == 0
+    second = command("method=latent_normal data=digits")
+    second[-1] = f"parts.first_stage={only(Path('outputs/first'))}"
+    assert main([*second, *words, "name=second"]) == 0
+    assert main([*second, *words, "name=start", "steps=1"]) == 0
+    shutil.rmtree("outputs/first")
+    scores = []
+    for name in ("second", "start"):
+        run = only(Path("outputs", name))
+        assert main(["evaluate", "--plugin", "mine", f"run={run}", "device=cpu"]) == 0
+        scores.append(json.loads((run / "scores.json").read_text())["values"]["fid_digits"])
+    # It has learnt where the latents are.
+    assert scores[0] < scores[1]
 
 
 @pytest.mark.usefixtures("mine")
