@@ -24,7 +24,15 @@ from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices, working_strategy
-from genbench.commands.endings import STOPPED_EARLY, end_early, explained, remember_end, stop, stopped_early
+from genbench.commands.endings import (
+    STOPPED_EARLY,
+    end_early,
+    explained,
+    remember_end,
+    stop,
+    stopped_early,
+    why_no_batch,
+)
 from genbench.commands.online_run import shown_online
 from genbench.commands.place import choose_folder, is_first_process, refuse_changed_data, settle
 from genbench.commands.processes import end_with_parent, leave, slurm_plugins
@@ -222,10 +230,7 @@ def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[A
 def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session) -> None:
     step = trainer.global_step
     if not session.has_begun:
-        raise UserError(
-            "nothing was trained: the settings of the trainer leave no batch, as limit_train_batches=0 does, and "
-            "max_epochs and max_time of a run that has had as much"
-        )
+        raise UserError(f"nothing was trained: {why_no_batch(trainer)}")
     session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
     folder.add_to_manifest(steps=step, images=step * data.images_per_step, seconds=round(clock.seconds, 1))
