@@ -44,7 +44,7 @@ def translate(config: Any) -> Any:
         keys: dict[Any, str] = {
             old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config
         }
-        today: dict[str, Any] = {
+        today: dict[Any, Any] = {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
         return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
@@ -67,7 +67,7 @@ def first_name(name: str) -> str:
     return name
 
 
-def _with_schedule(config: dict[str, Any], target: str) -> dict[str, Any]:
+def _with_schedule(config: dict[Any, Any], target: str) -> dict[Any, Any]:
     """Return a node with its learning-rate schedule in a node of its own."""
     if target.startswith(_RATES):
         return config
