@@ -94,6 +94,7 @@ def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None
     [
         (["patience=1", "monitor=score/fidd"], "never comes in this run: choose one of score/fid"),
         (["patience=1", "monitor=score/kid"], "never comes in this run"),
+        (["patience=1", "monitor=score/fid_clip"], "never comes in this run"),
         (["patience=0"], "callbacks.early_stopping.patience must be at least 1"),
         (["patience=1", "mode=least"], "must be one of min, max or null"),
         (["monitor=score/fid"], "has no effect without callbacks.early_stopping.patience=N"),

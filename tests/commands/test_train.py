@@ -196,3 +196,15 @@ def test_tensorboard_has_the_keys_of_the_table(train: Train) -> None:
         shown = {event.step: event.value for event in events.Scalars(name)}
         assert shown == pytest.approx({int(row["step"]): float(row[name]) for row in rows})
     assert {*events.Tags()["images"]} == {"samples/grid", "samples/interpolation", "samples/nearest"}
+
+
+def test_the_time_of_a_run_counts_over_its_sessions(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    # Far more steps than a second has.
+    run = train("steps=1000000", "trainer.max_time=00:00:00:01", "metrics.count=16", status=1)
+    assert "trainer.max_time=00:00:00:01 ended the training after" in capsys.readouterr().err
+    done = last_checkpoint(run)["global_step"]
+    assert main(["train", f"run={run}"]) == 2
+    assert "has had its trainer.max_time, which counts over all its sessions" in capsys.readouterr().err
+    assert last_checkpoint(run)["global_step"] == done
+    assert main(["train", f"run={run}", f"steps={done + 2}", "trainer.max_time=null"]) == 0
+    assert last_checkpoint(run)["global_step"] == done + 2

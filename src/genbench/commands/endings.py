@@ -10,6 +10,7 @@ from typing import Any
 from lightning import Trainer
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Timer
 
 from genbench.abilities import Draws
 from genbench.callbacks.early_stopping import EarlyStopping
@@ -123,6 +124,19 @@ def end_early(trainer: Trainer, folder: RunFolder, limits: Mapping[str, Any]) ->
     )
     raise EarlyEndError(
         f"{reached} ended the training after {trainer.global_step} of {trainer.max_steps} steps. {way_on}"
+    )
+
+
+def why_no_batch(trainer: Trainer) -> str:
+    """Return why a training ended before its first step, and the remedy."""
+    timers = (one for one in trainer.callbacks if isinstance(one, Timer))  # type: ignore[attr-defined]
+    if any((left := timer.time_remaining()) is not None and left <= 0 for timer in timers):
+        return (
+            "the run has had its trainer.max_time, which counts over all its sessions: give more, or null for no limit"
+        )
+    return (
+        "the settings of the trainer leave no batch, as limit_train_batches=0 does, and max_epochs of a run that has "
+        "had as many"
     )
 
 

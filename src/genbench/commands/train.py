@@ -34,6 +34,7 @@ from genbench.commands.endings import (
     stop,
     stopped_early,
     what_next,
+    why_no_batch,
 )
 from genbench.commands.initialising import initialise
 from genbench.commands.monitored import RESULT, leave_result, monitored_score
@@ -258,10 +259,7 @@ def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[A
 def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session) -> None:
     step = trainer.global_step
     if not session.has_begun:
-        raise UserError(
-            "nothing was trained: the settings of the trainer leave no batch, as limit_train_batches=0 does, and "
-            "max_epochs and max_time of a run that has had as much"
-        )
+        raise UserError(f"nothing was trained: {why_no_batch(trainer)}")
     session.write()
     clock = next(callback for callback in trainer.callbacks if isinstance(callback, Clock))  # type: ignore[attr-defined]
     folder.add_to_manifest(steps=step, images=step * data.images_per_step, seconds=round(clock.seconds, 1))

@@ -126,7 +126,9 @@ def _explain(error: Exception, verb: str, overrides: list[str]) -> str:
         group, name = found.groups()
         return f"there is no {group} {name!r}{near(name, options(group))}"
     if found := re.search(r"Could not (?:override|append|delete from config)[^']*'(.+?)'", text):
-        key = found[1].split("@")[0]
+        key, _, node = found[1].partition("@")
+        if node:
+            return f"{key}= has no effect here: it chooses {node}, which this method does not have"
         return f"there is no key {key!r}{_near_key(key, verb, overrides)}"
     if found := re.search(r"You must specify '(.+?)'", text):
         return f"{verb} needs {found[1]}=...{near('', options(found[1]))}"

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from genbench.config.paths import inside
 from genbench.config.trainer import check_argument
 from genbench.errors import UserError, near
-from genbench.logs.vocabulary import better, plain_score
+from genbench.logs.vocabulary import better, extractor_of, plain_score
 
 FACTS = ("medium", "condition", "image_shape")
 """What a method is given of every data set, and can't be given otherwise."""
@@ -202,7 +202,11 @@ def _check_monitor(config: DictConfig, key: str) -> None:
         raise UserError(f"{key}={monitor} never comes: callbacks.scores=null computes no scores")
     known = _figures(config.metrics)
     name = monitor.removeprefix("score/")
-    if monitor.startswith("score/") and {name, plain_score(name)} & {*known} and better(name) is not None:
+    # Of an extractor that it names, it must be the run's own.
+    comes = name in known or (
+        plain_score(name) in known and extractor_of(name).startswith(f"_{config.metrics.extractor}")
+    )
+    if monitor.startswith("score/") and comes and better(name) is not None:
         return
     choices = ", ".join(f"score/{figure}" for figure in known if better(figure) is not None)
     if not choices:

@@ -1,7 +1,7 @@
 """The interface of every method; further abilities are protocols, see `abilities`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
@@ -23,7 +23,6 @@ from genbench.methods.optimisation import (
     MeanFigures,
     Optimised,
     clip_gradients,
-    rate_of,
     scale_rates,
 )
 from genbench.parts import follow, frozen_in, is_frozen
@@ -166,14 +165,11 @@ class Method(LightningModule, ABC):
         with self.toggled_optimizer(optimizer) if len(self._optimised) > 1 else nullcontext():
             optimizer.zero_grad()
             loss, figures = self._accumulate(loss_of, batch)
-            norm = clip_gradients(optimizer, self.clip, self.loss_scale, measure=self.measures)
+            if self.clip or self.measures:
+                figures[f"gradient/{name}"] = clip_gradients(optimizer, self.clip, self.loss_scale)
             optimizer.step()
         if optimised.average is not None:
             optimised.average.update_parameters(optimised.network)
-        if norm is not None:
-            figures[f"gradient/{name}"] = norm
-        if self.measures and self.schedule is not CONSTANT:
-            figures[f"learning_rate/{name}"] = rate_of(optimizer)
         self._figures[name] = {f"loss/{optimised.loss_name}": loss} | figures
 
     def finish_step(self) -> dict[str, Tensor]:
@@ -186,7 +182,7 @@ class Method(LightningModule, ABC):
             raise RuntimeError(f"a step must count once, but the trainer went from {self._index} to {self.step}")
         figures = {name: value for each in self._figures.values() for name, value in each.items()}
         if self._logs:
-            self.log_figures(figures)
+            self.log_figures({**figures, **self._rates()})
         return {name: value for name, value in figures.items() if name.startswith("loss/")}
 
     @property
@@ -217,7 +213,7 @@ class Method(LightningModule, ABC):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return 1.0 if scaler is None else float(scaler.get_scale())
 
-    def log_figures(self, figures: dict[str, Tensor]) -> None:
+    def log_figures(self, figures: Mapping[str, Tensor | float]) -> None:
         """Log figures of a step whose optimizers have just stepped, under the number of finished steps."""
         log_figures(self.trainer, figures)
 
@@ -229,6 +225,16 @@ class Method(LightningModule, ABC):
             # Lightning counts every optimizer's step (lightning #17958), through hooks that it sets for each batch.
             optimizer._on_before_step = optimizer._on_after_step = _do_nothing
         return optimizer
+
+    def _rates(self) -> dict[str, float]:
+        """Return the learning rates of this step, if the schedule changes them."""
+        if self.schedule.is_constant:
+            return {}
+        optimizers = self.trainer.optimizers
+        return {
+            f"learning_rate/{name}": float(optimizers[each.index].param_groups[0]["lr"])
+            for name, each in self._optimised.items()
+        }
 
     def _accumulate(self, loss_of: Callable[[Any], Loss], batch: Any) -> Loss:
         """Add up the gradients of a loss over the parts of a batch; return its mean, and those of the figures."""

@@ -32,6 +32,11 @@ class Schedule(ABC):
         """Return the factor in a step of this index, which is `warmup_steps` or later."""
 
     @property
+    def is_constant(self) -> bool:
+        """Whether the factor is 1 at every step."""
+        return False
+
+    @property
     def steps_above_zero(self) -> int | None:
         """How many steps the schedule has, after which the rate is 0; None if it never is."""
         return None
@@ -43,6 +48,11 @@ class Constant(Schedule):
     def after_warmup(self, step: int) -> float:
         """Return 1."""
         return 1.0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is no warm-up."""
+        return self.warmup_steps == 0
 
 
 class Cosine(Schedule):

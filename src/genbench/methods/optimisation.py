@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -42,22 +41,14 @@ def scale_rates(optimizer: Any, factor: float) -> None:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
-def rate_of(optimizer: Any) -> Tensor:
-    """Return the learning rate of an optimizer's first parameters."""
-    return torch.tensor(float(optimizer.param_groups[0]["lr"]))
-
-
-def clip_gradients(optimizer: Any, most: float, loss_scale: float, *, measure: bool) -> Tensor | None:
+def clip_gradients(optimizer: Any, most: float, loss_scale: float) -> Tensor:
     """Scale the gradients of an optimizer's parameters down to a norm, and return the norm that they had.
 
     Args:
         optimizer: whose parameters have gradients.
         most: largest norm of all of them together; 0 for no clipping.
         loss_scale: the factor by which the gradients are larger than those of the loss.
-        measure: whether the norm is wanted without clipping; otherwise None is returned then.
     """
-    if not (most or measure):
-        return None
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if most:
         return nn.utils.clip_grad_norm_(parameters, most * loss_scale) / loss_scale

@@ -67,7 +67,7 @@ def first_name(name: str) -> str:
     return name
 
 
-def _with_schedule(config: dict[str, Any], target: str) -> dict[str, Any]:
+def _with_schedule(config: dict[Any, Any], target: str) -> dict[Any, Any]:
     """Return a node with its learning-rate schedule in a node of its own."""
     if target.startswith(_RATES):
         return config
