@@ -187,9 +187,14 @@ def test_an_edit_that_was_cut_short_is_begun_anew(
     ours, theirs = files(cut), files(whole)
     assert ours.pop("config.yaml") != theirs.pop("config.yaml")
     assert ours == theirs
-    # What an editor refuses leaves nothing.
+    # What an editor refuses leaves nothing, nor does a full disk.
     monkeypatch.setattr(edit, "edit_chunks", lambda *arguments: (_ for _ in ()).throw(edit.UserError("no")))
     assert "no" in refused(capsys, *words, f"out={tmp_path / 'new' / 'deep'}")
+    assert not (tmp_path / "new").exists()
+    monkeypatch.undo()
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(edit, "save_animation", lambda *arguments: (_ for _ in ()).throw(full))
+    assert "can't be written: No space left on device" in refused(capsys, *words, f"out={tmp_path / 'new' / 'deep'}")
     assert not (tmp_path / "new").exists()
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from genbench import plugins
 from genbench.abilities import FillsIn
 from genbench.commands.edit_folder import EditFolder, choose_edit_folder
 from genbench.commands.edit_inputs import Gathered, gather
+from genbench.commands.edit_records import mean_scores
 from genbench.commands.editors import build_editor, editor_class
 from genbench.commands.opening import OpenRun, named_parts, open_run
 from genbench.config import as_words, short_name
@@ -66,11 +68,12 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         folder.begin(config, command=command, **describe_session(), source=_describe(run, config, parts))
         _edit(editor, given, config, folder)
         folder.finish()
-    except OSError as error:
-        raise UserError(f"{folder.files.path} can't be written: {error.strerror}") from error
-    except UserError:
-        folder.discard()
-        raise
+    except (OSError, UserError) as error:
+        with suppress(OSError):
+            folder.discard()
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{folder.files.path} can't be written: {error.strerror or error}") from error
     _say(folder, given.count)
 
 
@@ -144,3 +147,5 @@ def _say(folder: EditFolder, count: int) -> None:
     print(f"{count} edits: {folder.files.pictures}\ngrid: {folder.files.grid}")
     if folder.files.animation.is_file():
         print(f"animation: {folder.files.animation}")
+    if scores := mean_scores(folder.files.scores):
+        print(f"on average: {scores}")

@@ -66,7 +66,7 @@ def read_edits(folders: Iterable[EditFiles], problems: list[str]) -> list[EditRe
                         name=files.path.name,
                         command=str(manifest["command"]),
                         settings=files.config.read_text(encoding="utf-8"),
-                        scores=_means(files.scores),
+                        scores=mean_scores(files.scores),
                         grid=files.grid,
                         animation=files.animation if files.animation.is_file() else None,
                     )
@@ -78,8 +78,12 @@ def read_edits(folders: Iterable[EditFiles], problems: list[str]) -> list[EditRe
     return records
 
 
-def _means(file: Path) -> str:
-    """Return the mean of each score over the edits; of a curve that of its last values."""
+def mean_scores(file: Path) -> str:
+    """Return the mean of each score in a file over its edits, in words; of a curve that of its last values.
+
+    Raises:
+        UserError: the file can't be read.
+    """
     if not file.is_file():
         return ""
     values = read_json(file)["values"]

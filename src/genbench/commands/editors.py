@@ -55,5 +55,5 @@ def build_editor(run: OpenRun, node: DictConfig, given: Mapping[str, Any]) -> Ed
     try:
         editor: Editor = make(method=run.method, **given)
     except (ValueError, TypeError) as error:
-        raise UserError(f"editor: {first_line(error)}") from error
+        raise UserError(f"editor={short_name(node)}: {first_line(error)}") from error
     return editor
