@@ -10,9 +10,8 @@ from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtract
 
 from genbench.data.digits import Digits
 from genbench.errors import UserError
-from genbench.metrics import vision
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.extractors import load_extractor
+from genbench.metrics.extractors import dinov2, load_extractor
 
 
 class SmallCLIP(nn.Module):
@@ -98,13 +97,13 @@ class Stub(torch.nn.Module):
 
 def test_dinov2_is_that_of_torchs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(vision, "FeatureExtractorDinoV2", Stub)
-    weights = tmp_path / "hub" / "checkpoints" / vision.DINOV2_FILE
+    monkeypatch.setattr(dinov2, "FeatureExtractorDinoV2", Stub)
+    weights = tmp_path / "hub" / "checkpoints" / dinov2.DINOV2_FILE
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
-    with pytest.raises(UserError, match=f"{vision.DINOV2_CODE} is not there"):
+    with pytest.raises(UserError, match=f"{dinov2.DINOV2_CODE} is not there"):
         load_extractor("dinov2")
-    (tmp_path / "hub" / vision.DINOV2_CODE).mkdir()
+    (tmp_path / "hub" / dinov2.DINOV2_CODE).mkdir()
     extractor = load_extractor("dinov2")
     assert (extractor.suffix, extractor.resize) == ("_dinov2", "bilinear as in TensorFlow 1, to 4 pixels")
     assert extractor.weights_sha256 == hashlib.sha256(b"weights").hexdigest()[:16]

@@ -13,6 +13,7 @@ PATHS = (
     "run",
     "against",
     "images",
+    "images_reference",
     "sources",
     "prompts",
     "mask",
@@ -22,6 +23,7 @@ PATHS = (
     "data.prepared",
     "metrics.weights",
     "metrics.cache",
+    "metrics.reference",
     "hydra.sweep.dir",
     "hydra.launcher.submitit_folder",
 )
