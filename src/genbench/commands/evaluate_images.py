@@ -32,7 +32,7 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
     settings = config.metrics if config.metrics is not None else OmegaConf.load(CONF / "metrics" / "full.yaml")
     check_names(OmegaConf.to_container(settings), "metrics")
     device = choose_device(config.device)
-    data, split, facts = _reference(config, settings)
+    data, split, facts = _named_reference(config, settings)
     channels = None if data is None else data.medium.shape[0]
     images = open_samples(Path(config.images), channels, config.count)
     if len(images) < FEWEST:
@@ -40,7 +40,14 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
         raise UserError(f"images={config.images}: scores take at least {FEWEST} images, and {few} would be scored")
     evaluator: Evaluator = build(settings, "metrics", count=len(images))
     evaluator.watch = watch
-    # Statistics of a file need no images; what a sample is, the samples say themselves.
+    if data is None and not settings.get("reference") and evaluator.compares:
+        raise UserError(
+            "images=PATH needs the data set to compare with, such as data=cifar10 data.root=DIR, or other images by "
+            "images_reference=PATH"
+        )
+    if config.images_reference is not None and not evaluator.compares:
+        raise UserError("images_reference= has no effect: none of metrics.scores compares with a reference")
+    # Without images to compare with, what a sample is, the samples say themselves.
     data = data or GivenImages(Path(config.images), "images")
     processes.one_after_the_other(data.prepare_data)
     evaluator.set_reference(data, split, device=device, rank=processes.rank, world_size=processes.count)
@@ -57,13 +64,13 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
             publish(scores, real, path, images=config.images)
 
 
-def _reference(config: DictConfig, settings: Any) -> tuple[Any, str, dict[str, Any]]:
+def _named_reference(config: DictConfig, settings: Any) -> tuple[Any, str, dict[str, Any]]:
     """Return the data of the reference, the split of it, and what else the protocol says of it.
 
-    The data are None where the reference is a file of statistics and nothing else is named.
+    The data are None where no images are named.
 
     Raises:
-        UserError: none is named, or two are.
+        UserError: two references are named.
     """
     is_data = isinstance(config.data, DictConfig) and "_target_" in config.data
     if config.images_reference is not None:
@@ -74,14 +81,8 @@ def _reference(config: DictConfig, settings: Any) -> tuple[Any, str, dict[str, A
         if len(data) < 2:
             raise UserError(f"images_reference={config.images_reference} holds one image: a reference takes at least 2")
         return data, WHOLE, {}
-    if is_data:
-        found = build_data(config)
-        if not settings.get("reference"):
-            return found, "train", {"reference_images": found.undivided()}
-        return found, "train", {}
-    if settings.get("reference"):
+    if not is_data:
         return None, WHOLE, {}
-    raise UserError(
-        "images=PATH needs what to compare with: a data set, such as data=cifar10 data.root=DIR, or other images by "
-        "images_reference=PATH"
-    )
+    found = build_data(config)
+    words = found.undivided()
+    return found, "train", {} if settings.get("reference") else {"reference_images": words}

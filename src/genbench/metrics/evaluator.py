@@ -121,6 +121,8 @@ class Evaluator:
         self._made: dict[str, Any] = {**self._settings, "likelihood": likelihood}
         self.scores = make_scores([*(names_by("default") if scores is None else ()), *named], self._made)
         self._named = {entry if isinstance(entry, str) else entry.name for entry in named}
+        if reference is not None and not self.compares:
+            raise UserError("metrics.reference has no effect: none of metrics.scores compares with a reference")
         self._references = ReferenceSet(None if reference is None else Path(reference).expanduser(), self.cache)
         self._extractors = ExtractorSet(extractor, weights)
         # Loaded now, so that missing weights are reported before any image is drawn.
@@ -133,6 +135,11 @@ class Evaluator:
         added = make_scores(names_by("always"), self._made)
         known = {score.name for score in self.scores}
         self.scores += [s for s in added if s.name not in known and (uses_main or not s.needs_features)]
+
+    @property
+    def compares(self) -> bool:
+        """Whether a score compares with a reference, if it applies."""
+        return any(score.needs_reference for score in self.scores)
 
     @property
     def has_reference(self) -> bool:

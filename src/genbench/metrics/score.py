@@ -114,10 +114,6 @@ class Score(ABC):
 
     def unsuited(self, setting: Setting) -> str | None:
         """Return why it does not apply, however many samples there are; None if it does."""
-        if self.needs_reference and not setting.has_reference:
-            return "it takes a reference in features of its own, and metrics.reference is by metrics.extractor"
-        if self.needs_reference == "features" and setting.statistics_only:
-            return "it takes the features of the reference's images, and a file of statistics has none"
         if self.needs_method and setting.method is None:
             return "it takes a run, not images that are there already"
         if self.needs_targets and not setting.has_targets:
@@ -127,7 +123,11 @@ class Score(ABC):
         return None
 
     def too_few(self, setting: Setting) -> str | None:
-        """Return why it can't be computed from so many samples; None if it can."""
+        """Return why it can't be computed from so many samples or such a reference; None if it can."""
+        if self.needs_reference and not setting.has_reference:
+            return "it takes a reference in features of its own, and metrics.reference is by metrics.extractor"
+        if self.needs_reference == "features" and setting.statistics_only:
+            return "it takes the features of the reference's images, and a file of statistics has none"
         if not self.needs_reference:
             if setting.generated >= self.least:
                 return None

@@ -82,7 +82,9 @@ def _read(path: Path) -> list[np.ndarray]:
                     f"must hold {_LAYOUTS}"
                 )
             arrays = [content[name] for name in ("mu", "sigma")]
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise UserError(f"metrics.reference={path} can't be read: {error.strerror or first_line(error)}") from error
+    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(f"metrics.reference={path} can't be read: {first_line(error)}") from error
     if not all(np.issubdtype(array.dtype, np.floating) for array in arrays):
         raise UserError(f"metrics.reference={path}: mu and sigma must be floating-point numbers")

@@ -44,7 +44,8 @@ def distance_figures(name: str, material: Material, halves: int) -> dict[str, fl
 def distance_between(generated: FeatureSet, reference: FeatureSet) -> float:
     """Return the Frechet distance, by the cheaper method."""
     few = min(len(generated.features), len(reference.features)) < len(generated.mean)
-    whole = all(len(part.features) == part.count for part in (generated, reference))
+    # Statistics from a file have no features at all.
+    whole = all(0 < len(part.features) == part.count for part in (generated, reference))
     if few and whole:
         return frechet_distance_of_features(generated.features, reference.features)
     return frechet_distance(generated.mean, generated.covariance, reference.mean, reference.covariance)
