@@ -130,9 +130,8 @@ def main() -> None:
         }
         if arguments.likelihood and isinstance(run.method, HasLikelihood):
             origin = Origin(run.method, run.data, held_out(run.data))
-            row |= {
-                "bits_per_dim": BitsPerDim(arguments.likelihood).compute(Material(0, origin=origin))["bits_per_dim"]
-            }
+            values = BitsPerDim(arguments.likelihood).compute(Material(0, origin=origin))
+            row["bits_per_dim"] = values["bits_per_dim"]
         rows.append({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()})
         print(rows[-1], flush=True)
         # A long study is not lost if it is stopped.
