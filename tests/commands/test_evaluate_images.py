@@ -55,7 +55,7 @@ def test_any_two_places_are_compared_whole(drawn: Path, others: Path, capsys: py
     evaluate = ["evaluate", f"images={drawn}", f"images_reference={others}", *FULL, "metrics.kid_subset_size=30"]
     assert main(evaluate) == 0
     said = capsys.readouterr().out.replace("\n", " ")
-    assert "60 images against 140 images of others.npz" in said
+    assert "60 samples against 140 images of others.npz" in said
     assert "real test images" not in said
     row = scores_of(drawn)
     assert {"fid_digits", "kid_digits", "precision_digits"} <= row["values"].keys()
@@ -145,7 +145,13 @@ def test_a_colour_reference_takes_colour_samples(drawn: Path, tmp_path: Path) ->
     for index in range(12):
         pixels = np.random.default_rng(index).integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(colour / f"{index}.png")
-    words = ["metrics=full", "metrics.extractor=coordinates", "metrics.scores=[mmd]", "metrics.cache=null", "device=cpu"]
+    words = [
+        "metrics=full",
+        "metrics.extractor=coordinates",
+        "metrics.scores=[mmd]",
+        "metrics.cache=null",
+        "device=cpu",
+    ]
     assert main(["evaluate", f"images={drawn}", f"images_reference={colour}", *words]) == 0
     scores = json.loads(drawn.with_name("drawn.scores.json").read_text())
     assert scores["protocol"]["reference_identity"]["image_shape"] == [3, 16, 16]

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from genbench.commands.protocols import reference_words
+from genbench.commands.protocols import protocol_title
 from genbench.errors import UserError
 from genbench.files import written_whole
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
@@ -62,7 +62,7 @@ def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> No
     Raises:
         OSError: they can't be written; they have been printed.
     """
-    table = Table(title=_title(scores.protocol), title_justify="left")
+    table = Table(title=protocol_title(scores.protocol), title_justify="left")
     table.add_column("score")
     table.add_column("generated", justify="right")
     if real is not None:
@@ -101,7 +101,7 @@ def compare(
         for name in a.keys() & b.keys():
             spread.setdefault(name, []).append(a[name] - b[name])
     table = Table(
-        title=_title(scores[0].protocol), title_justify="left", caption=f"first: {names[0]}\nsecond: {names[1]}"
+        title=protocol_title(scores[0].protocol), title_justify="left", caption=f"first: {names[0]}\nsecond: {names[1]}"
     )
     for heading in ("score", "first", "second", "difference", "95 % interval"):
         table.add_column(heading, justify="left" if heading == "score" else "right")
@@ -170,12 +170,6 @@ def write_curve(curve: list[tuple[int, str, Scores]], path: Path, beside: Path |
         for step, checkpoint, scores in curve:
             add_scores(beside, {"step": step, "checkpoint": checkpoint, **_row(scores)})
     print(f"curve: {path}")
-
-
-def _title(protocol: dict[str, Any]) -> str:
-    samples = f"{protocol['count']:,} images" if "count" in protocol else "no samples drawn"
-    extractor = f", by the {protocol['extractor']}" if "extractor" in protocol else ""
-    return f"{samples}{reference_words(protocol)}{extractor}"
 
 
 def _row(scores: Scores) -> dict[str, Any]:
