@@ -153,7 +153,7 @@ def translation_scores(
 ) -> Scores:
     """Score translations as `evaluate` does."""
     evaluator = Evaluator(count, 3, extractor=extractor, scores=scores)
-    evaluator.add_always()
+    evaluator.scores.add_always()
     planned = plan(method, data, count)
     origin = Origin(method, data, "test", planned.rows)
     evaluator.set_reference(data, origin=origin)

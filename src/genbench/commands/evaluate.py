@@ -188,7 +188,7 @@ def _evaluator(config: DictConfig, run: OpenRun, processes: Processes) -> Evalua
     check_names(OmegaConf.to_container(metrics, resolve=True), "metrics")
     changed = {name: config[name] for name in ("count", "seed", "likelihood") if config[name] is not None}
     evaluator: Evaluator = build(metrics, "metrics", **changed)
-    evaluator.add_always()
+    evaluator.scores.add_always()
     evaluator.watch = _watch(processes)
     return evaluator
 

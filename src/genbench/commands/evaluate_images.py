@@ -29,7 +29,7 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
     Raises:
         UserError: there are too few images, or there is no reference.
     """
-    settings = config.metrics if config.metrics is not None else OmegaConf.load(CONF / "metrics" / "full.yaml")
+    settings: Any = config.metrics if config.metrics is not None else OmegaConf.load(CONF / "metrics" / "full.yaml")
     check_names(OmegaConf.to_container(settings), "metrics")
     device = choose_device(config.device)
     data, split, facts = _named_reference(config, settings)
@@ -40,12 +40,12 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
         raise UserError(f"images={config.images}: scores take at least {FEWEST} images, and {few} would be scored")
     evaluator: Evaluator = build(settings, "metrics", count=len(images))
     evaluator.watch = watch
-    if data is None and not settings.get("reference") and evaluator.compares:
+    if data is None and not settings.get("reference") and evaluator.scores.compare:
         raise UserError(
             "images=PATH needs the data set to compare with, such as data=cifar10 data.root=DIR, or other images by "
             "images_reference=PATH"
         )
-    if config.images_reference is not None and not evaluator.compares:
+    if config.images_reference is not None and not evaluator.scores.compare:
         raise UserError("images_reference= has no effect: none of metrics.scores compares with a reference")
     # Without images to compare with, what a sample is, the samples say themselves.
     data = data or GivenImages(Path(config.images), "images")

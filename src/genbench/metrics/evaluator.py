@@ -12,18 +12,19 @@ import genbench
 from genbench.conditions.base import Conditions
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
-from genbench.metrics.choosing import choose, listed
+from genbench.metrics.choosing import listed
 from genbench.metrics.drawing import SetPass
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.extractor_set import ExtractorSet
-from genbench.metrics.features import FeatureSet, Watch, kept_of, unwatched
+from genbench.metrics.features import FeatureSet, Watch, unwatched
 from genbench.metrics.material import MAIN, Material, Origin
 from genbench.metrics.predictions import IS_SPLITS
 from genbench.metrics.reference import ReferenceData, Samples, batches, look_at, refuse_one_picture
 from genbench.metrics.reference_set import ReferenceSet
-from genbench.metrics.score import Better, Score, Setting
-from genbench.metrics.scores import make_scores, names_by
+from genbench.metrics.score import Score
+from genbench.metrics.score_set import ScoreSet
 from genbench.sampling import Stopwatch, sample_chunks
+from genbench.score_names import Better
 
 FEWEST = IS_SPLITS
 """Smallest number of images that can be scored."""
@@ -117,29 +118,14 @@ class Evaluator:
             "neighbours": neighbours,
             "halves": halves,
         }
-        named = [*(scores or ()), *([] if likelihood is None else ["bits_per_dim"])]
-        self._made: dict[str, Any] = {**self._settings, "likelihood": likelihood}
-        self.scores = make_scores([*(names_by("default") if scores is None else ()), *named], self._made)
-        self._named = {entry if isinstance(entry, str) else entry.name for entry in named}
-        if reference is not None and not self.compares:
+        self.scores = ScoreSet(scores, {**self._settings, "likelihood": likelihood})
+        if reference is not None and not self.scores.compare:
             raise UserError("metrics.reference has no effect: none of metrics.scores compares with a reference")
         self._references = ReferenceSet(None if reference is None else Path(reference).expanduser(), self.cache)
         self._extractors = ExtractorSet(extractor, weights)
         # Loaded now, so that missing weights are reported before any image is drawn.
         self._extractors.load(self.scores, None)
         self._medium: Medium | None = None
-
-    def add_always(self) -> None:
-        """Also compute the scores that are always computed where they apply, but load no extractor for them alone."""
-        uses_main = any(score.extractor_key == MAIN for score in self.scores if score.needs_features)
-        added = make_scores(names_by("always"), self._made)
-        known = {score.name for score in self.scores}
-        self.scores += [s for s in added if s.name not in known and (uses_main or not s.needs_features)]
-
-    @property
-    def compares(self) -> bool:
-        """Whether a score compares with a reference, if it applies."""
-        return any(score.needs_reference for score in self.scores)
 
     @property
     def has_reference(self) -> bool:
@@ -336,27 +322,11 @@ class Evaluator:
     def _choose(
         self, count: int, origin: Origin | None, *, labelled: bool | None, strict: bool = True
     ) -> tuple[list[Score], dict[str, str]]:
-        """Return the result of `choose` for `count` samples."""
-        has_targets = origin is not None and origin.targets is not None
-
-        def setting_of(score: Score) -> Setting:
-            key = score.extractor_key
-            extractor, reference = self._extractors.get(key), self._references.get(key)
-            needs_both = score.needs_reference is not None and reference is not None
-            return Setting(
-                generated=kept_of(count) if score.draws else count,
-                reference=None if reference is None else len(reference.features),
-                dimensions=0 if extractor is None else extractor.feature_dim,
-                class_count=0 if extractor is None else extractor.class_count,
-                labelled=labelled and (not needs_both or self._references[key].labels is not None),
-                medium=self._medium,
-                method=None if origin is None else origin.method,
-                has_targets=has_targets,
-                statistics_only=self._references.file is not None,
-                has_reference=self._references.offers(key),
-            )
-
-        return choose(self.scores, self._named, setting_of, strict=strict)
+        """Return the scores to compute of `count` samples, and why others can't be."""
+        return self.scores.choose(
+            count, origin, medium=self._medium, labelled=labelled, extractors=self._extractors,
+            references=self._references, strict=strict,
+        )  # fmt: skip
 
     def _called(self, score: Score, figure: str) -> str:
         """Return a figure's name with the extractor's suffix, which precedes `_std`."""
