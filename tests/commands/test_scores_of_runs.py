@@ -149,3 +149,15 @@ def test_a_saved_run_names_no_score_that_is_not_trusted(
     ):
         assert main(["evaluate", f"run={pix2pix}", "device=cpu", *words]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_no_scores_but_the_likelihood_are_to_be_computed(
+    pix2pix: Path, vae: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", f"run={pix2pix}", "device=cpu", "metrics=none"]) == 2
+    assert "metrics=none leaves nothing to do" in capsys.readouterr().err
+    assert main(["evaluate", f"run={pix2pix}", "device=cpu", "metrics=none", "likelihood=5"]) == 2
+    assert "likelihood= is for methods that have a likelihood" in capsys.readouterr().err
+    words = ["device=cpu", "metrics=none", "likelihood=5", f"out={tmp_path / 'out.json'}"]
+    assert main(["evaluate", f"run={vae}", *words]) == 0
+    assert set(json.loads((tmp_path / "out.json").read_text())["values"]) == {"bits_per_dim", "bits_per_dim_std"}

@@ -31,6 +31,9 @@ _OF_RUNS = ("seed", "guidance", "sampler", "checkpoint", "against", "likelihood"
 _OF_TRAINING = ("data.batch_size", "data.seed", "data.shuffle", "data.flip", "data.jitter", "data.test_every")
 """Settings of a reference that say nothing of its images, which are all of the folder."""
 
+_NO_OTHER_SCORES = {"_target_": f"{Evaluator.__module__}.{Evaluator.__name__}", "count": FEWEST, "scores": []}
+"""The evaluator of a run without scores: of its likelihood alone."""
+
 _QUIET = 5.0
 """Seconds of work that say nothing of how far they are where there is no terminal."""
 
@@ -50,6 +53,12 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     if config.images_reference is not None and config.images is None:
         raise UserError("images_reference= goes with images=; a run is scored against its own data set")
     _refuse_idle(config, overrides)
+    if config.run is not None and {"metrics=none", "metrics=null"} & {*overrides}:
+        if config.likelihood is None:
+            raise UserError(
+                "metrics=none leaves nothing to do: choose metrics=full, inception or digits, or likelihood=N"
+            )
+        config.metrics = _NO_OTHER_SCORES
     path = _target(config)
     with Processes() as processes:
         if config.images is not None:
@@ -181,7 +190,7 @@ def _evaluator(config: DictConfig, run: OpenRun, processes: Processes) -> Evalua
                 f"{run.folder.path} was trained with metrics=none: choose metrics=inception, full or digits, or "
                 "likelihood=N"
             )
-        metrics = OmegaConf.create({"_target_": f"{Evaluator.__module__}.Evaluator", "count": FEWEST, "scores": []})
+        metrics = OmegaConf.create(_NO_OTHER_SCORES)
     elif metrics is None:
         metrics = OmegaConf.merge(run.settings.metrics, config.metrics or {})
         check_kinds(metrics, "metrics")
