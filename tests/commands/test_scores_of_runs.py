@@ -81,7 +81,7 @@ def pix2pix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(output, ADVERSARIAL["pix2pix"], *SMALL, *words, "callbacks.scores.every=2")
 
 
-def test_translations_are_scored_in_training_and_after(pix2pix: Path) -> None:
+def test_translations_are_scored_in_training_and_after(pix2pix: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = scores_of(pix2pix)
     assert set(trained["values"]) - {"fid_digits_std"} == {"fid_digits", "psnr"}
     assert trained["better"]["psnr"] == "higher"
@@ -91,7 +91,8 @@ def test_translations_are_scored_in_training_and_after(pix2pix: Path) -> None:
     found = scores_of(pix2pix)
     assert {"mae", "ssim", "target_agreement_digits", "psnr"} <= found["values"].keys()
     assert found["values"]["psnr"] == pytest.approx(trained["values"]["psnr"], rel=1e-5)
-    # Real images have no targets.
+    # Real images have no targets, which is not for want of images.
+    assert "too few" not in capsys.readouterr().out
     assert set(found["real_test_images"]["values"]) - {"fid_digits_std"} == {"fid_digits"}
     assert main(["evaluate", f"run={pix2pix}", "device=cpu", f"against={pix2pix}"]) == 0
     compared = json.loads((pix2pix / "comparison.json").read_text())["scores"]

@@ -41,7 +41,7 @@ class Scores:
         protocol: all settings on which they depend.
         left_out: scores that could not be computed, each with the reason.
         better: which end of a figure is better, "lower" or "higher", of those of which one is.
-        absent: figures of the scores that were left out.
+        absent: figures of the scores that were left out, of real images.
     """
 
     values: dict[str, float]
@@ -266,7 +266,11 @@ class Evaluator:
             features[key] = real if by_class else replace(real, labels=None)
         store = data.store(split)
         samples = store.samples[:] if any(score.needs_samples for score in scores) else None
-        return self.score(Material(len(store.samples), features=features, samples=samples), {}, strict=False)
+        found = self.score(Material(len(store.samples), features=features, samples=samples), {}, strict=False)
+        # What is never computed of real images is not missing.
+        left_out = {score.name: found.left_out[score.name] for score in scores if score.name in found.left_out}
+        absent = [self._called(score, figure) for score in scores if score.name in left_out for figure in score.figures]
+        return replace(found, left_out=left_out, absent=tuple(absent))
 
     def score(self, material: Material, protocol: dict[str, Any], *, strict: bool = True) -> Scores:
         """Score a set.
@@ -297,9 +301,8 @@ class Evaluator:
             better |= {self._called(score, name): score.figures[name] for name in figures if score.figures.get(name)}
         if strict and not values:
             raise UserError("no score can be computed: " + (listed(left_out) or "metrics.scores asks for none"))
-        absent = [self._called(s, figure) for s in self.scores if s.name in left_out for figure in s.figures]
         protocol = self._protocol(material) | own | protocol
-        return Scores(values, protocol, left_out, better, tuple(absent))
+        return Scores(values, protocol, left_out, better)
 
     def _protocol(self, material: Material) -> dict[str, Any]:
         of_features = {"is_splits": IS_SPLITS, **self._settings}
