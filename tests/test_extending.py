@@ -121,6 +121,37 @@ def test_an_editor_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("mine")
+def test_a_score_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "data.size=8", "metrics.count=64", "steps=4", "callbacks.checkpoints.keep=2"]
+    words += ["callbacks.scores.every=2", "callbacks.scores.max_fraction=1"]
+    assert main([*command("metrics=energy callbacks.checkpoints.monitor"), *words, "output=outputs", "name=run"]) == 0
+    run = only(Path("outputs/run"))
+    trained = json.loads((run / "scores.json").read_text())
+    names = {name for name in trained["values"] if not name.endswith("_std")}
+    assert names == {"fid_digits", "energy_digits"}
+    assert trained["better"] == {"fid_digits": "lower", "energy_digits": "lower"}
+    assert trained["protocol"]["energy_most"] == 200
+    assert trained["real_test_images"]["values"]["energy_digits"] < trained["values"]["energy_digits"]
+    # The checkpoint of the best, a curve, a comparison and the report take it as any other.
+    assert (run / "checkpoints" / "best.ckpt").is_file()
+    for words in (["checkpoint=all"], [f"against={run}"]):
+        assert main(["evaluate", "--plugin", "mine", f"run={run}", "device=cpu", *words]) == 0
+    assert "energy_digits" in (run / "scores_by_step.csv").read_text()
+    compared = json.loads((run / "comparison.json").read_text())["scores"]["energy_digits"]
+    assert (compared["difference"], compared["interval"]) == (0, [0, 0])
+    assert main(["report", "--plugin", "mine", f"runs={run}", "out=page"]) == 0
+    assert "energy" in Path("page/index.html").read_text()
+    # Another score that has a figure of that name would hide it; who does not admit the package gets one message.
+    capsys.readouterr()
+    evaluate = ["evaluate", f"run={run}", "device=cpu"]
+    twice = "metrics.scores=[{_target_: mine.energy.Energy},{_target_: mine.energy.Energy}]"
+    assert main([*evaluate, "--plugin", "mine", twice]) == 2
+    assert "both have the figure energy" in capsys.readouterr().err
+    assert main(evaluate) == 2
+    assert "add --plugin mine" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("mine")
 def test_nothing_of_it_is_imported_unless_the_command_line_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     words = [*SMALL, "metrics=none", "steps=2", "output=outputs", "name=run"]
     assert main([*command("method=gaussian data=digits data.size=8"), *words]) == 0

@@ -18,7 +18,8 @@ from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.metrics.conditions import held_out
-from genbench.metrics.likelihood import even_chunks, likelihood_scores
+from genbench.metrics.material import Material, Origin
+from genbench.metrics.scores.bits_per_dim import BitsPerDim, even_chunks
 from genbench.randomness import Noise
 
 HERE = Path(__file__).parent
@@ -63,8 +64,8 @@ def main() -> None:
                 "prior": float(found[-1]),
             }
         else:
-            split = held_out(run.data)
-            values, _ = likelihood_scores(run.method, run.data, split, count=arguments.count, seed=0)
+            origin = Origin(run.method, run.data, held_out(run.data))
+            values = BitsPerDim(arguments.count).compute(Material(0, origin=origin))
             row |= {"bits_per_dim": values["bits_per_dim"], "decoder": "", "steps": "", "prior": ""}
             summed.axhline(values["bits_per_dim"], linestyle="--", color="grey")
             summed.annotate(name, (1, values["bits_per_dim"]), ha="right", va="bottom", fontsize="small")

@@ -19,7 +19,7 @@ from genbench.data.digits import Digits
 from genbench.data.mnist import MNIST
 from genbench.data.store import SampleStore
 from genbench.images import to_float, to_uint8
-from genbench.metrics.digit_classifier import DIGITS_WEIGHTS, DigitClassifier
+from genbench.metrics.extractors.digits import DIGITS_WEIGHTS, DigitClassifier
 
 BATCH = 256
 EPOCHS = 8

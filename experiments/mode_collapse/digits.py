@@ -39,7 +39,7 @@ def main() -> None:
         if not rows:
             evaluator.set_reference(run.data)
         drawn = evaluator.draw(run.method.sample, torch.device("cpu"))
-        share = class_shares(drawn.logits)
+        share = class_shares(drawn.generated.logits)
         divergence = float((share * (share * len(share)).clamp_min(1e-12).log()).sum())
         settings = run.settings.method
         objective = settings.get("objective", settings["_target_"].rpartition(".")[2])

@@ -22,7 +22,8 @@ from genbench.config import compose_config
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.metrics.conditions import held_out, plan_conditions
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.likelihood import likelihood_scores
+from genbench.metrics.material import Material, Origin
+from genbench.metrics.scores.bits_per_dim import BitsPerDim
 from genbench.randomness import CHUNK, Noise
 from genbench.sampling import sample_set
 
@@ -128,8 +129,8 @@ def main() -> None:
             "bits_per_dim": "",
         }
         if arguments.likelihood and isinstance(run.method, HasLikelihood):
-            split = held_out(run.data)
-            values, _ = likelihood_scores(run.method, run.data, split, count=arguments.likelihood, seed=0)
+            origin = Origin(run.method, run.data, held_out(run.data))
+            values = BitsPerDim(arguments.likelihood).compute(Material(0, origin=origin))
             row["bits_per_dim"] = values["bits_per_dim"]
         rows.append({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()})
         print(rows[-1], flush=True)

@@ -16,8 +16,12 @@ from genbench.figures.grid import make_grid, place_beside
 from genbench.images import save_image
 from genbench.metrics.conditions import conditions_of
 from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractor import Extractor
 from genbench.metrics.extractors import load_extractor
-from genbench.metrics.translation import paired_scores
+from genbench.metrics.features import features_of
+from genbench.metrics.material import Material, Picked
+from genbench.metrics.scores.mae import Mae
+from genbench.metrics.scores.ssim import Ssim
 from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
@@ -59,10 +63,17 @@ def main() -> None:
 
 
 def describe(
-    name: str, images: Tensor, targets: Tensor, evaluator: Evaluator, extractor: torch.nn.Module
+    name: str, images: Tensor, targets: Tensor, evaluator: Evaluator, extractor: Extractor
 ) -> dict[str, object]:
     """Return the scores of translations, uint8 (N, C, H, W), beside their targets."""
-    scores = paired_scores(images, targets, extractor) | evaluator.score_images(images).values  # type: ignore[arg-type]
+    material = Material(len(images), samples=images, targets=Picked(targets, torch.arange(len(targets))))
+    seen, wanted = (features_of(extractor, part).logits.argmax(1) for part in (images, targets))
+    scores = {
+        **Mae().compute(material),
+        **Ssim().compute(material),
+        "target_agreement": float((seen == wanted).double().mean()),
+        **evaluator.score_images(images).values,
+    }
     return {"images": name, **{key: round(value, 4) for key, value in scores.items()}}
 
 

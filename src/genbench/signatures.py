@@ -78,6 +78,39 @@ def meanings_of(target: str) -> dict[str, str]:
     return meanings | {key: text.rstrip(".") for key, text in re.findall(r"^ {4}(\w+): (.+)$", lines, re.MULTILINE)}
 
 
+def modules_of(package: str) -> list[str]:
+    """Return the names of the modules in a package's folder, in alphabetical order; private ones are left out."""
+    source = _source(package)
+    return [] if source is None else sorted(f.stem for f in source.parent.glob("*.py") if not f.stem.startswith("_"))
+
+
+def class_of(module: str) -> str | None:
+    """Return the dotted name of the one public class of a module; None if there is none, the last if several."""
+    tree = _tree(module)
+    found = [node.name for node in tree.body if isinstance(node, ast.ClassDef)] if tree else []
+    return next((f"{module}.{name}" for name in reversed(found) if not name.startswith("_")), None)
+
+
+def constant_of(target: str, name: str) -> Any:
+    """Return an attribute of a class, as far as it or a base of it says it by a literal; None if none does."""
+    module, _, class_name = target.rpartition(".")
+    found = _find(module, class_name)
+    if found is None or not isinstance(found[0], ast.ClassDef):
+        return None
+    definition, module = found[0], found[1]
+    for node in definition.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(one, ast.Name) and one.id == name for one in targets) and node.value is not None:  # type: ignore[attr-defined]
+            try:
+                return ast.literal_eval(node.value)  # type: ignore[attr-defined]
+            except ValueError:
+                return None
+    for base in definition.bases:
+        if isinstance(base, ast.Name) and (value := constant_of(f"{module}.{base.id}", name)) is not None:
+            return value
+    return None
+
+
 def _given_to_base(init: ast.FunctionDef) -> set[str]:
     """Return the names that an `__init__` gives to that of its base by `super().__init__(name=...)`."""
     return {

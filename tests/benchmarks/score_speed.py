@@ -18,8 +18,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 from torchmetrics.image.fid import _compute_fid
 
+from genbench.metrics.extractors.inception import Inception
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
-from genbench.metrics.inception import Inception
 from genbench.metrics.neighbours import neighbour_scores
 from tests.benchmarks.turns import DEVICE, now
 from tests.metrics.inception_weights import write_random_weights

@@ -12,7 +12,7 @@ from PIL import Image
 
 from genbench.__main__ import main
 from genbench.commands import evaluate, scoreboard
-from genbench.metrics import evaluator
+from genbench.metrics.features import Extraction
 from genbench.runs.score_file import read_scores
 
 DIGITS = ["data=digits", "data.size=8", "metrics=digits", "device=cpu"]
@@ -126,7 +126,7 @@ def test_what_few_images_do_not_allow_is_left_out_and_told(
     assert {"fid_digits", "precision_digits", "mmd_digits"} <= row["values"].keys()
     assert set(row["left_out"]) == {"kid", "fid_infinity"}
     # What is asked for by name and can't be had is refused before an image is looked at.
-    monkeypatch.setattr(evaluator, "extract", lambda *arguments, **settings: pytest.fail("it looked"))
+    monkeypatch.setattr(Extraction, "add", lambda *arguments: pytest.fail("it looked"))
     score(run, "metrics=full", "metrics.count=40", "metrics.scores=[fid,kid]", "metrics.cache=null", status=2)
     assert "metrics.scores=kid: it takes at least 1,000 of each" in capsys.readouterr().err
 

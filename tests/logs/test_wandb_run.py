@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from genbench.__main__ import main
-from genbench.logs.vocabulary import AXES, SECTIONS, better
+from genbench.logs.vocabulary import AXES, SECTIONS
 from genbench.logs.wandb_run import WandbRun
+from genbench.score_names import better
 from tests.commands.test_train import table
 from tests.conftest import NETWORKS, SMALL, Train
 from tests.offline_run import OfflineRun, read_offline_runs

@@ -3,8 +3,8 @@
 import torch
 
 from genbench.data.toy_points import ToyPoints
-from genbench.metrics.coordinates import Coordinates
 from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractors.coordinates import Coordinates
 
 
 def test_features_are_the_numbers_of_a_sample() -> None:

@@ -14,9 +14,10 @@ from genbench.data.digits import Digits
 from genbench.data.store import SampleStore
 from genbench.errors import UserError
 from genbench.medium import Images
-from genbench.metrics.digit_classifier import DIGITS_WEIGHTS, load_digit_classifier
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.scores import SCORES
+from genbench.metrics.extractors.digits import DIGITS_WEIGHTS, load_digit_classifier
+from genbench.metrics.scores.fid import Fid
+from genbench.metrics.scores.moments import Moments
 from genbench.randomness import CHUNK, Noise
 
 
@@ -105,12 +106,12 @@ def test_a_score_carries_its_protocol(evaluator: Evaluator) -> None:
 def test_drawing_is_timed_and_a_score_that_fails_is_left_out_with_its_reason(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object) -> dict[str, float]:
+    def fail(*_: object) -> dict[str, float]:
         raise ValueError("it does not like these")
 
     evaluator = Evaluator(count=CHUNK, scores=["fid", "moments"])
     evaluator.set_reference(digits)
-    monkeypatch.setitem(SCORES, "moments", fail)
+    monkeypatch.setattr(Moments, "compute", fail)
     clock = iter(range(100))
     monkeypatch.setattr("genbench.sampling.time.monotonic", lambda: float(next(clock)))
     scores = evaluator.score_method(smooth_images, torch.device("cpu"))
@@ -118,7 +119,7 @@ def test_drawing_is_timed_and_a_score_that_fails_is_left_out_with_its_reason(
     assert evaluator.seconds_per_image == pytest.approx(1 / CHUNK)
     assert scores.left_out == {"moments": "it does not like these"}
     assert set(scores.values) == {"fid_digits"}
-    monkeypatch.setitem(SCORES, "fid", fail)
+    monkeypatch.setattr(Fid, "compute", fail)
     with pytest.raises(UserError, match="no score can be computed: fid: it does not like these; moments: it does"):
         evaluator.score_method(smooth_images, torch.device("cpu"))
 

@@ -15,11 +15,11 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 from genbench.data.base import DataSet, Split
 from genbench.data.store import SampleStore
 from genbench.errors import UserError
-from genbench.logs.vocabulary import better, plain_score
 from genbench.medium import Images
-from genbench.metrics import inception
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.inception import Inception, resize_like_tensorflow
+from genbench.metrics.extractors import inception
+from genbench.metrics.extractors.inception import Inception, resize_like_tensorflow
+from genbench.score_names import better, plain_score
 from tests.data.distributed import crop
 from tests.metrics.inception_weights import write_random_weights
 

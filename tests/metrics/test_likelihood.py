@@ -10,7 +10,8 @@ from torch import Tensor
 from genbench.batch import Batch
 from genbench.data.store import SampleStore
 from genbench.medium import Images
-from genbench.metrics.likelihood import likelihood_scores
+from genbench.metrics.material import Material, Origin
+from genbench.metrics.scores.bits_per_dim import BitsPerDim
 from genbench.randomness import CHUNK, Noise
 
 LEVELS = torch.arange(150, dtype=torch.uint8)
@@ -40,10 +41,16 @@ class Level:
         return levels
 
 
+def likelihood_scores(method: Level, *, count: int, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the figures of the score and its protocol."""
+    score, material = BitsPerDim(count), Material(0, origin=Origin(method, DATA, "test"), seed=seed)
+    return score.compute(material), score.protocol(material)
+
+
 @pytest.mark.parametrize("is_conditional", [True, False])
 def test_images_are_taken_evenly_over_a_split(is_conditional: bool) -> None:
     method = Level(is_conditional)
-    scores, protocol = likelihood_scores(method, DATA, "test", count=75, seed=3)
+    scores, protocol = likelihood_scores(method, count=75, seed=3)
     taken = torch.arange(0, 150, 2).double()
     assert scores["bits_per_dim"] == pytest.approx(taken.mean().item())
     assert scores["bits_per_dim_std"] == pytest.approx((taken.std() / 75**0.5).item())
@@ -56,9 +63,9 @@ def test_images_are_taken_evenly_over_a_split(is_conditional: bool) -> None:
 
 
 def test_no_more_than_all_are_taken_and_one_has_no_error() -> None:
-    scores, protocol = likelihood_scores(Level(False), DATA, "test", count=1000, seed=0)
+    scores, protocol = likelihood_scores(Level(False), count=1000, seed=0)
     assert protocol["likelihood_count"] == 150
     assert scores["bits_per_dim"] == pytest.approx(74.5)
-    assert likelihood_scores(Level(False), DATA, "test", count=1, seed=0)[0] == {
+    assert likelihood_scores(Level(False), count=1, seed=0)[0] == {
         "bits_per_dim": 0, "bits_per_dim_std": 0
     }  # fmt: skip

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 
 from genbench.data.digits import Digits
 from genbench.errors import UserError
-from genbench.metrics.digit_classifier import DigitClassifier
 from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractors.digits import DigitClassifier
 
 
 def test_a_second_evaluation_extracts_nothing_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ from genbench.metrics.extrapolation import frechet_at_infinity
 from genbench.metrics.features import FeatureSet
 from genbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from genbench.metrics.kernel import discrepancy_test, kernel_distance
+from genbench.metrics.material import MAIN, Material
 from genbench.metrics.neighbours import neighbour_scores
 from genbench.metrics.predictions import inception_score
-from genbench.metrics.scores import SCORES, Comparison, distance_between
+from genbench.metrics.scores import make_scores
+from genbench.metrics.scores.fid import distance_between
 from genbench.metrics.two_sample import classifier_test, means_test, variances_test
 
 
@@ -27,9 +29,15 @@ def a_set(count: int, dim: int, seed: int, shift: float = 0.0, labels: Tensor | 
     return FeatureSet(whole.mean(0), whole.T.cov(), features, logits, count, labels)
 
 
-def compare(generated: FeatureSet, reference: FeatureSet, **settings: int) -> Comparison:
+def compare(generated: FeatureSet, reference: FeatureSet) -> Material:
+    return Material(generated.count, {MAIN: generated}, {MAIN: reference})
+
+
+def compute(name: str, sets: Material, **settings: int) -> dict[str, float]:
+    """Return a score's figures."""
     defaults = {"kid_subsets": 4, "kid_subset_size": 20, "neighbours": 3, "halves": 0}
-    return Comparison(generated, reference, **(defaults | settings))
+    (score,) = make_scores([name], defaults | settings)
+    return score.compute(sets)
 
 
 SETS = compare(a_set(60, 4, 0, 0.3), a_set(80, 4, 1))
@@ -63,42 +71,42 @@ def test_the_distance_is_that_of_all_images_also_if_features_of_few_were_kept() 
 def test_standard_errors_of_distances_are_their_deviations_over_halves() -> None:
     reference = SETS.reference
     expected = [distance_between(half, reference) for half in random_halves(SETS.generated, 7)]
-    found = SCORES["fid"](replace(SETS, halves=7))
+    found = compute("fid", SETS, halves=7)
     assert found == {
         "fid": distance_between(SETS.generated, reference),
         "fid_std": pytest.approx(torch.tensor(expected).std().item()),
     }
-    assert set(SCORES["fid"](SETS)) == {"fid"}
+    assert set(compute("fid", SETS)) == {"fid"}
 
     expected = [
         frechet_at_infinity(half.features, reference.mean, reference.covariance)
         for half in random_halves(SETS.generated, 5)
     ]
     # Five halves at most, as each is many distances.
-    found = SCORES["fid_infinity"](replace(SETS, halves=7))
+    found = compute("fid_infinity", SETS, halves=7)
     assert found["fid_infinity_std"] == pytest.approx(torch.tensor(expected).std().item())
     assert found["fid_infinity"] == frechet_at_infinity(SETS.generated.features, reference.mean, reference.covariance)
-    assert set(SCORES["fid_infinity"](replace(SETS, halves=1))) == {"fid_infinity"}
+    assert set(compute("fid_infinity", SETS, halves=1)) == {"fid_infinity"}
     # 12 samples of 4 dimensions can be extrapolated from, but not half of them.
-    assert set(SCORES["fid_infinity"](compare(a_set(12, 4, 0), reference, halves=7))) == {"fid_infinity"}
-    assert len(SCORES["fid_infinity"](compare(a_set(16, 4, 0), reference, halves=2))) == 2
+    assert set(compute("fid_infinity", compare(a_set(12, 4, 0), reference), halves=7)) == {"fid_infinity"}
+    assert len(compute("fid_infinity", compare(a_set(16, 4, 0), reference), halves=2)) == 2
 
 
 def test_inception_and_kernel_scores() -> None:
     logits = SETS.generated.logits
     sorted_set = replace(SETS.generated, logits=logits[logits.argmax(1).argsort()])
     # It is shuffled: in the order of the classes each split would have but one.
-    assert SCORES["is"](compare(sorted_set, SETS.reference))["is"] > 1.1 * inception_score(sorted_set.logits)[0]
-    assert SCORES["is"](SETS)["is_std"] > 0
+    assert compute("is", compare(sorted_set, SETS.reference))["is"] > 1.1 * inception_score(sorted_set.logits)[0]
+    assert compute("is", SETS)["is_std"] > 0
     with pytest.raises(ValueError, match="has no classes"):
-        SCORES["is"](compare(replace(sorted_set, logits=logits[:, :0]), SETS.reference))
+        compute("is", compare(replace(sorted_set, logits=logits[:, :0]), SETS.reference))
     mean, deviation = kernel_distance(SETS.generated.features, SETS.reference.features, 4, 20)
-    assert SCORES["kid"](SETS) == {"kid": mean, "kid_std": deviation}
+    assert compute("kid", SETS) == {"kid": mean, "kid_std": deviation}
 
 
 def test_neighbour_scores_have_binomial_deviations() -> None:
     expected = neighbour_scores(SETS.generated.features, SETS.reference.features, 3)
-    found = SCORES["neighbours"](SETS)
+    found = compute("neighbours", SETS)
     for name, count in (("precision", 60), ("recall", 80), ("coverage", 80)):
         share = getattr(expected, name)
         assert 0 < share < 1
@@ -113,7 +121,7 @@ def test_neighbour_scores_have_binomial_deviations() -> None:
 def test_modes_count_what_was_drawn() -> None:
     classes = torch.tensor([0] * 6 + [1] * 3 + [2])
     drawn = replace(SETS.generated, logits=one_hot(classes, 3).float())
-    assert SCORES["modes"](compare(drawn, SETS.reference)) == {
+    assert compute("modes", compare(drawn, SETS.reference)) == {
         "classes": 3,
         "smallest_class": pytest.approx(0.1),
         "smallest_class_std": pytest.approx((0.1 * 0.9 / 10) ** 0.5),
@@ -125,19 +133,19 @@ def test_the_two_sample_tests_take_as_many_of_both_spread_over_each() -> None:
     # 60 of 80 from the first to the last.
     rows = (torch.arange(60) * 79 / 59).long()
     x, y = SETS.generated.features, SETS.reference.features[rows]
-    assert SCORES["moments"](SETS) == pytest.approx(
+    assert compute("moments", SETS) == pytest.approx(
         {
             "means_t": means_test(x, y).statistic, "means_p": means_test(x, y).p_value,
             "variances_t": variances_test(x, y).statistic, "variances_p": variances_test(x, y).p_value,
         }
     )  # fmt: skip
-    assert SCORES["mmd"](SETS) == pytest.approx(dict(zip(("mmd", "mmd_p"), discrepancy_test(x, y), strict=True)))
+    assert compute("mmd", SETS) == pytest.approx(dict(zip(("mmd", "mmd_p"), discrepancy_test(x, y), strict=True)))
     # Whichever is the smaller.
-    turned = SCORES["mmd"](compare(SETS.reference, SETS.generated))
+    turned = compute("mmd", compare(SETS.reference, SETS.generated))
     assert turned["mmd"] == pytest.approx(discrepancy_test(y, x)[0])
     accuracy, p_value = classifier_test(x, y)
     expected = {"c2st": accuracy, "c2st_std": (accuracy * (1 - accuracy) / 120) ** 0.5, "c2st_p": p_value}
-    assert SCORES["c2st"](SETS) == pytest.approx(expected)
+    assert compute("c2st", SETS) == pytest.approx(expected)
 
 
 def test_by_class_says_the_mean_and_the_worst() -> None:
@@ -148,7 +156,7 @@ def test_by_class_says_the_mean_and_the_worst() -> None:
     distances = [frechet_distance_of_features(one[labels == each], other[real == each]) for each in range(3)]
     by_class = frechet_by_class(one, labels, other, real)
     assert by_class == dict(enumerate(distances))
-    found = SCORES["by_class"](compare(generated, reference))
+    found = compute("by_class", compare(generated, reference))
     assert found["fid_class_mean"] == pytest.approx(sum(distances) / 3)
     assert found["fid_class_worst"] == max(distances)
     accuracy = found["cas_linear"]
@@ -156,7 +164,7 @@ def test_by_class_says_the_mean_and_the_worst() -> None:
     assert found["cas_linear_std"] == pytest.approx((accuracy * (1 - accuracy) / 80) ** 0.5)
     for sets in (compare(generated, SETS.reference), compare(SETS.generated, reference)):
         with pytest.raises(ValueError, match="takes a conditional method and a reference with classes"):
-            SCORES["by_class"](sets)
+            compute("by_class", sets)
 
 
 def test_a_class_needs_two_of_each_side() -> None:
@@ -181,10 +189,10 @@ def test_agreement_is_how_often_the_class_that_was_asked_for_is_seen() -> None:
     seen = labels.clone()
     seen[7:] = 0
     generated = replace(SETS.generated, logits=one_hot(seen, 10).float(), labels=labels)
-    found = SCORES["agreement"](compare(generated, SETS.reference))
+    found = compute("agreement", compare(generated, SETS.reference))
     assert found == {"agreement": pytest.approx(0.7), "agreement_std": pytest.approx((0.7 * 0.3 / 10) ** 0.5)}
     for change in ({"logits": generated.logits[:, :9]}, {"labels": labels + 1}):
         with pytest.raises(ValueError, match="takes the digit classifier"):
-            SCORES["agreement"](compare(replace(generated, **change), SETS.reference))
+            compute("agreement", compare(replace(generated, **change), SETS.reference))
     with pytest.raises(ValueError, match="conditioned on classes"):
-        SCORES["agreement"](compare(replace(generated, labels=None), SETS.reference))
+        compute("agreement", compare(replace(generated, labels=None), SETS.reference))

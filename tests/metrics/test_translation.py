@@ -11,16 +11,25 @@ from genbench.conditions.base import Conditions
 from genbench.conditions.source_images import SourceImages
 from genbench.images import to_float, to_uint8
 from genbench.medium import Images
-from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.conditions import plan
+from genbench.metrics.evaluator import Evaluator, Scores
 from genbench.metrics.extractor import Extractor, Features
-from genbench.metrics.translation import cycle_scores, domain_scores, paired_scores, translation_scores
+from genbench.metrics.features import FeatureSet, features_of
+from genbench.metrics.material import MAIN, Material, Origin, Picked
+from genbench.metrics.scores import make_scores
+from genbench.metrics.scores.cycle import cycle_errors
+from genbench.metrics.scores.domain import domain_predictions
 
 
 class Brightness(Extractor):
     """Sees how bright an image is, and as classes whether it is dark or bright."""
 
+    name = "brightness"
+    suffix = ""
     feature_dim = 1
     class_count = 2
+    resize = "none"
+    weights_sha256 = "none"
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +57,7 @@ def grey(*levels: float, copies: int = 1) -> Tensor:
 
 
 SHAPE = (1, 12, 12)
+CPU = torch.device("cpu")
 
 
 def brighten(by: float) -> Any:
@@ -57,6 +67,37 @@ def brighten(by: float) -> Any:
         return (condition + by).clamp(-1, 1)
 
     return SimpleNamespace(sample=sample, medium=Images(SHAPE), condition=SourceImages(SHAPE), derives_condition=False)
+
+
+def paired_scores(translated: Tensor, targets: Tensor, extractor: Extractor) -> dict[str, float]:
+    """Return the scores of translations beside their targets that suit an extractor."""
+    names = ["mae", "ssim", *(["target_agreement"] if extractor.class_count else [])]
+    material = Material(
+        len(translated), {MAIN: seen(translated, extractor)}, extractors={MAIN: extractor}, samples=translated,
+        targets=Picked(targets, torch.arange(len(targets))),
+    )  # fmt: skip
+    return {name: value for one in make_scores(names, {}) for name, value in one.compute(material).items()}
+
+
+def seen(images: Tensor, extractor: Extractor) -> FeatureSet:
+    """Return images in feature space."""
+    features, logits = features_of(extractor, images)
+    return FeatureSet(features.mean(0), torch.zeros(1, 1), features, logits, len(images))
+
+
+def domain_scores(
+    translated: Tensor, sources: Tensor, targets: Tensor, train: tuple[Tensor, Tensor], extractor: Extractor
+) -> dict[str, float]:
+    found = domain_predictions(features_of(extractor, translated).features, sources, targets, train, extractor)
+    means = {name: float(values.double().mean()) for name, values in found.items()}
+    return {
+        "in_target_domain": means["translated"],
+        "domain_accuracy": (means["targets"] + 1 - means["sources"]) / 2,
+    }
+
+
+def cycle_scores(*arguments: Any) -> dict[str, float]:
+    return {name: float(values.mean()) for name, values in cycle_errors(*arguments).items()}
 
 
 def test_pairs_are_compared_pixel_by_pixel_and_by_class() -> None:
@@ -96,37 +137,66 @@ def test_the_way_there_and_back_is_measured_from_both_sides() -> None:
     assert found["cycle_target"] == pytest.approx(0.2, abs=0.01)
 
 
+def data_of(sources: Tensor, targets: Tensor, *, paired: bool) -> Any:
+    """Return a data set of translations, whose training images are the first half."""
+    shape = {"shape": SHAPE}
+    store = SimpleNamespace(samples=targets, conditions=sources, has_pairs=paired)
+    train = SimpleNamespace(samples=targets[:12], conditions=sources[:12], has_pairs=paired)
+    return SimpleNamespace(
+        name="translations", medium=Images(SHAPE), condition=SourceImages(SHAPE), splits=("train", "test"),
+        store={"test": store, "train": train}.__getitem__, identity=lambda split: shape,
+    )  # fmt: skip
+
+
+def translation_scores(
+    method: Any, data: Any, extractor: Any = "digits", *, count: int, scores: tuple[str, ...] = ("fid",)
+) -> Scores:
+    """Score translations as `evaluate` does."""
+    evaluator = Evaluator(count, 3, extractor=extractor, scores=scores)
+    evaluator.scores.add_always()
+    planned = plan(method, data, count)
+    origin = Origin(method, data, "test", planned.rows)
+    evaluator.set_reference(data, origin=origin)
+    return evaluator.score_method(method.sample, CPU, conditions=planned.conditions, origin=origin)
+
+
+def both_ways(there: float, back: float) -> Any:
+    """Return a method that also translates back."""
+    method = brighten(there)
+    method.sample_back = brighten(back).sample
+    return method
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_data_set_gets_what_suits_it(paired: bool) -> None:
     sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
-    store = SimpleNamespace(samples=targets, conditions=sources, has_pairs=paired)
-    train = SimpleNamespace(samples=targets[:12], conditions=sources[:12])
-    data = SimpleNamespace(store={"test": store, "train": train}.__getitem__)
-    settings: dict[str, Any] = {"count": 10, "seed": 3}
-    there = brighten(0.9)
-    found = translation_scores(there, brighten(-1.0).sample, data, "test", Brightness(), **settings)
+    data = data_of(sources, targets, paired=paired)
+    there = both_ways(0.9, -1.0)
+    found = translation_scores(there, data, Brightness(), count=10).values
+    found.pop("fid")
     if paired:
         assert set(found) == {"mae", "ssim", "target_agreement"}
+        # Each is compared with the target of its own source.
         assert found["mae"] == pytest.approx(0.1, abs=0.01)
     else:
         assert set(found) == {"in_target_domain", "domain_accuracy", "cycle_source", "cycle_target"}
         assert found["in_target_domain"] == found["domain_accuracy"] == 1
         assert found["cycle_source"] == pytest.approx(0.1, abs=0.01)
-        forward = translation_scores(there, None, data, "test", Brightness(), **settings)
-        assert set(forward) == {"in_target_domain", "domain_accuracy"}
+        forward = translation_scores(brighten(0.9), data, Brightness(), count=10).values
+        assert set(forward) == {"fid", "in_target_domain", "domain_accuracy"}
 
 
 def test_the_evaluator_names_what_its_extractor_saw() -> None:
     sources, targets = grey(-0.6, -0.5, -0.4, copies=8), grey(0.4, 0.5, 0.6, copies=8)
     for paired in (True, False):
-        store = SimpleNamespace(samples=targets, conditions=sources, has_pairs=paired)
-        data = SimpleNamespace(store={"test": store, "train": store}.__getitem__)
-        scores = Evaluator(count=10).score_translation(brighten(0.9), brighten(-0.9).sample, data, "test")
+        data = data_of(sources, targets, paired=paired)
+        scores = translation_scores(both_ways(0.9, -0.9), data, count=10)
         expected = (
             {"mae", "ssim", "target_agreement_digits"}
             if paired
             else {"in_target_domain_digits", "domain_accuracy_digits", "cycle_source", "cycle_target"}
         )
-        assert set(scores.values) == expected
-        assert scores.protocol == {"translation_split": "test", "translation_count": 10}
-    assert Evaluator(count=99).score_translation(brighten(0.9), None, data, "test").protocol["translation_count"] == 24
+        assert set(scores.values) == {"fid_digits", *expected}
+        assert (scores.protocol["translation_split"], scores.protocol["translation_count"]) == ("test", 10)
+    # Sources that come twice are counted once.
+    assert translation_scores(brighten(0.9), data, count=99).protocol["translation_count"] == 24

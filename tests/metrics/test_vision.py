@@ -10,9 +10,9 @@ from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtract
 
 from genbench.data.digits import Digits
 from genbench.errors import UserError
-from genbench.metrics import vision
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.extractors import load_extractor
+from genbench.metrics.extractors import dinov2, load_extractor
+from genbench.metrics.frechet import frechet_distance_of_features
 
 
 class SmallCLIP(nn.Module):
@@ -98,13 +98,13 @@ class Stub(torch.nn.Module):
 
 def test_dinov2_is_that_of_torchs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(vision, "FeatureExtractorDinoV2", Stub)
-    weights = tmp_path / "hub" / "checkpoints" / vision.DINOV2_FILE
+    monkeypatch.setattr(dinov2, "FeatureExtractorDinoV2", Stub)
+    weights = tmp_path / "hub" / "checkpoints" / dinov2.DINOV2_FILE
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
-    with pytest.raises(UserError, match=f"{vision.DINOV2_CODE} is not there"):
+    with pytest.raises(UserError, match=f"{dinov2.DINOV2_CODE} is not there"):
         load_extractor("dinov2")
-    (tmp_path / "hub" / vision.DINOV2_CODE).mkdir()
+    (tmp_path / "hub" / dinov2.DINOV2_CODE).mkdir()
     extractor = load_extractor("dinov2")
     assert (extractor.suffix, extractor.resize) == ("_dinov2", "bilinear as in TensorFlow 1, to 4 pixels")
     assert extractor.weights_sha256 == hashlib.sha256(b"weights").hexdigest()[:16]
@@ -118,3 +118,31 @@ def test_dinov2_is_that_of_torchs_cache(tmp_path: Path, monkeypatch: pytest.Monk
     assert logits.shape == (1, 0)
     with pytest.raises(UserError, match=r"metrics\.weights is not for DINOv2"):
         load_extractor("dinov2", str(weights))
+
+
+def test_a_score_by_an_extractor_of_its_own_stands_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(dinov2, "FeatureExtractorDinoV2", Stub)
+    monkeypatch.setattr(Stub, "INPUT_IMAGE_SIZE", 8)
+    weights = tmp_path / "hub" / "checkpoints" / dinov2.DINOV2_FILE
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    (tmp_path / "hub" / dinov2.DINOV2_CODE).mkdir()
+    data = Digits(size=8)
+    evaluator = Evaluator(count=50, scores=["fid", "fd_dinov2"])
+    evaluator.set_reference(data)
+    test = data.store("test").samples[:50]
+    scores = evaluator.score_images(test)
+    pixels = [images.expand(-1, 3, -1, -1).flatten(1).float() for images in (test, data.store("train").samples[:])]
+    assert scores.values["fd_dinov2"] == pytest.approx(frechet_distance_of_features(*pixels), rel=1e-4)
+    assert scores.values.keys() == {"fid_digits", "fd_dinov2"}
+    assert scores.protocol["extractor"] == "digit classifier"
+    assert scores.protocol["fd_dinov2"]["extractor"] == "dinov2-vit-b-14"
+    assert scores.protocol["fd_dinov2"]["extractor_sha256"] == hashlib.sha256(b"weights").hexdigest()[:16]
+    # Alone it takes no other extractor.
+    monkeypatch.setattr("genbench.metrics.extractors.digits.load", lambda weights: pytest.fail("it loads"))
+    alone = Evaluator(count=50, scores=["fd_dinov2"])
+    alone.set_reference(data)
+    assert alone.score_images(test).values == {"fd_dinov2": scores.values["fd_dinov2"]}

@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from genbench.errors import UserError
 from genbench.logs.loggers import KeepsRows, summarize
-from genbench.logs.vocabulary import RANKED, better, find_score
+from genbench.score_names import better, find_score, ranked
 
 
 class Checkpoints(Callback):
@@ -26,7 +26,7 @@ class Checkpoints(Callback):
     Args:
         every: steps between two writings of `last.ckpt`.
         monitor: the score in `trainer.callback_metrics` whose best value is kept; of any extractor if its name has no
-            extractor's suffix. `vocabulary.better` knows whether higher or lower is better.
+            extractor's suffix. `score_names.better` knows whether higher or lower is better.
         keep: steps between checkpoints `step_*.ckpt` that are kept, for a curve of scores later; None for none.
 
     Raises:
@@ -38,7 +38,7 @@ class Checkpoints(Callback):
             if steps is not None and steps < 1:
                 raise UserError(f"callbacks.checkpoints.{name} must be at least 1, not {steps}")
         if not monitor.startswith("score/") or better(monitor.removeprefix("score/")) is None:
-            known = ", ".join(f"score/{name}" for name in RANKED)
+            known = ", ".join(f"score/{name}" for name in ranked())
             raise UserError(
                 f"callbacks.checkpoints.monitor={monitor} is not a score that ranks methods: choose one of {known}"
             )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from lightning import Callback, LightningModule, Trainer
 
 from genbench.errors import UserError
-from genbench.logs.vocabulary import RANKED, better, find_score
+from genbench.score_names import better, find_score, ranked
 
 
 class EarlyStopping(Callback):
@@ -20,7 +20,7 @@ class EarlyStopping(Callback):
         patience: how many scores without an improvement end the training; None for no early stopping.
         min_delta: by how much a score must be better to be an improvement.
         mode: whether a lower ("min") or a higher score ("max") is better; None for what is known of the score, see
-            `vocabulary.better`.
+            `score_names.better`.
 
     Raises:
         UserError: an argument is out of range, or nothing is known of which end of the score is better.
@@ -41,7 +41,7 @@ class EarlyStopping(Callback):
         if mode is None and known is None:
             raise UserError(
                 f"callbacks.early_stopping.monitor={monitor} is not a score that ranks methods: choose one of "
-                f"{', '.join(f'score/{name}' for name in RANKED)}"
+                f"{', '.join(f'score/{name}' for name in ranked())}"
             )
         self.monitor = monitor
         self.patience = patience

@@ -11,8 +11,9 @@ from genbench.callbacks.spacing import Spacing
 from genbench.conditions.base import Conditions
 from genbench.errors import UserError
 from genbench.logs.loggers import log_figures
-from genbench.metrics.conditions import plan_conditions
+from genbench.metrics.conditions import held_out, plan
 from genbench.metrics.evaluator import Evaluator, Scores
+from genbench.metrics.material import Origin
 from genbench.randomness import CHUNK
 from genbench.sampling import sample_set
 
@@ -42,19 +43,27 @@ class OnlineScores(Callback):
         self.latest: Scores | None = None
         self._scored_step: int | None = None
         self._conditions: Conditions | None = None
+        self._origin: Origin | None = None
         self._protocol: dict[str, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Compute the reference once."""
+        """Compute the reference once, as far as a score needs it."""
         draws = isinstance(pl_module, Draws)
         if not draws:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
-        self.evaluator.set_reference(
-            data, device=pl_module.device, rank=trainer.global_rank, world_size=trainer.world_size
-        )
+        rows = None
         if pl_module.condition is not None:
-            self._conditions, self._protocol["conditions"] = plan_conditions(pl_module, data, self.evaluator.count)
+            planned = plan(pl_module, data, self.evaluator.count)
+            self._conditions, rows, self._protocol["conditions"] = planned.conditions, planned.rows, planned.description
+        self._origin = Origin(pl_module, data, held_out(data), rows)
+        self.evaluator.set_reference(
+            data,
+            device=pl_module.device,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+            origin=self._origin,
+        )
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if a score is due."""
@@ -101,7 +110,7 @@ class OnlineScores(Callback):
 
     def _score(self, trainer: Trainer, method: Any) -> None:
         scores = self.evaluator.score_method(
-            method.sample, method.device, trainer.global_rank, trainer.world_size, self._conditions
+            method.sample, method.device, trainer.global_rank, trainer.world_size, self._conditions, self._origin
         )
         self.latest = replace(scores, protocol=scores.protocol | self._protocol)
         figures = {f"score/{name}": value for name, value in scores.values.items()}

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from genbench.logs.vocabulary import plain_score
+from genbench.score_names import plain_score
 from genbench.wording import duration
 
 _SHORTEST, _LONGEST = 10.0, 300.0

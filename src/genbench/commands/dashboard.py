@@ -10,10 +10,10 @@ from omegaconf import DictConfig
 from genbench.errors import UserError, first_line
 from genbench.files import check_can_write, write_json
 from genbench.logs.vocabulary import AXES, SECTIONS
+from genbench.score_names import in_order, ranked
 
 _INSTEAD = "dashboard.json"
 _EXTRACTORS = ("", "_digits")
-_OVER_IMAGES = ("is", "kid", "precision", "recall", "coverage", "smallest_class", "agreement")
 
 
 def main(config: DictConfig) -> None:
@@ -72,7 +72,10 @@ def build_workspace(entity: str, project: str) -> Any:
     sections: dict[str, list[Any]] = {
         "leaderboard": [*leaderboard, RunComparer(diff_only=True)],
         "trilemma": [trilemma(extractor) for extractor in _EXTRACTORS],
-        "score": [*(over(axis, "fid") for axis in AXES), *(over("images", name) for name in _OVER_IMAGES)],
+        "score": [
+            *(over(axis, "fid") for axis in AXES),
+            *(over("images", name) for name in in_order(ranked()) if name != "fid"),
+        ],
         "samples": [
             MediaBrowser(title=name, media_keys=[f"samples/{name}"], mode="gallery", gallery_axis="step")
             for name in ("grid", "interpolation", "nearest")

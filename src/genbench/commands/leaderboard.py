@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,9 @@ import yaml
 from genbench.commands.protocols import how_drawn, protocol_difference, protocol_title
 from genbench.commands.run_records import RunRecord
 from genbench.figures import report
-from genbench.logs.vocabulary import better, is_deviation, plain_score
 from genbench.runs.score_file import Row
+from genbench.score_names import Better, better, in_order, is_deviation, plain_score
 
-_FIRST_COLUMNS = ("fid", "is", "kid", "precision", "recall", "density", "coverage", "classes", "smallest_class")
 _SHOWN_COLUMNS = 4
 """Scores that a table shows at once; the others come when they are asked for."""
 
@@ -53,7 +53,8 @@ def score_table(members: list[tuple[RunRecord, Row]], named: Rows, first: dict[s
     run, newest = members[0]
     facts = newest["protocol"]
     names = _columns([row["values"] for _, row in members])
-    best = {name: _best([finite(row["values"].get(name)) for _, row in members], better(name)) for name in names}
+    ends = {name: better(name, recorded_ends(row for _, row in members)) for name in names}
+    best = {name: _best([finite(row["values"].get(name)) for _, row in members], ends[name]) for name in names}
     papers = yaml.safe_load((Path(report.__file__).parent / "papers.yaml").read_text())
     rows = [
         named.of(run, row)
@@ -69,13 +70,13 @@ def score_table(members: list[tuple[RunRecord, Row]], named: Rows, first: dict[s
         "differs": differs,
         "few": facts.get("count", 10_000) < 10_000 and any(plain_score(name) == "fid" for name in names),
         "columns": [
-            {"label": _heading(name, names), "better": better(name) or "", "rare": place >= _SHOWN_COLUMNS}
+            {"label": _heading(name, names), "better": ends[name] or "", "rare": place >= _SHOWN_COLUMNS}
             for place, name in enumerate(names)
         ],
-        "rows": sorted(rows, key=lambda row: _order(row["cells"], names)),
+        "rows": sorted(rows, key=lambda row: _order(row["cells"], names, ends)),
         "papers": any(row["paper"] for row in rows),
         "real": _real([row for _, row in members], names),
-        "families": _families(members, names),
+        "families": _families(members, names, ends),
     }
 
 
@@ -93,13 +94,15 @@ def _side(run: RunRecord, facts: dict[str, Any]) -> int | None:
 
 
 def _columns(values: list[dict[str, float]]) -> list[str]:
-    names = {name: None for row in values for name in row if not is_deviation(name, row)}
+    return in_order({name for row in values for name in row if not is_deviation(name, row)})
 
-    def rank(name: str) -> tuple[int, str]:
-        plain = plain_score(name)
-        return (_FIRST_COLUMNS.index(plain) if plain in _FIRST_COLUMNS else len(_FIRST_COLUMNS), name)
 
-    return sorted(names, key=rank)
+def recorded_ends(rows: Iterable[Row]) -> dict[str, Better]:
+    """Return which end of each figure is better as far as it stands beside scores."""
+    found: dict[str, Better] = {}
+    for row in rows:
+        found |= row.get("better") or {}
+    return found
 
 
 def _heading(name: str, names: list[str]) -> str:
@@ -113,11 +116,11 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _order(cells: list[dict[str, Any]], names: list[str]) -> tuple[bool, float]:
+def _order(cells: list[dict[str, Any]], names: list[str], ends: Mapping[str, str | None]) -> tuple[bool, float]:
     value = cells[0]["value"] if cells else None
     if value is None:
         return (True, 0.0)
-    return (False, -value if better(names[0]) == "max" else value)
+    return (False, -value if ends[names[0]] == "max" else value)
 
 
 def _best(values: list[float | None], end: str | None) -> float | None:
@@ -142,7 +145,9 @@ def _real(rows: list[Row], names: list[str]) -> dict[str, Any] | None:
     return {"note": note, "cells": [_cell_of(real["values"], name, None) for name in names]}
 
 
-def _families(members: list[tuple[RunRecord, Row]], names: list[str]) -> list[dict[str, Any]]:
+def _families(
+    members: list[tuple[RunRecord, Row]], names: list[str], ends: Mapping[str, str | None]
+) -> list[dict[str, Any]]:
     """Return means over the runs that differ in their seed alone, where there are two or more of them."""
     families: dict[tuple[str, str], list[tuple[RunRecord, Row]]] = {}
     for run, row in members:
@@ -157,7 +162,7 @@ def _families(members: list[tuple[RunRecord, Row]], names: list[str]) -> list[di
             if len(found) > 1:
                 figures |= {name: statistics.fmean(found), f"{name}_std": statistics.stdev(found)}
         rows.append((alike, drawn, figures))
-    best = {name: _best([figures.get(name) for *_, figures in rows], better(name)) for name in names}
+    best = {name: _best([figures.get(name) for *_, figures in rows], ends[name]) for name in names}
     shown = [
         {
             "label": ", ".join(filter(None, [alike[0][0].experiment, drawn])),
@@ -167,7 +172,7 @@ def _families(members: list[tuple[RunRecord, Row]], names: list[str]) -> list[di
         }
         for alike, drawn, figures in rows
     ]
-    return sorted(shown, key=lambda row: _order(row["cells"], names))
+    return sorted(shown, key=lambda row: _order(row["cells"], names, ends))
 
 
 def _paper(known: dict[str, Any] | None) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from genbench.config.folder import describe, options
 from genbench.config.site_settings import SITE_SETTINGS, VARIABLES, read_site, site_file
+from genbench.signatures import first_line, modules_of
 
 _GROUPS = {
     "experiments": "experiment",
@@ -16,6 +17,9 @@ _GROUPS = {
 }
 """Groups by their headings."""
 
+_ROOMS = {"metrics.scores": "genbench.metrics.scores", "metrics.extractor": "genbench.metrics.extractors"}
+"""Settings whose values are the files of a folder."""
+
 
 def main() -> str:
     """Return the options of each group, a line each, and the settings of this machine.
@@ -28,6 +32,10 @@ def main() -> str:
         names = options(group)
         width = max(map(len, names))
         lines += [f"{title}:", *(f"  {group}={name:{width}}  {describe(group, name)}".rstrip() for name in names), ""]
+    for title, package in _ROOMS.items():
+        names = modules_of(package)
+        width = max(map(len, names))
+        lines += [f"{title}:", *(f"  {name:{width}}  {first_line(f'{package}.{name}')}" for name in names), ""]
     return "\n".join([*lines, *_site()])
 
 

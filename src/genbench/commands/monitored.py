@@ -7,8 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from genbench.figures.charts import read_csv
-from genbench.logs.vocabulary import better, find_score
 from genbench.runs.folder import RunFolder
+from genbench.score_names import better, find_score
 
 RESULT = "GENBENCH_RESULT"
 """The file that a run of a sweep in a process of its own writes its score to."""

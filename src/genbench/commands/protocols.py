@@ -31,6 +31,8 @@ _WORDS = {
     "likelihood_seed": "likelihood by noise of seed {}",
     "translation_count": "{} translations",
     "translation_split": "translations of the {} split",
+    "translation_sources": "translations of {}",
+    "reference_sha256": "a reference from a file of hash {}",
     "image_shape": "images of {} pixels",
 }
 
@@ -85,13 +87,25 @@ def how_drawn(run: RunRecord, row: Row) -> str:
     return ", ".join(words)
 
 
-def protocol_title(facts: dict[str, Any], side: int | None) -> str:
+def protocol_title(facts: dict[str, Any], side: int | None = None) -> str:
     """Return a protocol as a table's heading, as far as it is known; `side` is that of the images in pixels."""
-    known = _number(facts.get("count")), _number(facts.get("reference_count"))
     pixels = f" at {side} pixels" if side else ""
     extractor = f", by the {facts['extractor']}" if facts.get("extractor") else ""
-    reference = " ".join(str(facts[key]) for key in ("reference", "reference_split") if facts.get(key))
-    return f"{known[0]} samples against {known[1]} images{f' of {reference}' if reference else ''}{pixels}{extractor}"
+    if "count" not in facts and "likelihood_count" in facts:
+        return f"{_number(facts['likelihood_count'])} held-out images{pixels}, without samples"
+    return f"{_number(facts.get('count'))} samples{_reference_words(facts)}{pixels}{extractor}"
+
+
+def _reference_words(facts: dict[str, Any]) -> str:
+    """Return what samples are compared with by a protocol, " against ..." as far as it is known; "" for nothing."""
+    split = facts.get("reference_split")
+    if split == "statistics":
+        return f" against the statistics of {facts.get('reference')}"
+    if not facts.keys() & {"reference", "reference_count"}:
+        return ""
+    # Of a folder the one split is the whole.
+    name = " ".join(str(part) for part in (facts.get("reference"), None if split == "all" else split) if part)
+    return f" against {_number(facts.get('reference_count'))} images{f' of {name}' if name else ''}"
 
 
 def protocol_difference(first: dict[str, Any], other: dict[str, Any]) -> str:

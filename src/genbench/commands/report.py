@@ -9,14 +9,14 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 
 from genbench.commands.edit_records import EditRecord
-from genbench.commands.leaderboard import Rows, finite, score_table
+from genbench.commands.leaderboard import Rows, finite, recorded_ends, score_table
 from genbench.commands.protocols import by_protocol, how_drawn
 from genbench.commands.run_records import RunRecord, find_runs, read_run
 from genbench.errors import UserError
 from genbench.figures import report
 from genbench.files import check_can_write, written_whole
-from genbench.logs.vocabulary import better, is_deviation
 from genbench.runs.score_file import Row
+from genbench.score_names import better, is_deviation
 
 _PICTURES = {
     "grid": "samples, from fixed noise",
@@ -104,10 +104,11 @@ def describe(
         ],
     }
     names = {name for run in runs for row in run.scores for name in row["values"]}
+    ends = recorded_ends(row for run in runs for row in run.scores)
     charts = {
         "tables": [group["title"] for group in groups],
         "runs": [_for_script(run, tables, rows) for run in runs],
-        "better": {name: better(name) for name in names},
+        "better": {name: better(name, ends) for name in names},
     }
     return content, charts
 

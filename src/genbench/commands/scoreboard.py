@@ -1,7 +1,8 @@
 """Print and keep scores: `scores.json` and the small table at the end of a command."""
 
 import csv
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,32 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from genbench.data.base import DataSet
+from genbench.commands.protocols import protocol_title
+from genbench.errors import UserError
 from genbench.files import written_whole
-from genbench.logs.vocabulary import is_deviation
-from genbench.metrics.difference import random_halves
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
-from genbench.metrics.features import FeatureSet
+from genbench.metrics.material import Material
 from genbench.runs.score_file import add_comparison, add_scores
+from genbench.score_names import in_order, is_deviation
 
 _HALVES = 20
-_OF_METHODS_ALONE = ("mae", "ssim", "target_", "in_target_", "domain_", "cycle_", "bits_")
-"""Scores of translations and of likelihood, which real images don't have."""
 
 
-def score_real(evaluator: Evaluator, data: DataSet, device: torch.device, *, by_class: bool = False) -> Scores | None:
-    """Score the test split, see `Evaluator.score_split`, or return None where there is none."""
+@contextmanager
+def saving(path: Path) -> Iterator[None]:
+    """Say of scores that could not be saved that they were printed.
+
+    Raises:
+        UserError: they could not be saved.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"the scores above could not be saved: {path}: {error.strerror}") from error
+
+
+def score_real(evaluator: Evaluator, data: Any, device: torch.device, *, by_class: bool = False) -> Scores | None:
+    """Score the test split, see `Evaluator.score_split`, or return None where there is none or no score of it."""
     if "test" not in data.splits:
         return None
     return evaluator.score_split(data, "test", device, by_class=by_class)
@@ -50,29 +62,28 @@ def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> No
     Raises:
         OSError: they can't be written; they have been printed.
     """
-    table = Table(title=_title(scores.protocol), title_justify="left")
+    table = Table(title=protocol_title(scores.protocol), title_justify="left")
     table.add_column("score")
     table.add_column("generated", justify="right")
     if real is not None:
         table.add_column(f"{real.protocol['count']:,} real test images", justify="right")
-    for name in scores.values:
+    for name in in_order(scores.values):
         if is_deviation(name, scores.values):
             continue
-        table.add_row(name, *(_shown(name, row.values) for row in (scores, real) if row is not None))
+        table.add_row(name, *(_shown(name, row) for row in (scores, real) if row is not None))
     console = Console()
     console.print(table)
     for name, reason in scores.left_out.items():
         console.print(f"left out: {name}: {reason}", style="yellow")
     _warn_of_few(scores, console)
-    row = {key: value for key, value in asdict(scores).items() if value or key != "left_out"}
-    add_scores(path, {**facts, **row, "real_test_images": None if real is None else asdict(real)})
+    add_scores(path, {**facts, **_row(scores), "real_test_images": None if real is None else _row(real)})
     print(f"scores: {path}")
 
 
 def compare(
     evaluator: Evaluator,
-    first: tuple[FeatureSet, dict[str, Any]],
-    second: tuple[FeatureSet, dict[str, Any]],
+    first: tuple[Material, dict[str, Any]],
+    second: tuple[Material, dict[str, Any]],
     names: tuple[str, str],
     path: Path,
 ) -> None:
@@ -82,7 +93,7 @@ def compare(
         OSError: they can't be written; they have been printed.
     """
     scores = [evaluator.score(*drawn) for drawn in (first, second)]
-    halves = [random_halves(drawn, _HALVES) for drawn, _ in (first, second)]
+    halves = [drawn.halves(_HALVES) for drawn, _ in (first, second)]
     spread: dict[str, list[float]] = {}
     for one, other in zip(*halves, strict=True):
         # Half of a small set may be too small for a score, which then has no interval.
@@ -90,16 +101,16 @@ def compare(
         for name in a.keys() & b.keys():
             spread.setdefault(name, []).append(a[name] - b[name])
     table = Table(
-        title=_title(scores[0].protocol), title_justify="left", caption=f"first: {names[0]}\nsecond: {names[1]}"
+        title=protocol_title(scores[0].protocol), title_justify="left", caption=f"first: {names[0]}\nsecond: {names[1]}"
     )
     for heading in ("score", "first", "second", "difference", "95 % interval"):
         table.add_column(heading, justify="left" if heading == "score" else "right")
     rows: dict[str, Any] = {}
-    for name, value in scores[0].values.items():
+    for name in in_order(scores[0].values):
         # Scores of classes are known of conditional methods alone.
         if is_deviation(name, scores[0].values) or name not in scores[1].values:
             continue
-        row = rows[name] = _difference(value, scores[1].values[name], spread.get(name, []))
+        row = rows[name] = _difference(scores[0].values[name], scores[1].values[name], spread.get(name, []))
         low, high = row["interval"] or (None, None)
         table.add_row(
             name,
@@ -115,7 +126,8 @@ def compare(
             console.print(f"left out of {name}: {score}: {reason}", style="yellow")
     _warn_of_few(scores[0], console)
     protocols = {"protocol": scores[0].protocol, "second_protocol": scores[1].protocol}
-    add_comparison(path, {"first": names[0], "second": names[1], "scores": rows, **protocols})
+    better = {name: end for name, end in scores[0].better.items() if name in rows}
+    add_comparison(path, {"first": names[0], "second": names[1], "scores": rows, "better": better, **protocols})
     print(f"comparison: {path}")
 
 
@@ -156,22 +168,21 @@ def write_curve(curve: list[tuple[int, str, Scores]], path: Path, beside: Path |
     if beside is not None:
         # The table says no protocol, and the next curve replaces it.
         for step, checkpoint, scores in curve:
-            add_scores(beside, {"step": step, "checkpoint": checkpoint, **asdict(scores)})
+            add_scores(beside, {"step": step, "checkpoint": checkpoint, **_row(scores)})
     print(f"curve: {path}")
 
 
-def _title(protocol: dict[str, Any]) -> str:
-    return (
-        f"{protocol['count']:,} images against the {protocol['reference_count']:,} of {protocol['reference']} "
-        f"{protocol['reference_split']}, by the {protocol['extractor']}"
-    )
+def _row(scores: Scores) -> dict[str, Any]:
+    """Return scores as a file of scores has them."""
+    optional = {"left_out": scores.left_out, "better": scores.better}
+    return {"values": scores.values, "protocol": scores.protocol} | {key: one for key, one in optional.items() if one}
 
 
-def _shown(name: str, values: dict[str, float]) -> str:
-    if name not in values:
-        return "" if name.startswith(_OF_METHODS_ALONE) else "too few"
-    deviation = values.get(f"{name}_std")
-    return f"{values[name]:.4g}" + ("" if deviation is None else f" +- {deviation:.2g}")
+def _shown(name: str, scores: Scores) -> str:
+    if name not in scores.values:
+        return "too few" if name in scores.absent else ""
+    deviation = scores.values.get(f"{name}_std")
+    return f"{scores.values[name]:.4g}" + ("" if deviation is None else f" +- {deviation:.2g}")
 
 
 def _warn_of_few(scores: Scores, console: Console) -> None:

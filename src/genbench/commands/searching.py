@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from genbench.config import as_overrides
 from genbench.config.suits import chosen_value
 from genbench.errors import UserError
-from genbench.logs.vocabulary import better
+from genbench.score_names import better
 
 _OPTUNA = ("optuna", "search")
 

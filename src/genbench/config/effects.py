@@ -9,7 +9,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from genbench.config.paths import inside
 from genbench.config.trainer import check_argument
 from genbench.errors import UserError, near
-from genbench.logs.vocabulary import better, extractor_of, plain_score
+from genbench.metrics.extractors import check_extractor
+from genbench.metrics.extractors import names as extractor_files
+from genbench.metrics.scores import figures_of, names_by, settings_of, target_of
+from genbench.metrics.scores import names as score_files
+from genbench.score_names import Better, announce, plain_score
 
 FACTS = ("medium", "condition", "image_shape")
 """What a method is given of every data set, and can't be given otherwise."""
@@ -37,29 +41,6 @@ _MOVED = {
 """Verbs with a key, or a key and its value, that `edit editor=inpaint` has taken over."""
 
 _OF_SWEEPS = ("hydra.sweep.dir", "hydra.launcher.", "hydra.sweeper.", "hydra/launcher", "hydra/sweeper")
-
-_FIGURES = {
-    "fid": "fid fid_std",
-    "is": "is is_std",
-    "kid": "kid kid_std",
-    "neighbours": "precision recall coverage density nearest_real nearest_real_percentile",
-    "fid_infinity": "fid_infinity fid_infinity_std",
-    "modes": "classes smallest_class distance_from_uniform",
-    "moments": "means_t means_p variances_t variances_p",
-    "mmd": "mmd mmd_p",
-    "c2st": "c2st c2st_p",
-    "by_class": "fid_class_mean fid_class_worst cas_linear",
-    "agreement": "agreement",
-}
-"""What each score gives that a checkpoint can be chosen by."""
-
-_OF_SCORES = {
-    "kid_subsets": ("kid",),
-    "kid_subset_size": ("kid",),
-    "neighbours": ("neighbours",),
-    "halves": ("fid", "fid_infinity"),
-}
-"""Settings of an evaluator that only these scores look at."""
 
 
 def check_keys(keys: Iterable[str], multirun: bool) -> None:
@@ -130,7 +111,7 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
 
 
 def check_scores(metrics: DictConfig, keys: Container[str]) -> None:
-    """Check that settings of an evaluator, which somebody set, are of a score that is asked for.
+    """Check that an evaluator's scores and extractor are there, and that its settings are of a score that is requested.
 
     Args:
         metrics: the evaluator's node.
@@ -140,8 +121,19 @@ def check_scores(metrics: DictConfig, keys: Container[str]) -> None:
         UserError: one is not.
     """
     scores = metrics.get("scores")
-    for name, of in _OF_SCORES.items():
-        if f"metrics.{name}" in keys and scores is not None and not {*of} & {*scores}:
+    for entry in scores or ():
+        target_of(entry)
+    if isinstance(metrics.get("extractor"), str):
+        check_extractor(metrics.extractor)
+    owners: dict[str, list[str]] = {}
+    for score in score_files():
+        for setting in settings_of(score):
+            owners.setdefault(setting, []).append(score)
+    for name, of in owners.items():
+        # The count of the likelihood asks for its score by itself.
+        if name == "likelihood" or f"metrics.{name}" not in keys or scores is None:
+            continue
+        if not {*of} & {entry for entry in scores if isinstance(entry, str)}:
             raise UserError(
                 f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks "
                 "for others"
@@ -201,21 +193,26 @@ def _check_monitor(config: DictConfig, key: str) -> None:
     if not any("evaluator" in node for node in config.callbacks.values() if node is not None):
         raise UserError(f"{key}={monitor} never comes: callbacks.scores=null computes no scores")
     known = _figures(config.metrics)
+    # Those of a plug-in are in no file of ours.
+    announce(known)
     name = monitor.removeprefix("score/")
+    plain = plain_score(name)
     # Of an extractor that it names, it must be the run's own.
-    comes = name in known or (
-        plain_score(name) in known and extractor_of(name).startswith(f"_{config.metrics.extractor}")
-    )
-    if monitor.startswith("score/") and comes and better(name) is not None:
+    extractor, suffix = str(config.metrics.extractor) if known else "", name[len(plain) :]
+    comes = not suffix or extractor not in extractor_files() or suffix.startswith(f"_{extractor}")
+    if monitor.startswith("score/") and comes and known.get(plain) is not None:
         return
-    choices = ", ".join(f"score/{figure}" for figure in known if better(figure) is not None)
+    choices = ", ".join(f"score/{figure}" for figure, end in known.items() if end is not None)
     if not choices:
         raise UserError(f"{key}={monitor} never comes: metrics=none makes no scores")
     raise UserError(f"{key}={monitor} never comes in this run: choose one of {choices}")
 
 
-def _figures(metrics: Any) -> list[str]:
+def _figures(metrics: Any) -> dict[str, Better]:
+    """Return the figures that an evaluator computes, and which end of each is better."""
     if not isinstance(metrics, DictConfig) or "_target_" not in metrics:
-        return []
+        return {}
     scores = metrics.get("scores")
-    return [figure for score in (_FIGURES if scores is None else scores) for figure in _FIGURES.get(score, "").split()]
+    entries = [*(names_by("default") if scores is None else scores)]
+    entries += ["bits_per_dim"] if metrics.get("likelihood") is not None else []
+    return {figure: end for entry in entries for figure, end in figures_of(entry).items()}

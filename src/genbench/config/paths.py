@@ -14,6 +14,7 @@ PATHS = (
     "init",
     "against",
     "images",
+    "images_reference",
     "sources",
     "prompts",
     "mask",
@@ -23,6 +24,7 @@ PATHS = (
     "data.prepared",
     "metrics.weights",
     "metrics.cache",
+    "metrics.reference",
     "hydra.sweep.dir",
     "hydra.launcher.submitit_folder",
 )

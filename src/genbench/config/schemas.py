@@ -86,6 +86,7 @@ class EvaluateSchema:
 
     run: str | None = None
     images: str | None = None
+    images_reference: str | None = None
     against: str | None = None
     checkpoint: str = MISSING
     count: int | None = None

@@ -1,11 +1,13 @@
 """Samples from files: a folder or zip of pictures, or an array in `.npz` or `.npy`."""
 
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from genbench.data.folders import IMAGE_ENDINGS, list_images
@@ -22,19 +24,19 @@ class Pictures:
 
     Args:
         source: where they are.
-        channels: 3 for RGB, 1 for grey.
+        channels: 3 for RGB, 1 for grey; those of the first one if None.
         count: how many of them, the first in the order of their names; all if None.
 
     Raises:
         UserError: the first can't be read.
     """
 
-    def __init__(self, source: Source, channels: int, count: int | None = None) -> None:
+    def __init__(self, source: Source, channels: int | None, count: int | None = None) -> None:
         self._source = source
-        self._channels = channels
         self._keys = list(source.list_keys())[:count]
+        self._channels = channels or self._find_channels(self._keys[0])
         self._size = self._read(self._keys[0]).shape[:2]
-        self.shape = (len(self._keys), channels, *self._size)
+        self.shape = (len(self._keys), self._channels, *self._size)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -57,6 +59,13 @@ class Pictures:
             images.append(pixels)
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
+    def _find_channels(self, key: str) -> int:
+        try:
+            with Image.open(io.BytesIO(self._source.read(key))) as picture:
+                return 1 if picture.mode in ("1", "L", "LA", "I", "I;16") else 3
+        except Exception as error:  # as in `_read`
+            raise UserError(f"{key} of {self._source.path} can't be read: {error}") from error
+
     def _read(self, key: str) -> np.ndarray:
         try:
             pixels = np.asarray(decode(self._source.read(key), self._channels))
@@ -65,12 +74,14 @@ class Pictures:
         return pixels.reshape(*pixels.shape[:2], self._channels)
 
 
-def open_samples(path: Path, channels: int, count: int | None = None, key: str = "images") -> "Tensor | Pictures":
+def open_samples(
+    path: Path, channels: int | None, count: int | None = None, key: str = "images"
+) -> "Tensor | Pictures":
     """Return the samples of a folder, `.zip`, `.npz` or `.npy` as uint8 images (N, C, H, W).
 
     Args:
         path: where they are.
-        channels: of the reference they are to be compared with.
+        channels: of the reference they are to be compared with; their own if None.
         count: how many of them, the first in the order of the file or of their names; all if None.
         key: the setting that named them, for messages.
 
@@ -99,7 +110,7 @@ def open_samples(path: Path, channels: int, count: int | None = None, key: str =
 
 
 def _pictures(
-    path: Path, names: list[str], make: Callable[[], Source], channels: int, count: int | None, key: str
+    path: Path, names: list[str], make: Callable[[], Source], channels: int | None, count: int | None, key: str
 ) -> Pictures:
     if not names:
         raise UserError(f"{key}={path} holds no picture ({', '.join(sorted(IMAGE_ENDINGS))})")
@@ -112,7 +123,7 @@ def _check_count(path: Path, there: int, count: int | None, key: str) -> None:
         raise UserError(f"count={count}: {key}={path} holds {there:,}")
 
 
-def _array(path: Path, channels: int, key: str) -> Tensor:
+def _array(path: Path, channels: int | None, key: str) -> Tensor:
     try:
         content = np.load(path, allow_pickle=False)
         name = "the array"
@@ -132,7 +143,7 @@ def _array(path: Path, channels: int, key: str) -> Tensor:
         raise UserError(f"{name} of {path} has the shape {content.shape}: samples are (N, H, W, C) or (N, C, H, W)")
     if content.shape[-1] not in (1, 3) and content.shape[1] in (1, 3):
         content = content.transpose(0, 2, 3, 1)
-    if content.shape[-1] != channels:
+    if content.shape[-1] != (channels or content.shape[-1]):
         raise UserError(
             f"{name} of {path} has the shape {content.shape}, and the reference's images have {channels} channels"
         )

@@ -10,7 +10,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from genbench.errors import UserError, first_line
 from genbench.files import written_whole
-from genbench.logs.vocabulary import AXES, SECTIONS, better
+from genbench.logs.vocabulary import AXES, SECTIONS
+from genbench.score_names import better
 
 _MARK = "logged_step"
 

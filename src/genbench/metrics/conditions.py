@@ -3,6 +3,7 @@
 They come from the method: its condition is the data's, or derived from the data's samples.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -14,8 +15,29 @@ from genbench.conditions.base import Condition, Conditions
 _BATCH = 64
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What the samples of a set are conditioned on.
+
+    Attributes:
+        conditions: of the samples, N of them.
+        description: of where they come from.
+        rows: of each the row of the held-out split, (N,); None if they are not from it.
+    """
+
+    conditions: Conditions
+    description: str
+    rows: Tensor | None = None
+
+
 def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) -> tuple[Conditions, str]:
-    """Return `count` conditions for a set to be scored, and a description of where they come from.
+    """Return the conditions of a `plan`, and their description."""
+    found = plan(method, data, count, seed)
+    return found.conditions, found.description
+
+
+def plan(method: Generative, data: Any, count: int, seed: int = 0) -> Plan:
+    """Return `count` conditions for a set to be scored.
 
     Classes occur in the proportions of the training images, to within one image, so two plans differ only in order.
     Other conditions are those of held-out images, uniformly to within one.
@@ -33,10 +55,11 @@ def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) ->
             labels = condition.labels(rows[:])
             assert labels is not None
             planned = _of_labels(labels, _in_proportion(labels, count, seed))
-            return Conditions(condition, rows[:][planned]), "in the training images' proportions"
+            return Plan(Conditions(condition, rows[:][planned]), "in the training images' proportions")
     split = held_out(data)
-    chosen = conditions_of(method, data, split, _rows(_count(method, data, split), count, seed))
-    return chosen, f"those of the {split} split, each as often as any other"
+    rows = _rows(_count(method, data, split), count, seed)
+    chosen = conditions_of(method, data, split, rows)
+    return Plan(chosen, f"those of the {split} split, each as often as any other", rows)
 
 
 def conditions_in_turn(method: Generative, data: Any, count: int) -> Conditions:

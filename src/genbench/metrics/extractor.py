@@ -42,6 +42,11 @@ class Extractor(nn.Module):
     weights_sha256: str
     takes_images = True
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a protocol says of it."""
+        return {"extractor": self.name, "extractor_sha256": self.weights_sha256, "resize": self.resize}
+
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
         """Return features and logits of stored samples, such as uint8 images (B, C, H, W).

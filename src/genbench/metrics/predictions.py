@@ -5,8 +5,22 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+IS_SPLITS = 10
+"""Parts of the set over which an Inception Score is averaged."""
 
-def inception_score(logits: Tensor, splits: int = 10) -> tuple[float, float]:
+DIGITS = 10
+"""Classes of the digit classifier."""
+
+
+def refuse_other_classes(class_count: int) -> str | None:
+    """Return why an extractor of so many classes does not count digits; None if it does."""
+    if class_count == DIGITS:
+        return None
+    # Inception has a thousand classes, which are not the modes of any data set here.
+    return f"it counts the {DIGITS} digits, which are not this extractor's classes"
+
+
+def inception_score(logits: Tensor, splits: int = IS_SPLITS) -> tuple[float, float]:
     """Return exp E[KL(p(y|x) || p(y))], the mean and standard deviation over splits.
 
     It ranges from 1, where all images have the same prediction, to K, where predictions are certain and all K classes

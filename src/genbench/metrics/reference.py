@@ -74,21 +74,14 @@ class ReferenceData(Protocol):
         """Return a split."""
 
 
-def facts_of(data: ReferenceData, split: str, extractor: Extractor) -> dict[str, Any]:
-    """Return everything that a split in feature space depends on."""
-    return {
-        "reference": data.name,
-        "reference_split": split,
-        "reference_identity": data.identity(split),
-        "extractor": extractor.name,
-        "extractor_sha256": extractor.weights_sha256,
-        "resize": extractor.resize,
-    }
+def facts_of(data: ReferenceData, split: str) -> dict[str, Any]:
+    """Return what a protocol says of a reference."""
+    return {"reference": data.name, "reference_split": split, "reference_identity": data.identity(split)}
 
 
 def look_at(
     data: ReferenceData,
-    facts: dict[str, Any],
+    split: str,
     extractor: Extractor,
     cache: Path | None,
     device: torch.device | str,
@@ -100,7 +93,7 @@ def look_at(
 
     Args:
         data: the data set.
-        facts: which split, and everything else that the result depends on; see `facts_of`.
+        split: of the data set.
         extractor: on `device`.
         cache: folder of reference sets, or None.
         device: where features are extracted.
@@ -109,13 +102,12 @@ def look_at(
         watch: shows the progress.
     """
     device = torch.device(device)
+    labels = _labels(data, split)
 
     def make() -> FeatureSet:
-        store = data.store(facts["reference_split"])
-        parts = batches(store.samples, rank, world_size)
-        labels = _labels(data, store)
-        total = len(store.samples)
-        with watch(f"{data.name} {facts['reference_split']}", total, rank, world_size) as advance:
+        samples = data.store(split).samples
+        parts, total = batches(samples, rank, world_size), len(samples)
+        with watch(f"{data.name} {split}", total, rank, world_size) as advance:
             return extract(extractor, parts, total, device, shared=world_size > 1, labels=labels, advance=advance)
 
     def everyone(holds: bool) -> bool:
@@ -127,6 +119,10 @@ def look_at(
 
     if cache is None:
         return make()
+    facts = facts_of(data, split) | extractor.facts
+    if labels is not None:
+        # The same images with other classes are another reference.
+        facts["labels"] = hashlib.sha256(labels.long().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
     return load_or_make(cache, facts, make, writes=rank == 0, everyone=everyone)
 
 
@@ -188,8 +184,11 @@ def refuse_one_picture(images: FeatureSet, what: str) -> None:
         raise UserError(f"all {images.count:,} images of {what} have the same features: it is one picture")
 
 
-def _labels(data: ReferenceData, store: ReferenceStore) -> Tensor | None:
-    """Return the classes of all samples; None if they have none."""
-    if data.condition is None or store.conditions is None or data.condition.labels(store.conditions[:1]) is None:
+def _labels(data: ReferenceData, split: str) -> Tensor | None:
+    """Return the classes of all samples of a split; None if they have none."""
+    if data.condition is None:
         return None
-    return data.condition.labels(store.conditions[:])
+    conditions = data.store(split).conditions
+    if conditions is None or data.condition.labels(conditions[:1]) is None:
+        return None
+    return data.condition.labels(conditions[:])

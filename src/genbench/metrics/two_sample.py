@@ -13,12 +13,25 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+FOLDS = 5
+"""Cross-validation folds of the classifier two-sample test."""
+
+_TESTED = 1000
+"""Samples of each set, since the time of some tests grows with the square."""
+
 
 class TestResult(NamedTuple):
     """A statistic and its p-value under equal distributions."""
 
     statistic: float
     p_value: float
+
+
+def equal_sets(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return equally many rows of features (N, D) and (M, D), at most a thousand, evenly spaced over each."""
+    count = min(_TESTED, len(x), len(y))
+    x, y = (part[torch.linspace(0, len(part) - 1, count).long()] for part in (x, y))
+    return x, y
 
 
 def means_test(x: Tensor, y: Tensor) -> TestResult:
@@ -51,7 +64,7 @@ def _strongest(t: object, p: object, x: Tensor, y: Tensor) -> TestResult:
     return TestResult(float(t.max()), min(1.0, float(p.min()) * len(p)))
 
 
-def classifier_test(x: Tensor, y: Tensor, folds: int = 5) -> TestResult:
+def classifier_test(x: Tensor, y: Tensor, folds: int = FOLDS) -> TestResult:
     """Train a linear classifier to distinguish two sets of equal size (Lopez-Paz and Oquab 2017).
 
     Its accuracy on held-out images is 0.5 for equal distributions; the p-value is that of a binomial with probability

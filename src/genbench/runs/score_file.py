@@ -69,6 +69,8 @@ def _joined(row: Row, old: list[Row]) -> list[Row]:
             kept.append(other)
         elif row["protocol"].get("versions") == other["protocol"].get("versions"):
             row = row | {"values": other["values"] | row["values"]}
+            if ends := other.get("better", {}) | row.get("better", {}):
+                row["better"] = ends
             if row.get("real_test_images") and other.get("real_test_images"):
                 real, before = row["real_test_images"], other["real_test_images"]
                 row["real_test_images"] = real | {"values": before["values"] | real["values"]}
@@ -121,6 +123,9 @@ def _is_scores(row: Any) -> bool:
     if not isinstance(row, dict):
         return False
     real = row.get("real_test_images")
+    ends = row.get("better", {})
+    if not isinstance(ends, dict) or not all(end in ("lower", "higher") for end in ends.values()):
+        return False
     return all(
         isinstance(part.get("protocol"), dict)
         and isinstance(part.get("values"), dict)

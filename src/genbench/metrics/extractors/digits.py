@@ -64,3 +64,14 @@ def load_digit_classifier(weights: Path = DIGITS_WEIGHTS) -> DigitClassifier:
     classifier.load_state_dict(load_file(weights))
     classifier.weights_sha256 = hash_weights(weights)
     return classifier.requires_grad_(False).eval()
+
+
+def load(weights: str | None = None) -> Extractor:
+    """Return the classifier included in the package.
+
+    Raises:
+        UserError: a file of weights is given.
+    """
+    if weights is not None:
+        raise UserError("metrics.weights is for metrics.extractor=inception: the digit classifier has its own")
+    return load_digit_classifier()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from genbench.medium import Medium
 from genbench.metrics.extractor import Extractor, Features
 
 
@@ -32,3 +33,8 @@ class Coordinates(Extractor):
     def forward(self, images: Tensor) -> Features:
         """Return the flattened samples (B, D), float32, of stored samples (B, ...)."""
         return Features(images.flatten(1).float(), images.new_empty(len(images), 0, dtype=torch.float32))
+
+
+def load(medium: Medium) -> Extractor:
+    """Return the coordinates of samples of a medium."""
+    return Coordinates(medium.shape)

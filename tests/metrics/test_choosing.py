@@ -5,12 +5,30 @@ from dataclasses import replace
 import pytest
 
 from genbench.errors import UserError
-from genbench.metrics.possible import Setting, choose, too_few, unsuited
-from genbench.metrics.scores import SCORES
+from genbench.metrics import choosing
+from genbench.metrics.score import Setting
+from genbench.metrics.scores import make_scores, names_by
 
-PLENTY = Setting(
-    generated=500, reference=500, dimensions=64, class_count=10, labelled=True, kid_subset_size=50, neighbours=3
-)
+PLENTY = Setting(generated=500, reference=500, dimensions=64, class_count=10, labelled=True, has_targets=True)
+SETTINGS = {"kid_subset_size": 50, "neighbours": 3}
+SCORES = {score.name: score for score in make_scores(names_by("default"), SETTINGS)}
+
+
+def too_few(name: str, setting: Setting) -> str | None:
+    return SCORES[name].too_few(setting)
+
+
+def unsuited(name: str, setting: Setting) -> str | None:
+    return SCORES[name].unsuited(setting)
+
+
+def choose(asked: list[str] | None, setting: Setting, *, strict: bool) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the chosen scores, and why others are left out."""
+    scores = [SCORES[name] for name in (SCORES if asked is None else asked)]
+    chosen, left_out = choosing.choose(scores, asked or (), lambda score: setting, strict=strict)
+    return [score.name for score in chosen], left_out
+
+
 OF_BOTH = {"fid": 2, "kid": 50, "neighbours": 4, "moments": 2, "mmd": 2, "c2st": 5}
 OF_GENERATED = {"is": 10, "fid_infinity": 68}
 

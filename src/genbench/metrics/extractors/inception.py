@@ -68,6 +68,11 @@ class Inception(Extractor):
         return Features(features, features @ self.fc.weight.T)
 
 
+def load(weights: str | None = None) -> Extractor:
+    """Return Inception with the weights of a file, of torch's cache, or downloaded."""
+    return Inception(weights)
+
+
 def resize_like_tensorflow(images: Tensor, size: int) -> Tensor:
     """Return images (B, C, H, W) as float (B, C, size, size), resized like TensorFlow 1's `resize_bilinear`.
 

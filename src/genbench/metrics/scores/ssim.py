@@ -1,0 +1,25 @@
+"""The structural similarity of samples to their targets."""
+
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from genbench.images import to_float
+from genbench.metrics.pairs import PairScore
+
+
+class Ssim(PairScore):
+    """The mean over images of the structural similarity index (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
+
+    torchmetrics' implementation: Gaussian windows of 11 pixels with a deviation of 1.5, images on [-1, 1], so a data
+    range of 2, channels averaged. It is 1 for equal images.
+    """
+
+    figures = {"ssim": "higher"}
+    chosen = "always"
+
+    def compare(self, samples: Tensor, targets: Tensor) -> Tensor:
+        """Return the index of each image, (B,)."""
+        x, y = to_float(samples), to_float(targets)
+        similarity = structural_similarity_index_measure(x, y, data_range=2.0, reduction="none")
+        assert isinstance(similarity, Tensor)
+        return similarity
