@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from genbench.commands.assembly import build
 from genbench.commands.evaluate_images import score_images
+from genbench.commands.evaluators import build_evaluator
 from genbench.commands.opening import OpenRun, open_run
 from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import compare, publish, saving, score_real, way_of_drawing, write_curve
@@ -197,7 +197,7 @@ def _evaluator(config: DictConfig, run: OpenRun, processes: Processes) -> Evalua
         check_kinds(metrics, "metrics")
     check_names(OmegaConf.to_container(metrics, resolve=True), "metrics")
     changed = {name: config[name] for name in ("count", "seed", "likelihood") if config[name] is not None}
-    evaluator: Evaluator = build(metrics, "metrics", **changed)
+    evaluator = build_evaluator(metrics, "metrics", **changed)
     evaluator.scores.add_always()
     evaluator.watch = _watch(processes)
     return evaluator

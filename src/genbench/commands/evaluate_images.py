@@ -5,14 +5,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from genbench.commands.assembly import build, build_data, choose_device
+from genbench.commands.assembly import build_data, choose_device
+from genbench.commands.evaluators import build_evaluator
 from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import publish, saving, score_real
 from genbench.config import CONF
 from genbench.data.given import WHOLE, GivenImages
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
-from genbench.metrics.evaluator import FEWEST, Evaluator
+from genbench.metrics.evaluator import FEWEST
 from genbench.metrics.features import Watch
 from genbench.runs.trust import check_names
 
@@ -38,7 +39,7 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
     if len(images) < FEWEST:
         few = "one image" if len(images) == 1 else f"{len(images)} images"
         raise UserError(f"images={config.images}: scores take at least {FEWEST} images, and {few} would be scored")
-    evaluator: Evaluator = build(settings, "metrics", count=len(images))
+    evaluator = build_evaluator(settings, "metrics", count=len(images))
     evaluator.watch = watch
     if data is None and not settings.get("reference") and evaluator.scores.compare:
         raise UserError(

@@ -112,7 +112,7 @@ def kept_parts(folder: RunFolder, settings: DictConfig) -> dict[str, Part]:
     found = {}
     for name, (ability, needed) in parts_of(get_object(settings.method["_target_"])).items():
         if needed or (folder.parts / name).exists():
-            found[name] = open_part(name, str(folder.part(name).path), ability)
+            found[name] = open_part(f"parts.{name}", str(folder.part(name).path), ability)
             check_unchanged(folder, name, found[name])
     return found
 
@@ -137,14 +137,16 @@ def named_parts(named: Mapping[str, Any], kind: type) -> dict[str, Part]:
     for name, (_, needed) in known.items():
         if needed and named.get(name) is None:
             raise UserError(f"{what} is built on another run: give parts.{name}=RUN ({meanings.get(name, name)})")
-    return {name: open_part(name, str(path), known[name][0]) for name, path in named.items() if path is not None}
+    return {
+        name: open_part(f"parts.{name}", str(path), known[name][0]) for name, path in named.items() if path is not None
+    }
 
 
 def open_part(name: str, path: str, ability: type) -> Part:
     """Return a run as a part: frozen, in evaluation mode.
 
     Args:
-        name: of the part.
+        name: the key that names it, for messages.
         path: of a run folder, or of one of its checkpoints.
         ability: a protocol that its method must have.
 
@@ -155,15 +157,13 @@ def open_part(name: str, path: str, ability: type) -> Part:
     if place.suffix == ".ckpt":
         place, checkpoint = place.parent.parent, place.stem
     if not (place / "config.yaml").is_file():
-        raise UserError(f"parts.{name}={path} is not a run folder: {place} has no config.yaml")
+        raise UserError(f"{name}={path} is not a run folder: {place} has no config.yaml")
     folder = RunFolder(place)
     settings = folder.read_config()
     check_kinds(settings)
     _, model, step, _, parts = revive(folder, settings, checkpoint)
     if not isinstance(model, ability):
-        raise UserError(
-            f"parts.{name}={path} is a run of {short_name(settings.method)}, which {_lacks(model, ability)}"
-        )
+        raise UserError(f"{name}={path} is a run of {short_name(settings.method)}, which {_lacks(model, ability)}")
     freeze(model)
     nested = {f"parts/{inner}": part.sha256 for inner, part in parts.items()}
     sha256 = fingerprint(model.state_dict() | nested)

@@ -36,6 +36,7 @@ from genbench.commands.endings import (
     what_next,
     why_no_batch,
 )
+from genbench.commands.evaluators import build_evaluator
 from genbench.commands.initialising import initialise
 from genbench.commands.monitored import RESULT, leave_result, monitored_score
 from genbench.commands.online_run import shown_online
@@ -238,12 +239,15 @@ def _check_unfinished(folder: RunFolder, steps: int) -> None:
 
 def build_callbacks(config: DictConfig) -> list[Callback]:
     """Build the callbacks in the order of their names in the configuration, which matters: see `Checkpoints`."""
-    return [
-        build(node, f"callbacks.{name}")
-        for name, node in config.callbacks.items()
+    found: list[Callback] = []
+    for name, node in config.callbacks.items():
         # With metrics=none there is nothing to score with.
-        if node is not None and not (config.metrics is None and "evaluator" in node)
-    ]
+        if node is None or (config.metrics is None and "evaluator" in node):
+            continue
+        given = {"evaluator": build_evaluator(node.evaluator, "metrics")} if "evaluator" in node else {}
+        rest = {key: value for key, value in node.items() if key != "evaluator"}
+        found.append(build(rest, f"callbacks.{name}", **given))
+    return found
 
 
 def _build_loggers(config: DictConfig, folder: RunFolder, run_id: str) -> list[Any]:

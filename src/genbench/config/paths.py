@@ -33,6 +33,9 @@ PATHS = (
 OF_PARTS = "parts."
 """What the keys of the runs begin with that another one is built on."""
 
+EXTRACTOR, OF_RUN = "metrics.extractor", "run:"
+"""A setting that may be the path of a run, and what it begins with then; see `metrics.extractors`."""
+
 _WORDS_TOO = ("mask",)
 """These may be a word that stands for something, such as `center`; a path is what has a folder in it."""
 
@@ -84,6 +87,9 @@ def resolve_paths(config: DictConfig) -> None:
             node[name] = [resolve(str(one), key) for one in value]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
             node[name] = resolve(str(value), key)
+    extractor = OmegaConf.select(config, EXTRACTOR, throw_on_missing=False) if "metrics" in config else None
+    if isinstance(extractor, str) and extractor.startswith(OF_RUN):
+        config.metrics.extractor = OF_RUN + resolve(extractor.removeprefix(OF_RUN), EXTRACTOR)
 
 
 def inside(name: str) -> bool:

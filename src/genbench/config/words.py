@@ -9,7 +9,7 @@ import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from genbench.config.paths import OF_PARTS, PATHS, check_text
+from genbench.config.paths import EXTRACTOR, OF_PARTS, OF_RUN, PATHS, check_text
 from genbench.config.trainer import is_argument
 
 ASKED = ("label", "attributes", "prompt", "condition")
@@ -56,7 +56,7 @@ def _as_override(word: str, multirun: bool) -> str:
     if found is None:
         return word
     prefix, key, value = found["prefix"], found["key"], found["value"]
-    if _is_verbatim(key):
+    if _is_verbatim(key) or (key == EXTRACTOR and value.startswith(OF_RUN)):
         check_text(value, key)
         if key.startswith(OF_PARTS):
             # Which there are the method says.

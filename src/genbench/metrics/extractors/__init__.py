@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from genbench.metrics.extractor import Extractor
 
 
+OF_RUN = "run:"
+"""What `metrics.extractor` begins with where it names a run; whoever opens runs makes an extractor of it."""
+
+
 def names() -> list[str]:
     """Return the extractors that can be chosen by name."""
     return modules_of(__name__)
@@ -26,9 +30,10 @@ def check_extractor(setting: str) -> None:
     Raises:
         UserError: there is no such extractor.
     """
-    if setting not in names():
+    if setting not in names() and not setting.startswith(OF_RUN):
         raise UserError(
-            f"metrics.extractor must be one of {', '.join(names())}, not {setting!r}{near(setting, names())}"
+            f"metrics.extractor must be one of {', '.join(names())} or {OF_RUN}FOLDER, not "
+            f"{setting!r}{near(setting, names())}"
         )
 
 
@@ -55,6 +60,8 @@ def load_extractor(
             raise UserError(f"metrics.weights has no effect: {type(setting).__name__} is an extractor of its own")
         return setting
     check_extractor(setting)
+    if setting.startswith(OF_RUN):
+        raise UserError(f"metrics.extractor={setting} is of a run, which must be opened first")
     asked = parameters_of(f"{__name__}.{setting}.load") or {}
     given: dict[str, Any] = {"weights": weights, "medium": medium}
     if weights is not None and "weights" not in asked:

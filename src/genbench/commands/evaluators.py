@@ -1,0 +1,33 @@
+"""Build evaluators: what a configuration says, with an extractor of a run where it names one."""
+
+from typing import Any
+
+from genbench.abilities import EmbedsImages
+from genbench.commands.assembly import build
+from genbench.commands.opening import open_part
+from genbench.config import short_name
+from genbench.errors import UserError
+from genbench.metrics.embedder import Embedder
+from genbench.metrics.evaluator import Evaluator
+from genbench.metrics.extractors import OF_RUN
+
+
+def build_evaluator(node: Any, what: str, **changed: Any) -> Evaluator:
+    """Return the evaluator of a node of the configuration.
+
+    Args:
+        node: whose `extractor` may be `run:FOLDER`, a run that embeds images.
+        what: key of the node, for messages.
+        changed: settings that take the place of the node's.
+
+    Raises:
+        UserError: a setting does not do, or the run embeds no images.
+    """
+    setting = node.get("extractor")
+    if isinstance(setting, str) and setting.startswith(OF_RUN):
+        if node.get("weights") is not None:
+            raise UserError(f"{what}.weights has no effect: {what}.extractor={setting} has its own")
+        part = open_part(f"{what}.extractor", setting.removeprefix(OF_RUN), EmbedsImages)
+        changed["extractor"] = Embedder(part.model, short_name(part.settings.method), part.sha256)
+    evaluator: Evaluator = build(node, what, **changed)
+    return evaluator
