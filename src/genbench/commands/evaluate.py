@@ -128,8 +128,8 @@ def _target(config: DictConfig) -> Path:
 
 def _score_run(config: DictConfig, processes: Processes, path: Path) -> None:
     run = open_run(config)
-    evaluator = _evaluator(config, run, processes)
-    drawn = _draw(evaluator, run, processes)
+    evaluator = evaluator_of(config, run, processes)
+    drawn = draw(evaluator, run, processes)
     if processes.rank == 0:
         scores = evaluator.score(*drawn)
         real = score_real(evaluator, run.data, run.method.device, by_class=run.method.condition is not None)
@@ -144,8 +144,8 @@ def _score_curve(config: DictConfig, processes: Processes, path: Path) -> None:
     evaluator: Evaluator | None = None
     for name in folder.kept_checkpoints():
         run = open_run(_changed(config, checkpoint=name))
-        evaluator = evaluator or _evaluator(config, run, processes)
-        drawn = _draw(evaluator, run, processes)
+        evaluator = evaluator or evaluator_of(config, run, processes)
+        drawn = draw(evaluator, run, processes)
         if processes.rank == 0:
             curve.append((run.step, name, evaluator.score(*drawn)))
     if processes.rank == 0:
@@ -156,13 +156,13 @@ def _score_curve(config: DictConfig, processes: Processes, path: Path) -> None:
 def _score_two(config: DictConfig, processes: Processes, path: Path) -> None:
     """Score two runs by the first one's protocol: same reference, same count, same noise."""
     first, second = open_run(config), open_run(_changed(config, run=config.against))
-    evaluator = _evaluator(config, first, processes)
+    evaluator = evaluator_of(config, first, processes)
     if first.data.medium.shape != second.data.medium.shape or first.data.name != second.data.name:
         raise UserError(
             f"{first.folder.path} is of {first.data.name} {first.data.medium.shape} and {second.folder.path} of "
             f"{second.data.name} {second.data.medium.shape}: runs compare on the same images"
         )
-    drawn = [_draw(evaluator, run, processes) for run in (first, second)]
+    drawn = [draw(evaluator, run, processes) for run in (first, second)]
     if processes.rank == 0:
         with saving(path):
             compare(evaluator, drawn[0], drawn[1], (str(first.folder.path), str(second.folder.path)), path)
@@ -182,7 +182,7 @@ def _watch(processes: Processes) -> Watch:
     return watch
 
 
-def _evaluator(config: DictConfig, run: OpenRun, processes: Processes) -> Evaluator:
+def evaluator_of(config: DictConfig, run: OpenRun, processes: Processes) -> Evaluator:
     """Build the evaluator: the run's own, the run's own with some settings changed, or another one."""
     metrics = config.metrics if config.metrics is not None and "_target_" in config.metrics else None
     if metrics is None and run.settings.metrics is None:
@@ -203,14 +203,14 @@ def _evaluator(config: DictConfig, run: OpenRun, processes: Processes) -> Evalua
     return evaluator
 
 
-class _Drawn(NamedTuple):
+class Drawn(NamedTuple):
     """What `Evaluator.score` takes."""
 
     material: Material
     protocol: dict[str, Any]
 
 
-def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> _Drawn:
+def draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> Drawn:
     """Draw a run's samples for an evaluator's scores, against its own reference, and say what else is protocol."""
     conditions: Conditions | None = None
     rows = None
@@ -227,7 +227,7 @@ def _draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> _Drawn:
     drawn = evaluator.draw(run.method.sample, device, *place, conditions, origin)
     for part in drawn.features.values():
         refuse_one_picture(part, str(run.folder.path))
-    return _Drawn(drawn, protocol)
+    return Drawn(drawn, protocol)
 
 
 def _changed(config: DictConfig, **values: str) -> DictConfig:

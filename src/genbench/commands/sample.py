@@ -37,7 +37,7 @@ def main(config: DictConfig) -> None:
     """
     run = open_run(config)
     folder = choose_sample_folder(run, config)
-    conditions, (draw, medium) = asked(run, config, config.count), _drawn(run, config)
+    conditions, (draw, medium) = asked(run, config, config.count), drawing(run, config)
     # Of somebody's own sources as many as there are.
     count = config.count if conditions is None else len(conditions)
     done = folder.begin(count, conditions)
@@ -60,7 +60,7 @@ def main(config: DictConfig) -> None:
     print(f"{count} {what}: {folder.images}\ngrid: {folder.grid}")
 
 
-def _drawn(run: OpenRun, config: DictConfig) -> tuple[Callable[..., Tensor], Medium]:
+def drawing(run: OpenRun, config: DictConfig) -> tuple[Callable[..., Tensor], Medium]:
     """Return a method's `sample`, or what is called like it, and what it draws."""
     method = run.method
     if not config.back:
