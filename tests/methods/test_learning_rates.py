@@ -128,6 +128,18 @@ def test_saved_runs_keep_their_rates(saved: dict[str, Any], before: Callable[[in
     assert translate(translate({"method": saved})) == translate({"method": saved})
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "genbench.methods.learning_rates.LinearDecay", "steps": 9, "constant_steps": 3, "warmup_steps": 1},
+        {"_target_": "mine.rates.Triangle", "warmup_steps": 5},
+        {"warmup_steps": 5},
+    ],
+)
+def test_what_is_no_method_keeps_its_own_keys(node: dict[str, Any]) -> None:
+    assert translate({"method": {"schedule": node}}) == {"method": {"schedule": node}}
+
+
 def test_saved_constant_rates_have_no_schedule() -> None:
     for saved in ({"cosine_steps": 0}, {"constant_steps": None, "falling_steps": 0}):
         assert translate({"_target_": "genbench.methods.adversarial.gan.GAN", **saved}) == {

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from genbench.signatures import parameters_of
+
 _FAMILIES = {
     "adversarial": ("gan", "wgan", "wgan_gp", "cgan", "latent_gan", "pix2pix", "cyclegan"),
     "denoising": ("ddpm", "improved_ddpm", "score_sde", "ddgan", "classifier_guidance"),
@@ -32,6 +34,9 @@ means something else."""
 
 _RATES = "genbench.methods.learning_rates"
 """The module of the learning-rate schedules, which once were settings of the methods themselves."""
+
+_SCHEDULED_BY = frozenset(("warmup_steps", "cosine_steps", "constant_steps", "falling_steps"))
+"""These settings: of denoising methods, of DDGAN and of CycleGAN."""
 
 _WEIGHTS = {".tell.": ".from_embedding.", ".embed_class.weight": ".embed_condition.embedding.weight"}
 """Old and new parts of the names of the tensors in a checkpoint."""
@@ -68,8 +73,10 @@ def first_name(name: str) -> str:
 
 
 def _with_schedule(config: dict[Any, Any], target: str) -> dict[Any, Any]:
-    """Return a node with its learning-rate schedule in a node of its own."""
-    if target.startswith(_RATES):
+    """Return a node with its learning-rate schedule in a node of its own, if it is of a class that now takes one."""
+    old = config.keys() & _SCHEDULED_BY
+    known = (parameters_of(target) or {}) if old else {}
+    if "schedule" not in known or old & known.keys() or not all(isinstance(config[key], int | None) for key in old):
         return config
     rest = {key: value for key, value in config.items() if key not in _SCHEDULED_BY}
     if "warmup_steps" in config:
@@ -83,10 +90,6 @@ def _with_schedule(config: dict[Any, Any], target: str) -> dict[Any, Any]:
     else:
         return rest
     return rest | {"schedule": schedule}
-
-
-_SCHEDULED_BY = ("warmup_steps", "cosine_steps", "constant_steps", "falling_steps")
-"""The settings of methods that were schedules: of denoising methods, of DDGAN and of CycleGAN."""
 
 
 def _target(target: Any) -> Any:
