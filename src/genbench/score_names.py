@@ -14,7 +14,8 @@ from genbench.signatures import class_of, constant_of, modules_of
 Better = Literal["lower", "higher"] | None
 """Which end of a figure is better; None for neither."""
 
-_ROOM = "genbench.metrics.scores"
+ROOM = "genbench.metrics.scores"
+"""The package whose files are the scores of GenBench."""
 
 _ANNOUNCED: dict[str, Better] = {}
 
@@ -29,14 +30,14 @@ def announce(figures: Mapping[str, Better]) -> None:
 
 def known_figures() -> dict[str, Better]:
     """Return all figures that are known, and which end of each is better."""
-    return {**_figures_of_room(), **_ANNOUNCED}
+    return {**_ANNOUNCED, **_figures_of_room()}
 
 
 @cache
 def _figures_of_room() -> dict[str, Better]:
     found: dict[str, Better] = {}
-    for name in modules_of(_ROOM):
-        found |= constant_of(class_of(f"{_ROOM}.{name}") or "", "figures") or {}
+    for name in modules_of(ROOM):
+        found |= constant_of(class_of(f"{ROOM}.{name}") or "", "figures") or {}
     return found
 
 

@@ -94,3 +94,38 @@ def test_what_the_setting_of_the_extractor_may_be() -> None:
     ):
         with pytest.raises(UserError, match=message):
             extractors.load_extractor(setting, weights)  # type: ignore[arg-type]
+
+
+class Copy(Score):
+    """Has a figure of GenBench's own name."""
+
+    figures = {"fid": "higher"}
+
+    def compute(self, material: Material) -> dict[str, float]:
+        return {"fid": 0.0}
+
+
+class Other(Score):
+    """Stands in one file with another score."""
+
+    figures = {"other_by_test": None}
+
+    def compute(self, material: Material) -> dict[str, float]:
+        return {"other_by_test": 0.0}
+
+
+class Another(Other):
+    """Has a name of its own."""
+
+    figures = {"another_by_test": None}
+
+
+def test_a_name_means_one_figure() -> None:
+    with pytest.raises(UserError, match=r"test_room\.Copy and fid both have the figure fid: leave one of them out"):
+        scores.make_scores([Copy()], {})
+    # Whoever has the name, which end of ours is better does not change.
+    assert better("fid_digits") == "min"
+    names = [score.name for score in scores.make_scores(["fid", Other(), "fid", Another()], {})]
+    assert names == ["fid", f"{__name__}.Other", f"{__name__}.Another"]
+    with pytest.raises(UserError, match="both have the figure other_by_test"):
+        scores.make_scores([Other(), Other()], {})

@@ -159,7 +159,9 @@ class Evaluator:
         self._medium = data.medium
         self._extractors.load(self.scores, data.medium)
         self._references.clear()
-        chosen, _ = self._choose(self.count, origin, labelled=None)
+        chosen, left_out = self._choose(self.count, origin, labelled=None)
+        if not chosen:
+            raise _nothing_to_compute(left_out)
         self._references.compute(chosen, self._extractors, data, split, device, rank, world_size, self.watch)
 
     def score_method(
@@ -297,10 +299,10 @@ class Evaluator:
             except ValueError as error:
                 left_out[score.name] = str(error)
                 continue
-            values |= {self._called(score, name): value for name, value in figures.items()}
+            values |= {self._called(score, name): float(value) for name, value in figures.items()}
             better |= {self._called(score, name): score.figures[name] for name in figures if score.figures.get(name)}
         if strict and not values:
-            raise UserError("no score can be computed: " + (listed(left_out) or "metrics.scores asks for none"))
+            raise _nothing_to_compute(left_out)
         protocol = self._protocol(material) | own | protocol
         return Scores(values, protocol, left_out, better)
 
@@ -337,3 +339,7 @@ class Evaluator:
             return figure
         base = figure.removesuffix("_std")
         return base + self._extractors[MAIN].suffix + figure[len(base) :]
+
+
+def _nothing_to_compute(left_out: dict[str, str]) -> UserError:
+    return UserError("no score can be computed: " + (listed(left_out) or "metrics.scores asks for none that applies"))

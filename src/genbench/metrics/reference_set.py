@@ -11,7 +11,7 @@ from genbench.metrics.features import FeatureSet, Watch
 from genbench.metrics.material import MAIN
 from genbench.metrics.reference import ReferenceData, facts_of, look_at, refuse_one_picture
 from genbench.metrics.score import Score
-from genbench.metrics.statistics_file import check_statistics, hash_statistics, read_statistics
+from genbench.metrics.statistics_file import check_statistics, hash_statistics, read_statistics, warn_of_protocol
 
 
 class ReferenceSet(dict[str, FeatureSet]):
@@ -60,6 +60,8 @@ class ReferenceSet(dict[str, FeatureSet]):
             extractor = extractors.on(device, key)
             if self.file is not None:
                 self[key] = read_statistics(self.file, extractor.feature_dim, extractor.class_count)
+                if rank == 0:
+                    warn_of_protocol(self.file)
                 self.protocol = {
                     "reference": self.file.name,
                     "reference_split": "statistics",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from genbench.medium import Medium
 from genbench.metrics.material import MAIN, Material
-from genbench.score_names import Better, announce
+from genbench.score_names import ROOM, Better, announce
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class Score(ABC):
 
     @property
     def name(self) -> str:
-        """The name of its file."""
-        return type(self).__module__.rpartition(".")[2]
+        """The name of its file in `metrics.scores`; of a plug-in's the whole name of its class."""
+        package, _, file = type(self).__module__.rpartition(".")
+        return file if package == ROOM else f"{type(self).__module__}.{type(self).__qualname__}"
 
     @property
     def extractor_key(self) -> str:

@@ -15,7 +15,7 @@ _LAYOUTS = "mu (D,) and sigma (D, D), as pytorch-fid and EDM write them"
 
 
 def read_statistics(path: Path, dimensions: int, class_count: int) -> FeatureSet:
-    """Return the reference of a file, with neither features nor logits of single images, and say what is not known.
+    """Return the reference of a file, with neither features nor logits of single images.
 
     Args:
         path: an `.npz` with `mu` (D,) and `sigma` (D, D).
@@ -35,13 +35,17 @@ def read_statistics(path: Path, dimensions: int, class_count: int) -> FeatureSet
         raise UserError(f"metrics.reference={path} holds NaN or infinite values")
     if not torch.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6 * float(covariance.abs().max())):
         raise UserError(f"metrics.reference={path}: sigma is not symmetric, so it is no covariance")
+    return FeatureSet(mean, covariance, torch.empty(0, dimensions), torch.empty(0, class_count), count=0)
+
+
+def warn_of_protocol(path: Path) -> None:
+    """Say that nobody knows how the statistics of a file were made."""
     print(
         f"genbench: warning: metrics.reference={path} does not record how its statistics were made (extractor, resize, "
         "number of images): the scores are right only if it was in the same way as here",
         file=sys.stderr,
         flush=True,
     )
-    return FeatureSet(mean, covariance, torch.empty(0, dimensions), torch.empty(0, class_count), count=0)
 
 
 def hash_statistics(path: Path) -> str:

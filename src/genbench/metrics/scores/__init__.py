@@ -61,10 +61,11 @@ def make_scores(entries: "Iterable[str | Score]", settings: Mapping[str, Any]) -
         settings: of the evaluator; each score is given those that it asks for by name.
 
     Raises:
-        UserError: there is no such score, or two of them have a figure of the same name.
+        UserError: there is no such score, or a figure has the name of another one's.
     """
     made: dict[str, Score] = {}
-    owners: dict[str, str] = {}
+    # The names of GenBench's own figures have a meaning, whether they are computed or not.
+    owners = {figure: name for name in names() for figure in figures_of(name)}
     for entry in entries:
         score = _make(entry, settings) if isinstance(entry, str) else entry
         if isinstance(entry, str) and score.name in made:
@@ -72,7 +73,7 @@ def make_scores(entries: "Iterable[str | Score]", settings: Mapping[str, Any]) -
         for figure in score.figures:
             if owners.setdefault(figure, score.name) != score.name or score.name in made:
                 raise UserError(
-                    f"metrics.scores: {type(score).__module__} and {owners[figure]} both have the figure {figure}: "
+                    f"metrics.scores: {score.name} and {owners[figure]} both have the figure {figure}: "
                     "leave one of them out, or rename it"
                 )
         made[score.name] = score
