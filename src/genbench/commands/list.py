@@ -9,6 +9,7 @@ _GROUPS = {
     "data sets": "data",
     "networks": "network",
     "samplers": "sampler",
+    "learning-rate schedules": "schedule",
     "scores": "metrics",
     "loggers": "logger",
     "trainers": "trainer",
