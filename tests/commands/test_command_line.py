@@ -127,7 +127,19 @@ def test_answers_come_quickly(command_line: CommandLine, arguments: list[str]) -
 def test_list_names_everything_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     listed = capsys.readouterr().out
-    for group in ("experiment", "method", "data", "network", "sampler", "editor", "metrics", "logger", "trainer"):
+    groups = (
+        "experiment",
+        "method",
+        "data",
+        "network",
+        "sampler",
+        "schedule",
+        "editor",
+        "metrics",
+        "logger",
+        "trainer",
+    )
+    for group in groups:
         for name in options(group):
             line = re.search(rf"^ *{group}={name} +(\S.*)$", listed, re.MULTILINE)
             assert line, name

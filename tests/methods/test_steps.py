@@ -183,6 +183,13 @@ def test_a_schedule_is_resumed_to_the_bit_and_not_beyond_its_end(
     assert "after which the learning rate is 0" in capsys.readouterr().err
 
 
+def test_help_explains_the_chosen_schedule(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--help", "method=ddpm", "schedule=linear_decay"]) == 0
+    said = capsys.readouterr().out
+    assert "or schedule=constant, cosine, step_decay, warmup" in said
+    assert "method.schedule.constant_steps" in said
+
+
 def test_an_experiments_schedule_gives_way_to_a_chosen_one() -> None:
     config = compose_config("train", ["experiment=ddgan_digits", "schedule@method.schedule=constant"])
     assert dict(config.method.schedule) == {

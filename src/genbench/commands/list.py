@@ -10,6 +10,7 @@ _GROUPS = {
     "data sets": "data",
     "networks": "network",
     "samplers": "sampler",
+    "learning-rate schedules": "schedule",
     "editors": "editor",
     "scores": "metrics",
     "loggers": "logger",

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from genbench.config.comments import Setting, read_settings, settings_of
 from genbench.config.composing import compose_choices
 from genbench.config.folder import CONF, describe, options
-from genbench.config.suits import Choices
+from genbench.config.words import OF_METHOD
 from genbench.errors import UserError
 from genbench.signatures import Choice, meanings_of, parameters_of
 
@@ -44,22 +44,30 @@ def describe_settings(verb: str, meaning: str, overrides: list[str]) -> str:
     own = read_settings(CONF / f"{verb}.yaml").values()
     lines += _table(config, "", [setting for setting in own if "." not in setting.key and setting.key not in groups])
     for group, said in groups.items():
-        lines += ["", *_describe_group(group, said, config, choices)]
+        lines += ["", *_describe_group(group, said, config, choices.get(group))]
+    for key, name in choices.items():
+        group, _, node = key.partition("@")
+        if node and name is not None:
+            word = group if group in OF_METHOD else key
+            lines += ["", *_describe_group(group, "", config, name, word=word, node=node)]
     if verb == "train":
         lines += ["", "trainer.NAME=... may be any other argument of Lightning's Trainer that has an effect here."]
         lines += ["hydra/launcher=slurm with -m submits each run to SLURM: see slurm/README.md."]
     return "\n".join(lines)
 
 
-def _describe_group(group: str, said: str, config: DictConfig, choices: Choices) -> list[str]:
-    name = choices.get(group)
+def _describe_group(
+    group: str, said: str, config: DictConfig, name: str | None, *, word: str = "", node: str = ""
+) -> list[str]:
+    """Describe the option of this name; `word` chooses it and `node` is its place, where they differ from the group."""
+    word, node = word or group, node or group
     others = [other for other in options(group) if other != name]
     if name is None:
-        return [f"{group}=...: {said or 'one of the following'}", *_wrapped(f"  {group}=", others)]
-    lines = [f"{group}={name}: {describe(group, name)}".rstrip(": ")]
-    lines += _wrapped(f"  or {group}=", others) if others else []
+        return [f"{word}=...: {said or 'one of the following'}", *_wrapped(f"  {word}=", others)]
+    lines = [f"{word}={name}: {describe(group, name)}".rstrip(": ")]
+    lines += _wrapped(f"  or {word}=", others) if others else []
     return lines + (
-        [] if group in ("experiment", "debug") else _table(config, group, [*settings_of(group, name).values()])
+        [] if group in ("experiment", "debug") else _table(config, node, [*settings_of(group, name).values()])
     )
 
 

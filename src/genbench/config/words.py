@@ -21,7 +21,7 @@ VERBATIM = frozenset((*PATHS, *ASKED))
 _LISTS = ("runs",)
 """Those that may be several, `[a,b]`."""
 
-_OF_METHOD = ("schedule",)
+OF_METHOD = ("schedule",)
 """Groups whose option is a part of the method: `schedule=cosine schedule.steps=9` is of `method.schedule`."""
 
 _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DOTALL)
@@ -66,7 +66,7 @@ def _as_override(word: str, multirun: bool) -> str:
         # A group whose option has the name of a truth value.
         return 'debug="true"' if value.lower() == "true" else "~debug"
     group, dot, setting = key.partition(".")
-    if group in _OF_METHOD:
+    if group in OF_METHOD:
         return f"{prefix}method.{group}.{setting}={value}" if dot else f"{prefix}{group}@method.{group}={value}"
     if key.startswith("trainer.") and is_argument(key.partition(".")[2]):
         return f"++{key}={value}"
