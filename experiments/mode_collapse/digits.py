@@ -15,7 +15,7 @@ from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid
 from genbench.images import save_image
 from genbench.metrics.evaluator import Evaluator
-from genbench.metrics.predictions import class_shares
+from genbench.metrics.predictions import class_fractions
 from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
@@ -39,7 +39,7 @@ def main() -> None:
         if not rows:
             evaluator.set_reference(run.data)
         drawn = evaluator.draw(run.method.sample, torch.device("cpu"))
-        share = class_shares(drawn.generated.logits)
+        share = class_fractions(drawn.generated.logits)
         divergence = float((share * (share * len(share)).clamp_min(1e-12).log()).sum())
         settings = run.settings.method
         objective = settings.get("objective", settings["_target_"].rpartition(".")[2])

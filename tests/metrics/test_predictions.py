@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import one_hot
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from genbench.metrics.predictions import class_shares, distance_from_uniform, inception_score
+from genbench.metrics.predictions import class_fractions, distance_from_uniform, inception_score
 
 
 def sure(classes: torch.Tensor, count: int = 10) -> torch.Tensor:
@@ -38,7 +38,7 @@ def test_too_few_images_for_the_splits() -> None:
 
 
 def test_shares_count_the_likeliest_labels() -> None:
-    shares = class_shares(sure(torch.tensor([0, 0, 0, 2]), 4))
+    shares = class_fractions(sure(torch.tensor([0, 0, 0, 2]), 4))
     assert shares.tolist() == [0.75, 0, 0.25, 0]
 
 

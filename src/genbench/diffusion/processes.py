@@ -54,10 +54,10 @@ class Process(ABC):
 
     def diffuse(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
         """Return x_t of images (B, ...) at times (B,) with noise (B, ...)."""
-        alpha, sigma = self.shares(x_0, t)
+        alpha, sigma = self.coefficients(x_0, t)
         return alpha * x_0 + sigma * eps
 
-    def shares(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    def coefficients(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return alpha and sigma at times (B,), each in a shape that broadcasts to images x (B, ...)."""
         shape = (-1, *[1] * (x.ndim - 1))
         return self.alpha(t).view(shape), self.sigma(t).view(shape)

@@ -19,7 +19,7 @@ from genbench.metrics.extractor_set import ExtractorSet
 from genbench.metrics.features import FeatureSet, Watch, unwatched
 from genbench.metrics.material import MAIN, Material, Origin
 from genbench.metrics.predictions import IS_SPLITS
-from genbench.metrics.reference import ReferenceData, Samples, batches, look_at, refuse_one_picture
+from genbench.metrics.reference import ReferenceData, Samples, batches, features_of_split, refuse_one_picture
 from genbench.metrics.reference_set import ReferenceSet
 from genbench.metrics.score import Score
 from genbench.metrics.score_set import ScoreSet
@@ -264,7 +264,9 @@ class Evaluator:
             return None
         features: dict[str, FeatureSet] = {}
         for key in dict.fromkeys(score.extractor_key for score in scores if score.needs_features):
-            real = look_at(data, split, self._extractors.on(device, key), self.cache, device, watch=self.watch)
+            real = features_of_split(
+                data, split, self._extractors.on(device, key), self.cache, device, watch=self.watch
+            )
             features[key] = real if by_class else replace(real, labels=None)
         store = data.store(split)
         samples = store.samples[:] if any(score.needs_samples for score in scores) else None

@@ -50,7 +50,7 @@ def _score(log_p: Tensor) -> Tensor:
     return (torch.special.xlogy(p, p) - torch.special.xlogy(p, marginal)).sum(1).mean().exp()
 
 
-def class_shares(logits: Tensor) -> Tensor:
+def class_fractions(logits: Tensor) -> Tensor:
     """Return the fraction (K,) of each class among the predictions of logits (N, K)."""
     return torch.bincount(logits.argmax(1), minlength=logits.shape[1]).double() / len(logits)
 

@@ -79,7 +79,7 @@ def facts_of(data: ReferenceData, split: str) -> dict[str, Any]:
     return {"reference": data.name, "reference_split": split, "reference_identity": data.identity(split)}
 
 
-def look_at(
+def features_of_split(
     data: ReferenceData,
     split: str,
     extractor: Extractor,

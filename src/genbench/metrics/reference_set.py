@@ -9,7 +9,7 @@ import torch
 from genbench.metrics.extractor_set import ExtractorSet
 from genbench.metrics.features import FeatureSet, Watch
 from genbench.metrics.material import MAIN
-from genbench.metrics.reference import ReferenceData, facts_of, look_at, refuse_one_picture
+from genbench.metrics.reference import ReferenceData, facts_of, features_of_split, refuse_one_picture
 from genbench.metrics.score import Score
 from genbench.metrics.statistics_file import check_statistics, hash_statistics, read_statistics, warn_of_protocol
 
@@ -68,6 +68,6 @@ class ReferenceSet(dict[str, FeatureSet]):
                     "reference_sha256": hash_statistics(self.file),
                 }
                 continue
-            self[key] = look_at(data, split, extractor, self._cache, device, rank, world_size, watch)
+            self[key] = features_of_split(data, split, extractor, self._cache, device, rank, world_size, watch)
             refuse_one_picture(self[key], f"{data.name} {split}")
             self.protocol = {**facts_of(data, split), "reference_count": self[key].count}

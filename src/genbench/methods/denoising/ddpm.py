@@ -76,7 +76,7 @@ class DDPM(DenoisingMethod):
 
     def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return the weighted squared error (B,) of a prediction."""
-        alpha, sigma = self.process.shares(x_t, t)
+        alpha, sigma = self.process.coefficients(x_t, t)
         # x_t and x_0 determine the noise that was drawn.
         target = from_x_0(self.prediction, x_0, x_t, alpha, sigma)
         return weight(self.weighting, self.prediction, self.process, t) * (predicted - target).square().flatten(1).mean(

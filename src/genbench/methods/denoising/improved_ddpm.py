@@ -80,7 +80,7 @@ class ImprovedDDPM(DDPM):
 
     def bound(self, predicted: Tensor, fraction: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return T times the bound's term (B,), whose mean over t is L_vlb, in bits per dimension."""
-        alpha, sigma = self.process.shares(x_t, t)
+        alpha, sigma = self.process.coefficients(x_t, t)
         image = to_x_0(self.prediction, predicted, x_t, alpha, sigma)
         return self.chain.steps * chain_term(self.chain, x_0, x_t, t, image, fraction)
 

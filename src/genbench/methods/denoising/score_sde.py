@@ -72,14 +72,14 @@ class ScoreSDE(DenoisingMethod):
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,); the input is rescaled to about unit variance."""
-        alpha, sigma = self.process.shares(x_t, t)
+        alpha, sigma = self.process.coefficients(x_t, t)
         return super().predict(network, x_t / (alpha.square() + sigma.square()).sqrt(), t, y)
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Lambda |s_theta + eps / sigma|^2, the mean over the pixels, (B,)."""
         eps = torch.randn_like(x_0)
         x_t = self.process.diffuse(x_0, t, eps)
-        alpha, sigma = self.process.shares(x_t, t)
+        alpha, sigma = self.process.coefficients(x_t, t)
         predicted = self.predict(self.denoiser, x_t, t, y)
         score = convert(predicted, x_t, alpha, sigma, given=self.prediction, wanted="score")
         errors = (score + eps / sigma).square().flatten(1).mean(1)

@@ -1,7 +1,7 @@
 """Mode coverage: how many digits were predicted, and how evenly."""
 
 from genbench.metrics.material import Material
-from genbench.metrics.predictions import class_shares, distance_from_uniform, refuse_other_classes
+from genbench.metrics.predictions import class_fractions, distance_from_uniform, refuse_other_classes
 from genbench.metrics.score import Score, Setting, binomial_std
 
 
@@ -17,7 +17,7 @@ class Modes(Score):
 
     def compute(self, material: Material) -> dict[str, float]:
         """Return the three figures."""
-        fractions = class_shares(material.generated.logits)
+        fractions = class_fractions(material.generated.logits)
         smallest = float(fractions.min())
         return {
             "classes": float((fractions > 0).sum()),
