@@ -17,39 +17,7 @@ from genbench.__main__ import main
 from genbench.abilities import ClassifiesNoisy
 from genbench.commands.opening import open_part
 from genbench.images import to_float
-
-TINY = [
-    "data=digits",
-    "data.size=8",
-    "data.batch_size=32",
-    "trainer.accelerator=cpu",
-    "callbacks.grid=null",
-    "callbacks.nearest=null",
-    "callbacks.scores=null",
-]
-CLASSIFIER = ["method=noisy_classifier", *TINY, "metrics=none", "network.classifier.width=8"]
-GUIDED = "method=guided_by_classifier"
-UNET = ["network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.attention=[]"]
-
-
-def run_of(folder: Path, name: str, *words: str) -> Path:
-    assert main([*words, f"output={folder}", f"name={name}"]) == 0
-    (run,) = (folder / name).iterdir()
-    return run
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return small trained runs that others are built on."""
-    folder = tmp_path_factory.mktemp("runs")
-    process = "method.process.steps=20"
-    ddpm = ["method=ddpm", *TINY, *UNET, process, "steps=30", "sampler.steps=5"]
-    vae = ["method=vae", *TINY, "network.autoencoder.width=8", "method.latent_dim=4", "steps=30"]
-    return {
-        "ddpm": run_of(folder, "ddpm", *ddpm),
-        "classifier": run_of(folder, "classifier", *CLASSIFIER, process, "steps=60"),
-        "vae": run_of(folder, "vae", *vae),
-    }
+from tests.commands.small_runs import CLASSIFIER, GUIDED, TINY, run_of
 
 
 def guided(runs: dict[str, Path]) -> list[str]:
@@ -313,52 +281,3 @@ def test_an_editor_of_two_models_optimises_each_picture(
     assert main([*words, f"parts.classifier={runs['ddpm']}"]) == 2
     assert "it has no classify, classes" in capsys.readouterr().err
     assert len(list((run / "edits").iterdir())) == 1
-
-
-@pytest.mark.parametrize("name", ["vae", "classifier"])
-def test_a_run_that_embeds_images_is_an_extractor(
-    name: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scored = Path(shutil.copytree(runs["vae"], tmp_path / "scored"))
-    words = [
-        "evaluate",
-        f"run={scored}",
-        "device=cpu",
-        "count=64",
-        "metrics.scores=[fid,kid]",
-        "metrics.kid_subset_size=32",
-    ]
-    assert main([*words, f"metrics.extractor=run:{runs[name]}"]) == 0
-    found = json.loads((scored / "scores.json").read_text())
-    (fid,) = [key for key in found["values"] if key.startswith("fid")]
-    method = {"vae": "vae", "classifier": "noisy_classifier"}[name]
-    assert fid.startswith(f"fid_{method}_")
-    assert found["protocol"]["extractor_sha256"].startswith(fid.rpartition("_")[2])
-    # Real images are nearer to each other than what was drawn after thirty steps.
-    assert found["real_test_images"]["values"][fid] < found["values"][fid]
-    # By the run's own classifier it is another score, beside this one.
-    assert main(words) == 0
-    assert "fid_digits" in json.loads((scored / "scores.json").read_text())["values"]
-    for extractor, said in (
-        (f"run:{runs['ddpm']}", "lacks the ability to map an image to a feature vector"),
-        (f"run:{tmp_path}", "is not a run folder"),
-        ("inceptoin", "inception"),
-    ):
-        capsys.readouterr()
-        assert main([*words, f"metrics.extractor={extractor}"]) == 2
-        assert said in capsys.readouterr().err
-
-
-def test_a_run_is_an_extractor_of_scores_in_training_too(runs: dict[str, Path], tmp_path: Path) -> None:
-    words = [
-        "method=vae",
-        *TINY[:-1],
-        "network.autoencoder.width=8",
-        "method.latent_dim=4",
-        "steps=4",
-        "metrics.count=64",
-    ]
-    run = run_of(tmp_path, "scored", *words, f"metrics.extractor=run:{runs['classifier']}", "metrics.scores=[fid]")
-    values = json.loads((run / "scores.json").read_text())["values"]
-    assert [name for name in values if name.startswith("fid_noisy_classifier_")]
-    assert main(["train", f"run={run}", "steps=6"]) == 0
