@@ -24,6 +24,8 @@ class LatentDDPM(DDPM):
     def __init__(
         self, denoiser: Callable[..., nn.Module], medium: Medium, *, first_stage: Frozen[Autoencodes], **settings: Any
     ) -> None:
+        if first_stage.medium.shape != medium.shape or first_stage.condition is not None:
+            raise ValueError("parts.first_stage must be an unconditional autoencoder of images of this shape")
         super().__init__(denoiser, medium, space=Points((1, first_stage.latent_dim)), **settings)
         self.first_stage = first_stage
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from genbench import config
 from genbench.commands import opening
 from genbench.commands.asked import asked
-from genbench.commands.evaluate import draw, evaluator_of
+from genbench.commands.evaluate import draw, evaluator_of, refuse_idle
 from genbench.commands.opening import OpenRun
 from genbench.commands.processes import Processes
 from genbench.commands.sample import drawing
@@ -27,7 +27,11 @@ from genbench.errors import UserError
 from genbench.metrics.evaluator import Scores
 from genbench.sampling import sample_set
 
-_OF_OPENING = ("run", "checkpoint", "device", "sampler", "guidance")
+_OF_OPENING = ("checkpoint", "device", "sampler", "guidance", "data")
+"""The keys that belong to opening a run."""
+
+_OF_COMMANDS = ("run", "images", "images_reference", "against", "out")
+"""Keys of the verbs that have no effect here: nothing is written, and the run is given."""
 
 
 def open_run(path: str | Path, *words: str) -> OpenRun:
@@ -35,12 +39,16 @@ def open_run(path: str | Path, *words: str) -> OpenRun:
 
     Args:
         path: of the run folder.
-        words: `checkpoint=`, `device=`, `sampler=` or `guidance=`, as of `python -m genbench sample`.
+        words: `checkpoint=`, `device=`, `sampler=`, `guidance=` or `data.root=`, as of `python -m genbench evaluate`.
 
     Raises:
         UserError: the folder or a word does not do.
     """
-    return opening.open_run(_composed("sample", path, words))
+    for word in words:
+        if _key(word) not in _OF_OPENING:
+            raise UserError(f"{word} is not for open_run, which takes {', '.join(f'{key}=' for key in _OF_OPENING)}")
+    # Of the verbs it is `evaluate` that lets a run's data be elsewhere.
+    return opening.open_run(_composed("evaluate", path, words))
 
 
 def sample(run: OpenRun, *words: str) -> Tensor:
@@ -73,6 +81,7 @@ def score(run: OpenRun, *words: str) -> Scores:
     """
     _refuse_opening(words)
     asked_for = _composed("evaluate", run.folder.path, words)
+    refuse_idle(asked_for, list(words))
     processes = Processes()
     evaluator = evaluator_of(asked_for, run, processes)
     return evaluator.score(*draw(evaluator, run, processes))
@@ -84,5 +93,11 @@ def _composed(verb: str, path: str | Path, words: tuple[str, ...]) -> DictConfig
 
 def _refuse_opening(words: tuple[str, ...]) -> None:
     for word in words:
-        if word.partition("=")[0].partition(".")[0] in _OF_OPENING:
+        if _key(word) in _OF_OPENING:
             raise UserError(f"{word} is for open_run: open the run with it")
+        if _key(word) in _OF_COMMANDS:
+            raise UserError(f"{word} has no effect here: it is of the command line")
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].partition(".")[0]

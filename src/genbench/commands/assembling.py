@@ -5,7 +5,7 @@ from genbench.commands.session import Session
 from genbench.data.base import DataSet
 from genbench.data.description import summary
 from genbench.errors import UserError
-from genbench.methods.base import Method
+from genbench.methods.base import GenerativeMethod, Method
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import RunFolder
 
@@ -21,6 +21,24 @@ def check_steps(method: Method, steps: int) -> None:
         raise UserError("steps=0 is for methods that are only assembled from parts, and this one is trained: give more")
     if steps and not is_trained:
         raise UserError("this method is only assembled from its parts, and there is nothing to train: set steps=0")
+
+
+def check_suits(method: Method, data: DataSet) -> None:
+    """Check that what is built on other runs draws what the data set has.
+
+    Raises:
+        UserError: its parts lead to other samples or to other conditions.
+    """
+    if not isinstance(method, GenerativeMethod):
+        return
+    if method.medium.shape != data.medium.shape:
+        raise UserError(
+            f"with these parts the method draws samples of shape {method.medium.shape}, and those of {data.name} are "
+            f"{data.medium.shape}"
+        )
+    own, given = method.condition, data.condition
+    if own is not None and not method.derives_condition and (given is None or own.to_dict() != given.to_dict()):
+        raise UserError(f"with these parts the method is conditioned on something else than {data.name} has")
 
 
 def assemble(folder: RunFolder, data: DataSet, method: Method, session: Session) -> None:

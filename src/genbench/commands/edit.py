@@ -59,6 +59,10 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     parts = named_parts(config.parts or {}, kind)
     editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
     given = gather(run, editor, config)
+    if config.guidance is not None and given.conditions is None:
+        raise UserError(
+            f"guidance={config.guidance} has no effect on edits that are asked to show nothing: leave it out"
+        )
     folder = choose_edit_folder(run, editor, config, given, parts)
     if folder.is_finished(given.count):
         print(f"they are there already: {folder.files.pictures}")

@@ -53,13 +53,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         raise UserError("evaluate needs either run=FOLDER, or images=PATH with data=..., such as data=cifar10")
     if config.images_reference is not None and config.images is None:
         raise UserError("images_reference= goes with images=; a run is scored against its own data set")
-    _refuse_idle(config, overrides)
-    if config.run is not None and {"metrics=none", "metrics=null"} & {*overrides}:
-        if config.likelihood is None:
-            raise UserError(
-                "metrics=none leaves nothing to do: choose metrics=full, inception or digits, or likelihood=N"
-            )
-        config.metrics = _NO_OTHER_SCORES
+    refuse_idle(config, overrides)
     path = _target(config)
     with Processes() as processes:
         if config.images is not None:
@@ -72,8 +66,8 @@ def main(config: DictConfig, overrides: list[str]) -> None:
             _score_run(config, processes, path)
 
 
-def _refuse_idle(config: DictConfig, overrides: list[str]) -> None:
-    """Refuse what would have no effect on what is scored.
+def refuse_idle(config: DictConfig, overrides: list[str]) -> None:
+    """Refuse what would have no effect on what is scored, and let metrics=none stand for the likelihood alone.
 
     Raises:
         UserError: there is something of the kind.
@@ -89,6 +83,12 @@ def _refuse_idle(config: DictConfig, overrides: list[str]) -> None:
         idle: tuple[str, ...] = (*_OF_RUNS, *_OF_TRAINING)
         what = f"images={config.images}, which are drawn already (count=N takes the first N)"
     else:
+        if {"metrics=none", "metrics=null"} & {*overrides}:
+            if config.likelihood is None:
+                raise UserError(
+                    "metrics=none leaves nothing to do: choose metrics=full, inception or digits, or likelihood=N"
+                )
+            config.metrics = _NO_OTHER_SCORES
         return
     for key in idle:
         if any(name == key or name.startswith(f"{key}.") for name in set_here):
@@ -197,7 +197,8 @@ def evaluator_of(config: DictConfig, run: OpenRun, processes: Processes) -> Eval
         check_kinds(metrics, "metrics")
     check_names(OmegaConf.to_container(metrics, resolve=True), "metrics")
     changed = {name: config[name] for name in ("count", "seed", "likelihood") if config[name] is not None}
-    evaluator = build_evaluator(metrics, "metrics", **changed)
+    named = "scores" in (config.metrics or {})
+    evaluator = build_evaluator(metrics, "metrics", named=named, **changed)
     evaluator.scores.add_always()
     evaluator.watch = _watch(processes)
     return evaluator

@@ -39,7 +39,7 @@ def score_images(config: DictConfig, processes: Processes, path: Path, watch: Wa
     if len(images) < FEWEST:
         few = "one image" if len(images) == 1 else f"{len(images)} images"
         raise UserError(f"images={config.images}: scores take at least {FEWEST} images, and {few} would be scored")
-    evaluator = build_evaluator(settings, "metrics", count=len(images))
+    evaluator = build_evaluator(settings, "metrics", named=settings.get("scores") is not None, count=len(images))
     evaluator.watch = watch
     if data is None and not settings.get("reference") and evaluator.scores.compare:
         raise UserError(

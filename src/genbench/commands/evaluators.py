@@ -12,12 +12,14 @@ from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.extractors import OF_RUN
 
 
-def build_evaluator(node: Any, what: str, **changed: Any) -> Evaluator:
+def build_evaluator(node: Any, what: str, *, named: bool = False, **changed: Any) -> Evaluator:
     """Return the evaluator of a node of the configuration.
 
     Args:
         node: whose `extractor` may be `run:FOLDER`, a run that embeds images.
         what: key of the node, for messages.
+        named: whether somebody named its scores, rather than a file of `conf/`; a run as the extractor, which takes the
+            place of the file's, may not suit all of those.
         changed: settings that take the place of the node's.
 
     Raises:
@@ -30,4 +32,6 @@ def build_evaluator(node: Any, what: str, **changed: Any) -> Evaluator:
         part = open_part(f"{what}.extractor", setting.removeprefix(OF_RUN), EmbedsImages)
         changed["extractor"] = Embedder(part.model, short_name(part.settings.method), part.sha256)
     evaluator: Evaluator = build(node, what, **changed)
+    if "extractor" in changed and not named:
+        evaluator.scores.request_none()
     return evaluator

@@ -43,7 +43,13 @@ def initialise(method: nn.Module, path: str) -> dict[str, Any]:
         UserError: nothing fits.
     """
     folder, weights, facts = read_weights(path)
-    own = {name: value for name, value in method.state_dict().items() if not name.endswith("n_averaged")}
+    # Not what is remembered beside the networks, such as images that were generated before.
+    trained = [name for name, child in method.named_children() if any(True for _ in child.parameters())]
+    own = {
+        name: value
+        for name, value in method.state_dict().items()
+        if name.partition(".")[0] in trained and not name.endswith("n_averaged")
+    }
     fitting = {name for name, value in own.items() if name in weights and weights[name].shape == value.shape}
     if not fitting:
         raise UserError(f"init={path}: none of its weights fits this method, neither by name nor by shape")
@@ -53,7 +59,7 @@ def initialise(method: nn.Module, path: str) -> dict[str, Any]:
         for name, value in own.items()
         if name not in fitting
     ]
-    unused = [name for name in weights if name not in own and not name.endswith("n_averaged")]
+    unused = [name for name in weights if name not in method.state_dict()]
     print(f"initialised from {folder.path}: {len(fitting)} of {len(own)} tensors")
     _list("keep their random initialisation", rest)
     _list("of the other run are not used", unused)

@@ -23,7 +23,7 @@ from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.online_scores import OnlineScores
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
-from genbench.commands.assembling import assemble, check_steps
+from genbench.commands.assembling import assemble, check_steps, check_suits
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices, working_strategy
 from genbench.commands.endings import (
@@ -99,6 +99,8 @@ def main(config: DictConfig, overrides: list[str]) -> float | None:
     kind = get_object(config.method["_target_"])
     parts = named_parts(config.parts or {}, kind) if old_folder is None else kept_parts(old_folder, config)
     method = build_method(config, data, parts={name: part.model for name, part in parts.items()})
+    if parts:
+        check_suits(method, data)
     check_steps(method, config.steps)
     _accumulate(config, data, method)
     if config.get("compile", False):

@@ -17,6 +17,9 @@ from genbench.config.schemas import keys_of
 from genbench.config.suits import chosen_groups
 from genbench.errors import UserError, first_line
 from genbench.runs.folder import RunFolder
+from genbench.signatures import parameters_of
+
+_EVALUATOR = "genbench.metrics.evaluator.Evaluator"
 
 
 def check(verb: str, overrides: list[str], multirun: bool = False, complete: bool = True) -> DictConfig:
@@ -147,9 +150,17 @@ def _explained(error: UserError, overrides: list[str]) -> UserError:
 
 
 def _for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
-    """Let `evaluate run=FOLDER data.root=DIR` pass: the run's data set and metrics may have other keys than ours."""
-    if verb != "evaluate" or not any(override.startswith("run=") for override in overrides):
-        return overrides
+    """Let settings pass that the chosen files of `conf/` do not hold.
+
+    `evaluate run=FOLDER data.root=DIR`: the run's data set and metrics may have other keys than ours. A setting of
+    `metrics` that the evaluator has may be missing in its file, and of given images all scores are chosen.
+    """
     chosen = {override.partition("=")[0] for override in overrides}
+    if verb != "evaluate" or "run" not in chosen:
+        known = parameters_of(_EVALUATOR) or {}
+        of_evaluator = tuple(f"metrics.{name}=" for name in known)
+        if verb == "evaluate" and "metrics" not in chosen and any(line.startswith("metrics.") for line in overrides):
+            overrides = ["metrics=full", *overrides]
+        return [f"++{line}" if line.startswith(of_evaluator) else line for line in overrides]
     its_own = tuple(f"{group}." for group in ("data", "metrics") if group not in chosen)
     return [f"++{override}" if override.startswith(its_own) else override for override in overrides]

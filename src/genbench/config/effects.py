@@ -106,6 +106,9 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
         _check_monitor(config, "callbacks.checkpoints.monitor")
     _check_early_stopping(config, keys)
     metrics = config.get("metrics")
+    idle = sorted(key for key in keys if key.startswith("metrics."))
+    if idle and "method" in known and not (isinstance(metrics, DictConfig) and "_target_" in metrics):
+        raise UserError(f"{idle[0]} has no effect: metrics=none computes no scores")
     if isinstance(metrics, DictConfig) and "_target_" in metrics:
         check_scores(metrics, keys)
 

@@ -151,9 +151,14 @@ class UnpairedStore(SampleStore):
         return Order(torch.stack([column[: len(self)] for column in columns], dim=1))
 
     def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
-        """Return target images with unrelated source images as their condition, augmented independently."""
+        """Return target images with unrelated source images as their condition, augmented independently.
+
+        Rows are pairs of indices, (N, 2), as `order` has them, or of targets alone, (N,): sources then follow in turn.
+        """
         if isinstance(rows, slice):
             raise TypeError("the rows of an unpaired store are pairs of indices")
+        if rows.ndim == 1:
+            rows = torch.stack([rows, rows % len(self.sources)], dim=1)
         x, sources = (
             variation[:, column].apply(to_float(_hand_over(_take(images, rows[:, column]), device)))
             for column, images in enumerate((self.samples, self.sources))

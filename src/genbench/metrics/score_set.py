@@ -39,6 +39,10 @@ class ScoreSet:
         """Whether one compares with a reference, if it applies."""
         return any(score.needs_reference for score in self)
 
+    def request_none(self) -> None:
+        """Take no score for one that was asked for: those that do not apply are left out."""
+        self._named = set()
+
     def add_always(self) -> None:
         """Add the scores that are always computed where they apply, but none that alone would take an extractor."""
         uses_main = any(score.extractor_key == MAIN for score in self if score.needs_features)

@@ -98,6 +98,8 @@ class RunFolder:
             raise UserError(f"{self.config_file} can't be read: {first_line(error)}") from error
         if not isinstance(content, dict):
             raise UserError(f"{self.config_file} is not a configuration")
+        if any(isinstance(content.get(key), dict) and "_partial_" in content[key] for key in _BUILT):
+            raise UserError(f"{self.config_file} is no configuration of a run: it builds nothing, by _partial_")
         missing = [key for key in _NEEDED if content.get(key) is None]
         missing += [key for key in _BUILT if not (isinstance(content.get(key), dict) and "_target_" in content[key])]
         if missing or not all(isinstance(content[key], int) for key in ("seed", "steps")):
@@ -312,6 +314,10 @@ def _read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or "state_dict" not in content:
             raise ValueError("it has no state_dict")
+        if not all(isinstance(value, torch.Tensor) for value in content["state_dict"].values()):
+            raise ValueError("its state_dict holds something else than tensors")
+        if not isinstance(content.get("global_step", 0), int):
+            raise ValueError("its global_step is no number")
         content["state_dict"] = translate_weights(content["state_dict"])
     except Exception as error:
         raise UserError(f"{path} is damaged or not a checkpoint of GenBench: {first_line(error)}") from error

@@ -87,7 +87,8 @@ def check_unchanged(folder: RunFolder, name: str, part: Part) -> None:
         UserError: the weights are others.
     """
     noted = folder.read_manifest().get("parts") or {}
-    expected = (noted.get(name) or {}).get("sha256") if isinstance(noted, dict) else None
+    entry = noted.get(name) if isinstance(noted, dict) else None
+    expected = entry.get("sha256") if isinstance(entry, dict) else None
     if expected is not None and expected != part.sha256:
         raise UserError(
             f"{part.folder.path} is not the part that {folder.path} began with: its weights have another hash "

@@ -25,6 +25,7 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
 from genbench.diffusion.likelihood import bits_per_dim, gaussian_kl, logistic_level
+from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.methods.base import GenerativeMethod
 from genbench.methods.optimisation import Loss, MakeOptimizer
@@ -143,11 +144,13 @@ class VAE(GenerativeMethod):
         return mean
 
     def embed_images(self, x: Tensor) -> Tensor:
-        """Return `encode` of images (B, C, H, W) in [-1, 1], without a condition.
+        """Return `encode` of images (B, C, H, W) in [-1, 1].
 
         Raises:
-            ValueError: the method is conditional.
+            UserError: the method is conditional.
         """
+        if self.condition is not None:
+            raise UserError("a conditional VAE embeds no image by itself: take one with method.conditional=false")
         return self.encode(x)
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -225,6 +225,7 @@ class DenoisingMethod(GenerativeMethod):
         Raises:
             ValueError: the condition is given to an unconditional method, or invalid.
         """
+        self.refuse_latents("fills in no images")
         known, mask = known.to(self.device), mask.to(self.device)
         y = None if condition is None else self.check_condition(condition, len(known))
         denoise = self.denoise_with(y, guidance=self.guidance)
@@ -232,6 +233,15 @@ class DenoisingMethod(GenerativeMethod):
         x_1 = self.process.prior_std * draw()
         images: Tensor = self.sampler(denoise, self.process, x_1, draw, known=known, mask=mask)
         return self.bounded(images)
+
+    def refuse_latents(self, lacks: str) -> None:
+        """Refuse what can be done with a model of the samples themselves alone.
+
+        Raises:
+            UserError: what this method denoises are latents.
+        """
+        if self.space is not self.medium:
+            raise UserError(f"a diffusion model of latents {lacks}")
 
     def draw_from(self, noise: Noise, count: int) -> Draw:
         """Return a function that draws normal noise in the shape of what is denoised, on this method's device."""

@@ -91,5 +91,6 @@ class DDPM(DenoisingMethod):
     @torch.no_grad()
     def bound_terms(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the bound's terms (B, T + 1), see `likelihood.bound_terms`."""
+        self.refuse_latents("bounds no likelihood of images")
         denoise = self.denoise_with(self.check_condition(condition, len(x)))
         return bound_terms(denoise, self.chain, x.to(self.device), self.draw_from(noise, len(x)))

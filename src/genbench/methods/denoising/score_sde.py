@@ -87,6 +87,7 @@ class ScoreSDE(DenoisingMethod):
 
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the flow's likelihood (B,), without guidance, with one Hutchinson probe; see `HasLikelihood`."""
+        self.refuse_latents("has no likelihood of images")
         y = self.check_condition(condition, len(x))
         x = dequantise(x, noise.uniform(len(x), *self.medium.shape)).to(self.device)
         signs = (noise.uniform(len(x), *self.medium.shape) < 0.5).to(x) * 2 - 1

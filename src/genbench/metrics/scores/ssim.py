@@ -4,7 +4,12 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from genbench.images import to_float
+from genbench.medium import Images
 from genbench.metrics.pairs import PairScore
+from genbench.metrics.score import Setting
+
+_SMALLEST = 6
+"""Pixels of a side: a window of 11 is padded by 5, by reflection."""
 
 
 class Ssim(PairScore):
@@ -16,6 +21,12 @@ class Ssim(PairScore):
 
     figures = {"ssim": "higher"}
     chosen = "always"
+
+    def unsuited(self, setting: Setting) -> str | None:
+        """Return that the images are smaller than half a window, where they are."""
+        if isinstance(setting.medium, Images) and min(setting.medium.shape[1:]) < _SMALLEST:
+            return f"its windows take images of at least {_SMALLEST} pixels a side"
+        return super().unsuited(setting)
 
     def compare(self, samples: Tensor, targets: Tensor) -> Tensor:
         """Return the index of each image, (B,)."""
