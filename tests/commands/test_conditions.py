@@ -70,7 +70,7 @@ def test_attributes(run: TrainOne, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_captions(run: TrainOne, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = run("experiment=ddpm_captioned_digits", "metrics.count=20", *LEARNS)
+    folder = run("experiment=ddpm_captioned_digits", "metrics.count=20", *LEARNS, "steps=60")
     one, other = drawn(folder, "prompt=a seven on white"), drawn(folder, "prompt=the digit two on a black background")
     assert (one != other).any()
     # A caption without words is that which the network learns to do without.

@@ -49,6 +49,8 @@ def reopen(overrides: list[str]) -> DictConfig:
         OmegaConf.update(config, key, override.value(), force_add=True)
     if "steps" in parsed:
         config.steps = as_first_key("train", "steps", config.steps)
+        if config.steps < 1:
+            raise UserError(f"steps must be at least 1, not {config.steps}")
     check_keys(parsed, multirun=False)
     check_parts(config, "logger")
     check_kinds(config)

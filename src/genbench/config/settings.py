@@ -97,7 +97,7 @@ def _value(config: DictConfig, key: str, setting: Setting) -> str | None:
         return "(needed)"
     value = node[name]
     if isinstance(value, DictConfig):
-        return None
+        return None if value else "{}"
     return _written(value)
 
 
