@@ -27,7 +27,7 @@ VARIANTS = {
     "network/cyclegan.yaml": {"norm"},
     "network/ddgan.yaml": {"dropout", "adaptive", "width", "batch_deviation"},
     "network/mlp_against_dcgan.yaml": {"hidden", "width"},
-    "network/unet_classifier_small.yaml": {"width"},
+    "network/classifier_small.yaml": {"width"},
     "process/ve.yaml": {"sigma_min", "sigma_max"},
     "sampler/repaint.yaml": {"steps"},
     # A folder to write to.

@@ -8,9 +8,10 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from genbench.config import compose_config, options
+from genbench.config import compose_config
 from genbench.methods.learning_rates import Constant, Cosine, LinearDecay, Schedule, StepDecay
 from genbench.runs.moved import translate
+from tests.kinds import trained_methods
 
 STEPS = (0, 1, 2, 10, 199, 200, 999, 1000, 1500, 1999, 2000, 2999, 4999, 5000, 5001, 9999, 40000, 10**6)
 
@@ -155,7 +156,7 @@ def test_weight_clipping_of_a_saved_wgan_is_not_gradient_clipping() -> None:
     assert translate(today) == today
 
 
-@pytest.mark.parametrize("method", options("method"))
+@pytest.mark.parametrize("method", trained_methods())
 @pytest.mark.parametrize("name", ["constant", "warmup", "cosine", "linear_decay", "step_decay"])
 def test_every_method_takes_every_schedule(method: str, name: str) -> None:
     config = compose_config("train", [f"method={method}", f"schedule@method.schedule={name}", "steps=300"])
