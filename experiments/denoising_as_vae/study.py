@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from genbench.abilities import HasLikelihood
-from genbench.commands.assembly import OpenRun, open_run
+from genbench.commands.opening import OpenRun, open_run
 from genbench.config import compose_config, short_name
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from genbench.abilities import HasLatents
-from genbench.commands.assembly import OpenRun, open_run
+from genbench.commands.opening import OpenRun, open_run
 from genbench.config import compose_config, short_name
 from genbench.errors import UserError
 from genbench.figures.animation import save_animation

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from genbench.commands.assembly import open_run
+from genbench.commands.opening import open_run
 from genbench.config import compose_config
 from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genbench.commands.assembly import open_run
+from genbench.commands.opening import open_run
 from genbench.config import compose_config
 from genbench.diffusion.samplers import (
     ancestral,

@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
 from genbench.abilities import HasLikelihood
-from genbench.commands.assembly import OpenRun, build_data, build_method, open_run
+from genbench.commands.assembly import build_data, build_method
+from genbench.commands.opening import OpenRun, open_run
 from genbench.commands.train import quieten
 from genbench.conditions.base import Conditions
 from genbench.config import compose_config

@@ -12,7 +12,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from genbench.commands.assembly import OpenRun, open_run
+from genbench.commands.opening import OpenRun, open_run
 from genbench.config import compose_config
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.losses import Objective, make_objective
