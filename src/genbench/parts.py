@@ -38,9 +38,10 @@ def freeze(model: nn.Module) -> None:
 
 def follow(fn: Callable[[Tensor], Tensor], models: Iterable[nn.Module]) -> None:
     """Move or convert models as `fn` does a tensor; for an `_apply` of what they are no modules of."""
-    like = fn(torch.empty(0))
     for model in models:
-        model.to(like)
+        # Not the function itself: Lightning's modules remember where they are when they are asked to move.
+        own = next(model.parameters(), torch.empty(0))
+        model.to(fn(torch.empty(0, dtype=own.dtype, device=own.device)))
 
 
 def is_frozen(value: object) -> bool:

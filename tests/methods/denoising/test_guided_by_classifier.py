@@ -110,6 +110,8 @@ def test_parts_are_no_modules_and_stay_frozen() -> None:
         assert not any(parameter.requires_grad for parameter in part.parameters())
     # They follow it to another device or precision.
     method.to(torch.float64)
+    # What changes neither leaves them where they are.
+    method.to(memory_format=torch.channels_last)
     assert all(parameter.dtype == torch.float64 for parameter in method.classifier.parameters())  # type: ignore[attr-defined]
 
 
