@@ -132,6 +132,18 @@ def start_together(
     ]
 
 
+def run_together(command: Sequence[object], count: int, port: int, cwd: str | Path | None = None) -> None:
+    """Run `count` processes of one run to their end, which must be a good one; see `start_together`."""
+    together = start_together(command, count, port, cwd)
+    try:
+        for process in together:
+            output, errors = process.communicate(timeout=300)
+            assert process.returncode == 0, output + errors
+    finally:
+        for process in together:
+            process.kill()
+
+
 def start_warm(*words: str) -> WarmProcess:
     """Start a command of GenBench."""
     return WarmProcess(["-m", "genbench", *words])

@@ -23,6 +23,12 @@ class Draws(Protocol):
         ...
 
 
+def in_words(ability: type) -> str:
+    """Return what an ability is, for a message: "the ability to draw samples"."""
+    said = (ability.__doc__ or ability.__qualname__).partition("\n")[0].rstrip(".")
+    return said[:1].lower() + said[1:]
+
+
 class Generative(Draws, Protocol):
     """All that is asked of a method that draws; see `methods.base.GenerativeMethod`, which says what each part is."""
 

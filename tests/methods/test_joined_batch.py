@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.commands.test_train import last_checkpoint
 from tests.soak.kills import RUNS
-from tests.warm import start_together
+from tests.warm import run_together
 
 SGD = {
     "gan": [
@@ -32,14 +32,7 @@ def weights_after_a_step(folder: Path, kind: str, processes: int, port: int) -> 
         *RUNS[kind], "data.batch_size=12", *SGD[kind], "steps=1", f"output={folder}", f"name=of_{processes}",
         "trainer=ddp", f"trainer.devices={processes}",
     ]  # fmt: skip
-    together = start_together(["-m", "tests.methods.joined_batch", *words], processes, port, Path(__file__).parents[2])
-    try:
-        for process in together:
-            output, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, output + errors
-    finally:
-        for process in together:
-            process.kill()
+    run_together(["-m", "tests.methods.joined_batch", *words], processes, port, Path(__file__).parents[2])
     # Whoever launches, a run has one folder.
     (run,) = (folder / f"of_{processes}").iterdir()
     state: dict[str, Tensor] = last_checkpoint(run)["state_dict"]

@@ -17,7 +17,7 @@ from genbench.batch import Batch
 from genbench.config import compose_config
 from genbench.methods.base import Method
 from tests.commands.test_train import assert_same, last_checkpoint
-from tests.warm import start_together
+from tests.warm import run_together
 
 QUIET = ["metrics=none", "callbacks.grid=null", "callbacks.nearest=null", "trainer.accelerator=cpu"]
 SGD = [
@@ -82,14 +82,7 @@ def test_several_processes_accumulate_as_one_trains(large: Path, tmp_path: Path,
         *CYCLEGAN, "data.batch_size=6", "trainer.accumulate_grad_batches=2", "steps=4", f"output={tmp_path}",
         "name=two", "trainer=ddp", "trainer.devices=2",
     ]  # fmt: skip
-    together = start_together(["-m", "genbench", "train", *words], 2, free_port)
-    try:
-        for process in together:
-            output, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, output + errors
-    finally:
-        for process in together:
-            process.kill()
+    run_together(["-m", "genbench", "train", *words], 2, free_port)
     (two,) = (tmp_path / "two").iterdir()
     assert_near(last_checkpoint(large)["state_dict"], last_checkpoint(two)["state_dict"])
 

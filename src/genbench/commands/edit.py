@@ -18,7 +18,7 @@ from genbench.commands.edit_records import mean_scores
 from genbench.commands.editors import build_editor, editor_class
 from genbench.commands.opening import OpenRun, named_parts, open_run
 from genbench.config import as_words, short_name
-from genbench.data.prepare_progress import Progress
+from genbench.data.prepare_progress import QUIET, Progress
 from genbench.editing.base import Editor, EditResult, ability_of, edit_chunks
 from genbench.editing.masks import hide
 from genbench.errors import UserError
@@ -37,9 +37,6 @@ _SHOWN = 64
 
 _ANIMATED = 16
 """Edits of the animation."""
-
-_QUIET = 5.0
-"""Seconds of work that say nothing of how far they are where there is no terminal."""
 
 
 def main(config: DictConfig, overrides: list[str]) -> None:
@@ -108,7 +105,7 @@ def _edit(editor: Editor, given: Gathered, config: DictConfig, folder: EditFolde
     """Make all edits and write what comes of them."""
     scores: dict[str, list[Any]] = {name: [] for name in editor.scores}
     shown: list[EditResult] = []
-    with Progress("edits", given.count, quiet=_QUIET) as progress:
+    with Progress("edits", given.count, quiet=QUIET) as progress:
         for first, result in edit_chunks(editor, given.count, config.seed, given.of):
             for index, picture in enumerate(result.pictures, start=first):
                 editor.medium.save(picture, folder.picture(index))

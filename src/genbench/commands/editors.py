@@ -6,6 +6,7 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
+from genbench.abilities import in_words
 from genbench.commands.assembly import build
 from genbench.commands.opening import OpenRun
 from genbench.config import short_name
@@ -45,10 +46,9 @@ def build_editor(run: OpenRun, node: DictConfig, given: Mapping[str, Any]) -> Ed
     """
     ability = ability_of(editor_class(node))
     if not isinstance(run.method, ability):
-        needed = first_line(ValueError(ability.__doc__ or ability.__qualname__)).rstrip(".")
         raise UserError(
             f"editor={short_name(node)} does not go with the {short_name(run.settings.method)} of {run.folder.path}, "
-            f"which lacks {needed[:1].lower()}{needed[1:]}"
+            f"which lacks {in_words(ability)}"
         )
     # Given to Hydra, the method would be copied with all its weights.
     make = build({**node, "_partial_": True}, "editor")

@@ -14,7 +14,7 @@ from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import compare, publish, saving, score_real, way_of_drawing, write_curve
 from genbench.conditions.base import Conditions
 from genbench.config import check_kinds
-from genbench.data.prepare_progress import Progress
+from genbench.data.prepare_progress import QUIET, Progress
 from genbench.errors import UserError
 from genbench.files import check_can_write
 from genbench.metrics.conditions import held_out, plan
@@ -34,9 +34,6 @@ _OF_TRAINING = ("data.batch_size", "data.seed", "data.shuffle", "data.flip", "da
 
 _NO_OTHER_SCORES = {"_target_": f"{Evaluator.__module__}.{Evaluator.__name__}", "count": FEWEST, "scores": []}
 """The evaluator of a run without scores: of its likelihood alone."""
-
-_QUIET = 5.0
-"""Seconds of work that say nothing of how far they are where there is no terminal."""
 
 
 def main(config: DictConfig, overrides: list[str]) -> None:
@@ -176,7 +173,7 @@ def _watch(processes: Processes) -> Watch:
         if processes.rank != 0:
             yield lambda count: None
             return
-        with Progress(name, -(-total // world_size), quiet=_QUIET) as progress:
+        with Progress(name, -(-total // world_size), quiet=QUIET) as progress:
             yield progress.advance
 
     return watch

@@ -1,6 +1,5 @@
 """`train init=RUN`: begin with another run's weights, as far as names and shapes fit."""
 
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -22,12 +21,7 @@ def read_weights(path: str) -> tuple[RunFolder, dict[str, Any], dict[str, Any]]:
     Raises:
         UserError: it is no run, or the checkpoint does not do.
     """
-    place, checkpoint = Path(path), "last"
-    if place.suffix == ".ckpt":
-        place, checkpoint = place.parent.parent, place.stem
-    if not (place / "config.yaml").is_file():
-        raise UserError(f"init={path} is not a run folder: {place} has no config.yaml")
-    folder = RunFolder(place)
+    folder, checkpoint = RunFolder.named(path, "init")
     content = folder.load_checkpoint(checkpoint)
     weights = content["state_dict"]
     step = int(content.get("global_step", 0))
@@ -44,10 +38,11 @@ def initialise(method: nn.Module, path: str) -> dict[str, Any]:
     """
     folder, weights, facts = read_weights(path)
     # Not what is remembered beside the networks, such as images that were generated before.
+    state = method.state_dict()
     trained = [name for name, child in method.named_children() if any(True for _ in child.parameters())]
     own = {
         name: value
-        for name, value in method.state_dict().items()
+        for name, value in state.items()
         if name.partition(".")[0] in trained and not name.endswith("n_averaged")
     }
     fitting = {name for name, value in own.items() if name in weights and weights[name].shape == value.shape}
@@ -59,7 +54,7 @@ def initialise(method: nn.Module, path: str) -> dict[str, Any]:
         for name, value in own.items()
         if name not in fitting
     ]
-    unused = [name for name in weights if name not in method.state_dict()]
+    unused = [name for name in weights if name not in state]
     print(f"initialised from {folder.path}: {len(fitting)} of {len(own)} tensors")
     _list("keep their random initialisation", rest)
     _list("of the other run are not used", unused)

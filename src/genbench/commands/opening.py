@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from genbench.abilities import in_words
 from genbench.commands.assembly import build_data, build_method, choose_device
 from genbench.config import check_kinds, short_name
 from genbench.data.base import DataSet
@@ -153,12 +154,7 @@ def open_part(name: str, path: str, ability: type) -> Part:
     Raises:
         UserError: it is no run, or lacks the ability.
     """
-    place, checkpoint = Path(path), "last"
-    if place.suffix == ".ckpt":
-        place, checkpoint = place.parent.parent, place.stem
-    if not (place / "config.yaml").is_file():
-        raise UserError(f"{name}={path} is not a run folder: {place} has no config.yaml")
-    folder = RunFolder(place)
+    folder, checkpoint = RunFolder.named(path, name)
     settings = folder.read_config()
     check_kinds(settings)
     _, model, step, _, parts = revive(folder, settings, checkpoint)
@@ -175,6 +171,4 @@ def _lacks(model: Method, ability: type) -> str:
     wanted = [name for name in dir(ability) if not name.startswith("_")]
     wanted += [name for name in getattr(ability, "__annotations__", {}) if name not in wanted]
     missing = [name for name in wanted if not hasattr(model, name)]
-    said = (ability.__doc__ or ability.__name__).partition("\n")[0].rstrip(".")
-    said = said[:1].lower() + said[1:]
-    return f"lacks {said}" + (f": it has no {', '.join(missing)}" if missing else "")
+    return f"lacks {in_words(ability)}" + (f": it has no {', '.join(missing)}" if missing else "")

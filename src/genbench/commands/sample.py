@@ -11,7 +11,7 @@ from genbench.commands.asked import asked
 from genbench.commands.opening import OpenRun, open_run
 from genbench.commands.sample_folder import choose_sample_folder
 from genbench.conditions.source_images import SourceImages
-from genbench.data.prepare_progress import Progress
+from genbench.data.prepare_progress import QUIET, Progress
 from genbench.errors import UserError
 from genbench.figures.captions import under_conditions
 from genbench.figures.grid import make_grid
@@ -22,9 +22,6 @@ from genbench.sampling import sample_chunks
 
 _SHOWN = 100
 """Samples of the picture."""
-
-_QUIET = 5.0
-"""Seconds of work that say nothing of how far they are where there is no terminal."""
 
 
 def main(config: DictConfig) -> None:
@@ -46,7 +43,7 @@ def main(config: DictConfig) -> None:
         print(f"{already:,} of them are there already: {folder.images}")
     drawn = sample_chunks(draw, count, config.seed, medium=medium, conditions=conditions, done=done)
     try:
-        with Progress("samples", count, already, quiet=_QUIET) as progress:
+        with Progress("samples", count, already, quiet=QUIET) as progress:
             for first, samples in drawn:
                 for index, sample in enumerate(samples.cpu(), start=first):
                     medium.save(sample, folder.sample(index))

@@ -284,11 +284,7 @@ def _finish(trainer: Trainer, folder: RunFolder, data: DataSet, session: Session
         folder.add_to_manifest(ended={"how": STOPPED_EARLY, "why": reason})
         print(f"stopped early: {reason}; go on all the same with: {for_pasting('train', run=folder.path)}")
     print(what_it_took(trainer, clock.seconds))
-    for stem, what in (
-        ("step", "samples"),
-        ("interpolation", "interpolations"),
-        ("nearest", "nearest training samples"),
-    ):
+    for stem, what in _PICTURES.items():
         for picture in folder.pictures(stem)[-1:]:
             print(f"{what}: {picture}")
     what_next(folder, trainer.lightning_module)

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from genbench.errors import UserError
+from genbench.metrics.extractors import OF_RUN
 
 PATHS = (
     "output",
@@ -33,8 +34,8 @@ PATHS = (
 OF_PARTS = "parts."
 """What the keys of the runs begin with that another one is built on."""
 
-EXTRACTOR, OF_RUN = "metrics.extractor", "run:"
-"""A setting that may be the path of a run, and what it begins with then; see `metrics.extractors`."""
+EXTRACTOR = "metrics.extractor"
+"""A setting that may be the path of a run, see `metrics.extractors`."""
 
 _WORDS_TOO = ("mask",)
 """These may be a word that stands for something, such as `center`; a path is what has a folder in it."""

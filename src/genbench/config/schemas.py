@@ -36,8 +36,8 @@ class TrainSchema:
 
 
 @dataclass
-class SampleSchema:
-    """The keys of `sample.yaml`."""
+class _DrawSchema:
+    """The keys of what draws from a run, which `sample.yaml` and `edit.yaml` have in common."""
 
     run: str = MISSING
     checkpoint: str = MISSING
@@ -49,35 +49,27 @@ class SampleSchema:
     prompts: str | None = None
     condition: str | None = None
     sources: str | None = None
-    back: bool = False
     device: str = MISSING
     out: str | None = None
     sampler: Any = None
     guidance: float | None = None
+
+
+@dataclass
+class SampleSchema(_DrawSchema):
+    """The keys of `sample.yaml`."""
+
+    back: bool = False
 
 
 @dataclass
-class EditSchema:
+class EditSchema(_DrawSchema):
     """The keys of `edit.yaml`."""
 
     editor: Any = MISSING
-    run: str = MISSING
     parts: Any = None
-    checkpoint: str = MISSING
-    count: int = MISSING
-    seed: int = MISSING
     images: str | None = None
     mask: str | None = None
-    label: str | None = None
-    attributes: str | None = None
-    prompt: str | None = None
-    prompts: str | None = None
-    condition: str | None = None
-    sources: str | None = None
-    device: str = MISSING
-    out: str | None = None
-    sampler: Any = None
-    guidance: float | None = None
 
 
 @dataclass

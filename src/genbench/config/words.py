@@ -9,8 +9,9 @@ import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from genbench.config.paths import EXTRACTOR, OF_PARTS, OF_RUN, PATHS, check_text
+from genbench.config.paths import EXTRACTOR, OF_PARTS, PATHS, check_text
 from genbench.config.trainer import is_argument
+from genbench.metrics.extractors import OF_RUN
 
 ASKED = ("label", "attributes", "prompt", "condition")
 """The keys of `sample` and `edit` by which a person says in words what samples are to show."""

@@ -9,6 +9,9 @@ from rich.console import Console
 
 from genbench.wording import duration
 
+QUIET = 5.0
+"""Seconds of work of a verb that draws or scores that say nothing of how far they are where there is no terminal."""
+
 
 class Progress:
     """Show images done, images per second and the time left.

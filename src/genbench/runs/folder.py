@@ -80,6 +80,25 @@ class RunFolder:
             raise UserError(f"run={path} is not a run folder: it has no config.yaml")
         return folder
 
+    @classmethod
+    def named(cls, path: str | Path, key: str) -> tuple["RunFolder", str]:
+        """Return the run and the checkpoint that a path names: a run folder, its last one, or a checkpoint of a run.
+
+        Args:
+            path: of a run folder, or of one of its checkpoints.
+            key: what it was given by, for the message.
+
+        Raises:
+            UserError: it is no run.
+        """
+        place, checkpoint = Path(path), "last"
+        if place.suffix == ".ckpt":
+            place, checkpoint = place.parent.parent, place.stem
+        folder = cls(place)
+        if not folder.config_file.is_file():
+            raise UserError(f"{key}={path} is not a run folder: {place} has no config.yaml")
+        return folder, checkpoint
+
     def create(self, config: DictConfig) -> None:
         """Make the folder and write its configuration, with all references resolved."""
         self.path.mkdir(parents=True, exist_ok=True)

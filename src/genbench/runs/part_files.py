@@ -71,13 +71,15 @@ def write_parts(folder: RunFolder, parts: Mapping[str, Part]) -> None:
 
 
 def _write_weights(folder: RunFolder, part: Part) -> None:
+    import torch
     from safetensors.torch import save_file
 
-    # Tensors that share their memory, such as tied weights, are written once each.
-    weights = {name: value.detach().cpu().clone() for name, value in part.model.state_dict().items()}
-    save_file(
-        {name: value.contiguous() for name, value in weights.items()}, folder.weights_file, {"step": str(part.step)}
-    )
+    # Copies, since the format refuses tensors that share their memory, as tied weights do.
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in part.model.state_dict().items()
+    }
+    save_file(weights, folder.weights_file, {"step": str(part.step)})
 
 
 def check_unchanged(folder: RunFolder, name: str, part: Part) -> None:
