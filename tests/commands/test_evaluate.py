@@ -214,7 +214,7 @@ def test_scores_that_can_not_be_saved_are_printed(
 
 
 def test_how_far_it_is_is_shown(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(evaluate, "_QUIET", 0.0)
+    monkeypatch.setattr(evaluate, "QUIET", 0.0)
     score(run, "count=128", "metrics.cache=null")
     said = capsys.readouterr().err
     assert "digits train: 1,442 of 1,442" in said
