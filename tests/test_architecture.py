@@ -12,7 +12,7 @@ import genbench
 
 SOURCE = Path(genbench.__file__).parent
 ALLOWED = {
-    "commands": {"methods", "editing", "data", "metrics", "callbacks", "figures", "runs", "logs"},
+    "commands": {"methods", "editing", "data", "metrics", "callbacks", "figures", "runs", "logs", "published"},
     "editing": {"losses", "diffusion"},
     "methods": {"networks", "losses", "diffusion", "logs"},
     "networks": set(),
@@ -20,6 +20,7 @@ ALLOWED = {
     "diffusion": set(),
     "data": set(),
     "metrics": set(),
+    "published": set(),
     "callbacks": {"metrics", "figures", "logs", "runs"},
     "figures": set(),
     "runs": set(),
