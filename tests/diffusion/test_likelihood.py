@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
+from genbench.diffusion.estimates import Denoise, Estimate
 from genbench.diffusion.likelihood import (
     LEVEL,
     bound_terms,
@@ -26,7 +27,6 @@ from genbench.diffusion.processes import (
     VarianceExploding,
     VariancePreserving,
 )
-from genbench.diffusion.samplers import Denoise, Estimate
 
 MEAN, SPREAD = 0.2, 0.4
 LEVELS = torch.arange(256, dtype=torch.float64) * LEVEL - 1

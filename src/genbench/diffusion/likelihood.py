@@ -18,8 +18,9 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import DiscreteProcess, Process
-from genbench.diffusion.samplers import Denoise, Draw, Transition, Variance, flow, transition
+from genbench.diffusion.samplers import Draw, Transition, Variance, flow, transition
 
 LEVEL = 2 / 255
 """Distance between neighbouring levels of a uint8 image in [-1, 1]."""

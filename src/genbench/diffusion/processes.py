@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
 
-Spacing = Literal["uniform", "quadratic", "log_snr", "karras"]
+Spacing = Literal["uniform", "leading", "quadratic", "log_snr", "karras"]
 
 _RHO = 7
 
@@ -68,8 +68,8 @@ class Process(ABC):
         Args:
             steps: how many.
             spacing: where the times are evenly spaced: "uniform", in t; "quadratic", in sqrt(t), finer near the image
-                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); or "karras", in the
-                seventh root of sigma / alpha (Karras et al. 2022, equation 5).
+                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); "karras", in the
+                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading", of a chain alone.
 
         Raises:
             ValueError: there is no such spacing, or fewer than one step.
@@ -91,7 +91,8 @@ class Process(ABC):
             roots = (-half_log_snr / _RHO).exp()
             wanted = -_RHO * (roots[0] + fraction * (roots[1] - roots[0])).log()
         else:
-            raise ValueError(f"spacing must be uniform, quadratic, log_snr or karras, not {spacing!r}")
+            known = "uniform, quadratic, log_snr or karras, or leading of a chain of steps"
+            raise ValueError(f"spacing must be {known}, not {spacing!r}")
         return self.time_of(2 * wanted)
 
     def time_of(self, log_snr: Tensor) -> Tensor:
@@ -230,15 +231,19 @@ class DiscreteProcess(Process):
         return -2 * self.f(t)
 
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
-        """Return the times of `Process.times`; uniform and quadratic ones are steps of the chain.
+        """Return the times of `Process.times`; uniform, leading and quadratic ones are steps of the chain.
+
+        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers.
 
         Raises:
             ValueError: as in `Process.times`, or there are more steps than the chain has.
         """
-        if spacing not in ("uniform", "quadratic"):
+        if spacing not in ("uniform", "leading", "quadratic"):
             return super().times(steps, spacing)
         if steps > self.steps:
             raise ValueError(f"steps must be at most the {self.steps} of the process, not {steps}")
+        if spacing == "leading" and steps > 0:
+            return (1 + torch.arange(steps, dtype=torch.float64) * (self.steps // steps)).flip(0) / self.steps
         wanted = (super().times(steps, spacing) * self.steps).round()
         # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)

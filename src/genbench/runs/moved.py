@@ -32,6 +32,11 @@ _KEYS_OF = {
 """Old and new keys under one `_target_`. A node that has the new key is of today: there the old one, if it is there,
 means something else."""
 
+_SAMPLERS = "genbench.diffusion.samplers"
+
+_MEANT = {f"{_SAMPLERS}.{name}": {"clamp": "static"} for name in ("heun", "predictor_corrector", "probability_flow")}
+"""What was meant under a `_target_` by a key that is missing, where today's default is another."""
+
 _RATES = "genbench.methods.learning_rates"
 """The module of the learning-rate schedules, which once were settings of the methods themselves."""
 
@@ -49,7 +54,7 @@ def translate(config: Any) -> Any:
         keys: dict[Any, Any] = {
             old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config
         }
-        today: dict[Any, Any] = {
+        today: dict[Any, Any] = _MEANT.get(str(target), {}) | {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
         return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
