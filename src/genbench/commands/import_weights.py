@@ -13,7 +13,7 @@ from torch import nn
 from genbench.commands.assembly import build_data, build_method
 from genbench.commands.endings import what_next
 from genbench.commands.published_files import find_source, hashes
-from genbench.config import check, options
+from genbench.config import as_words, check, options
 from genbench.errors import UserError
 from genbench.files import check_can_write, nearest_folder
 from genbench.methods.base import Method
@@ -118,7 +118,12 @@ def _load(network: nn.Module, weights: Weights, path: str, experiment: str) -> N
 
 
 def _write(
-    folder: RunFolder, settings: DictConfig, method: Method, published: Published, facts: dict[str, Any], words: Any
+    folder: RunFolder,
+    settings: DictConfig,
+    method: Method,
+    published: Published,
+    facts: dict[str, Any],
+    words: list[str],
 ) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     content = {"state_dict": method.state_dict(), "global_step": published.step}
@@ -129,7 +134,7 @@ def _write(
         id=secrets.token_hex(4),
         seed=settings.seed,
         imported=facts,
-        overrides=list(words),
+        overrides=["import", *as_words(words)],
         steps=published.step,
         seconds=0.0,
     )
