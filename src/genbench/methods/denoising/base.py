@@ -150,6 +150,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
+        t = self.process.network_time(t)
         predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
         return predicted
 
