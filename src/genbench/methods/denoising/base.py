@@ -32,7 +32,7 @@ class DenoisingMethod(GenerativeMethod):
 
     Args:
         denoiser: builds the network from the samples' `shape` and the `condition`; it is called with x_t, t in [0, 1]
-            and, for a conditional method, rows of the condition.
+            as the process gives it to networks and, for a conditional method, rows of the condition.
         medium: what a sample is.
         condition: of the data; None if it has none.
         space: what is noised and denoised, if not the samples themselves: the latents of a first stage.
