@@ -25,7 +25,7 @@ VARIANTS = {
     "metrics/inception.yaml": {"extractor", "scores", "cache"},
     "metrics/points.yaml": {"extractor", "scores", "cache"},
     "network/cyclegan.yaml": {"norm"},
-    "network/ddgan.yaml": {"dropout", "adaptive", "width", "batch_deviation"},
+    "network/ddgan.yaml": {"dropout", "adaptive", "width", "batch_deviation", "padding", "initialisation"},
     "network/mlp_against_dcgan.yaml": {"hidden", "width"},
     "network/classifier_small.yaml": {"width"},
     "process/ve.yaml": {"sigma_min", "sigma_max"},

@@ -202,7 +202,7 @@ def test_unet() -> None:
     network = UNet((1, 8, 8), classes(3), outputs=2, width=4, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.3)
     assert list(layers(network)) == [
         "Sinusoids", "linear 4>16", "SiLU", "linear 16>16", "embedding 4>16", "conv 1>4 3/1 pad 1",
-        *block(4, 4), "conv 4>4 3/2 pad 1", *block(4, 8), *attention(8),
+        *block(4, 4), "conv 4>4 3/2 pad 0", *block(4, 8), *attention(8),
         *block(8, 8), *attention(8), *block(8, 8),
         # Upwards with what was kept of the way down: 8 of the last, then 4 of each.
         *block(16, 8), *attention(8), *block(12, 8), *attention(8), "conv 8>8 3/1 pad 1",

@@ -105,6 +105,10 @@ class Process(ABC):
             low, high = torch.where(earlier, middle, low), torch.where(earlier, high, middle)
         return (low + high) / 2
 
+    def network_time(self, t: Tensor) -> Tensor:
+        """Return what networks are given for times t: the same, unless the process says otherwise."""
+        return t
+
     @property
     def prior_std(self) -> float:
         """Standard deviation of x_1, whose signal is negligible."""
@@ -205,11 +209,31 @@ class DiscreteProcess(Process):
     Args:
         schedule: see `schedules.make_betas`.
         steps: T.
+        first_index: of the first step as networks are given it: 0, as in Ho's code and all that follow it, whose
+            checkpoints expect 0 ... T - 1; or 1, as in the papers.
+        beta_start: first variance of a linear, quadratic or sigmoid schedule, as of 1,000 steps; None for 1e-4.
+        beta_end: last variance, likewise; None for 0.02.
+
+    Raises:
+        ValueError: an argument is out of range, or the schedule has no use for it.
     """
 
-    def __init__(self, schedule: ScheduleName = "linear", steps: int = 1000) -> None:
-        self.betas = make_betas(schedule, steps)
+    def __init__(
+        self,
+        schedule: ScheduleName = "linear",
+        steps: int = 1000,
+        first_index: Literal[0, 1] = 0,
+        beta_start: float | None = None,
+        beta_end: float | None = None,
+    ) -> None:
+        if first_index not in (0, 1):
+            raise ValueError(f"first_index must be 0 or 1, not {first_index!r}")
+        if schedule in ("cosine", "vp") and not beta_start is beta_end is None:
+            raise ValueError(f"beta_start and beta_end have no effect on the {schedule} schedule: leave them null")
+        ends = {"first": beta_start, "last": beta_end}
+        self.betas = make_betas(schedule, steps, **{name: value for name, value in ends.items() if value is not None})
         self.steps = steps
+        self.first_index = first_index
         self.first = 1 / steps
         # alpha_bar = 1 at t = 0.
         self._log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), alpha_bar(self.betas).log()])
@@ -248,6 +272,16 @@ class DiscreteProcess(Process):
         # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)
         return torch.maximum(wanted, least) / self.steps
+
+    def network_time(self, t: Tensor) -> Tensor:
+        """Return i / T for step i of the chain, counted from `first_index`; before its first step, that of the first."""
+        if self.first_index == 1:
+            return t
+        index = t.double() * self.steps - 1
+        # Single precision is no exact step: of 4,000 it is off by up to 2e-4.
+        nearest = index.round()
+        index = torch.where((index - nearest).abs() < 1e-3, nearest, index)
+        return (index.clamp_min(0) / self.steps).to(t)
 
     def _log_alpha(self, t: Tensor) -> tuple[Tensor, Tensor]:
         table = self._log_alpha_bar.to(t.device) / 2

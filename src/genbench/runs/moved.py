@@ -43,6 +43,13 @@ _RATES = "genbench.methods.learning_rates"
 _SCHEDULED_BY = frozenset(("warmup_steps", "cosine_steps", "constant_steps", "falling_steps"))
 """These settings: of denoising methods, of DDGAN and of CycleGAN."""
 
+_DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
+    "genbench.networks.unet.UNet": {"padding": ("openai", "ho"), "initialisation": ("openai", "ho")},
+    "genbench.diffusion.processes.DiscreteProcess": {"first_index": (1, 0)},
+}
+"""Settings under one `_target_` that have another default today: that of earlier versions, and today's. A node without
+such a setting is of an earlier version, since `spelled_out` writes today's into every configuration that is saved."""
+
 _WEIGHTS = {".tell.": ".from_embedding.", ".embed_class.weight": ".embed_condition.embedding.weight"}
 """Old and new parts of the names of the tensors in a checkpoint."""
 
@@ -57,9 +64,24 @@ def translate(config: Any) -> Any:
         today: dict[Any, Any] = _MEANT.get(str(target), {}) | {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
-        return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
+        if target is None:
+            return today
+        defaults = {key: before for key, (before, _) in _DEFAULTS.get(str(target), {}).items()}
+        return {"_target_": target, **defaults, **_with_schedule(today, str(target))}
     if isinstance(config, list):
         return [translate(value) for value in config]
+    return config
+
+
+def spelled_out(config: Any) -> Any:
+    """Return a configuration that is to be saved with those of its defaults written out that once were others."""
+    if isinstance(config, dict):
+        defaults = _DEFAULTS.get(str(config.get("_target_")), {})
+        return {key: spelled_out(value) for key, value in config.items()} | {
+            key: today for key, (_, today) in defaults.items() if key not in config
+        }
+    if isinstance(config, list):
+        return [spelled_out(value) for value in config]
     return config
 
 

@@ -33,7 +33,7 @@ class DenoisingMethod(GenerativeMethod):
 
     Args:
         denoiser: builds the network from the samples' `shape` and the `condition`; it is called with x_t, t in [0, 1]
-            and, for a conditional method, rows of the condition.
+            as the process gives it to networks and, for a conditional method, rows of the condition.
         medium: what a sample is.
         condition: of the data; None if it has none.
         space: what is noised and denoised, if not the samples themselves: the latents of a first stage.
@@ -151,6 +151,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
+        t = self.process.network_time(t)
         predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
         return predicted
 

@@ -95,7 +95,7 @@ class ClassifierGuidedDDPM(DDPM):
         """-log p_phi(y | x_t, t) of each image (B,)."""
         assert y is not None
         x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        logits = cast(WithClassifier, self.denoiser).classifier(x_t, t)
+        logits = cast(WithClassifier, self.denoiser).classifier(x_t, self.process.network_time(t))
         return {"classifier": cross_entropy(logits, y, reduction="none")}
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
@@ -104,4 +104,9 @@ class ClassifierGuidedDDPM(DDPM):
         if y is None:
             return unguided
         classifier = cast(WithClassifier, self.average.module).classifier
-        return classifier_guided(unguided, classifier, y, guidance)
+
+        def classify(x_t: Tensor, t: Tensor) -> Tensor:
+            logits: Tensor = classifier(x_t, self.process.network_time(t))
+            return logits
+
+        return classifier_guided(unguided, classify, y, guidance)
