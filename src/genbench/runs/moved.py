@@ -32,11 +32,6 @@ _KEYS_OF = {
 """Old and new keys under one `_target_`. A node that has the new key is of today: there the old one, if it is there,
 means something else."""
 
-_SAMPLERS = "genbench.diffusion.samplers"
-
-_MEANT = {f"{_SAMPLERS}.{name}": {"clamp": "static"} for name in ("heun", "predictor_corrector", "probability_flow")}
-"""What was meant under a `_target_` by a key that is missing, where today's default is another."""
-
 _RATES = "genbench.methods.learning_rates"
 """The module of the learning-rate schedules, which once were settings of the methods themselves."""
 
@@ -46,6 +41,10 @@ _SCHEDULED_BY = frozenset(("warmup_steps", "cosine_steps", "constant_steps", "fa
 _DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
     "genbench.networks.unet.UNet": {"padding": ("openai", "ho"), "initialisation": ("openai", "ho")},
     "genbench.diffusion.processes.DiscreteProcess": {"first_index": (1, 0)},
+    **{
+        f"genbench.diffusion.samplers.{name}": {"clamp": ("static", "none")}
+        for name in ("heun", "predictor_corrector", "probability_flow")
+    },
 }
 """Settings under one `_target_` that have another default today: that of earlier versions, and today's. A node without
 such a setting is of an earlier version, since `spelled_out` writes today's into every configuration that is saved."""
@@ -61,7 +60,7 @@ def translate(config: Any) -> Any:
         keys: dict[Any, Any] = {
             old: new for old, new in (_KEYS | _KEYS_OF.get(str(target), {})).items() if new not in config
         }
-        today: dict[Any, Any] = _MEANT.get(str(target), {}) | {
+        today: dict[Any, Any] = {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
         if target is None:
