@@ -182,7 +182,7 @@ def test_a_file_that_does_not_fit_is_said_to_and_leaves_nothing(trained: Path, t
 
 def test_an_experiment_of_another_method_is_refused(published: Path, capsys: Any) -> None:
     line = refused(capsys, f"path={published}", "experiment=vae_digits", "out=imported")
-    assert "vae" in line
+    assert "experiment=vae_digits does not go with the file, which is like experiment=ddpm_digits" in line
     line = refused(capsys, f"path={published}", "experiment=nothing_digits", "out=imported")
     assert "there is no experiment 'nothing_digits'" in line
 
