@@ -40,6 +40,13 @@ CLASSIFIER_END = [
 """What ends a classifier that pools by attention."""
 
 
+_PARTS = {
+    "in_layers.0": ("in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3"),
+    "qkv": ("norm", "proj_out"),
+}
+"""Layers by which a block and self-attention are known, and those that they always have beside."""
+
+
 class Shape(NamedTuple):
     """What the tensors of a U-Net say of it.
 
@@ -89,10 +96,12 @@ def shape_of(weights: Weights) -> Shape:
     Raises:
         UserError: the tensors are of no such network, or some are missing.
     """
+    _check_parts(weights)
     count = _count(weights, "input_blocks.{}.0.")
     is_whole = any(name.startswith("output_blocks.") for name in weights)
     blocks = _blocks_of_a_whole(weights, count) if is_whole else _blocks_of_a_half(weights, count)
-    if blocks < 1 or count % (blocks + 1):
+    ups = _count(weights, "output_blocks.{}.0.")
+    if blocks < 1 or count % (blocks + 1) or (is_whole and ups != count):
         raise UserError("its blocks are not as many at each resolution: the file is cut short, or of another network")
     starts = [level * (blocks + 1) + 1 for level in range(count // (blocks + 1))]
     try:
@@ -112,6 +121,23 @@ def shape_of(weights: Weights) -> Shape:
         f"input_blocks.{blocks + 1}.0.in_layers.0.weight" in weights,
         len(weights["label_emb.weight"]) if "label_emb.weight" in weights else 0,
     )
+
+
+def _check_parts(weights: Weights) -> None:
+    """Check that no layer of a block or of self-attention is missing.
+
+    Raises:
+        UserError: one is.
+    """
+    for name in weights:
+        for known, others in _PARTS.items():
+            place = name.removesuffix(f"{known}.weight")
+            if place == name:
+                continue
+            for layer in (known, *others):
+                for kind in ("weight", "bias"):
+                    if f"{place}{layer}.{kind}" not in weights:
+                        raise UserError(f"the tensor {place}{layer}.{kind} is missing: the file is cut short")
 
 
 def _blocks_of_a_whole(weights: Weights, count: int) -> int:
