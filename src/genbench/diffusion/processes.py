@@ -274,7 +274,7 @@ class DiscreteProcess(Process):
         return torch.maximum(wanted, least) / self.steps
 
     def network_time(self, t: Tensor) -> Tensor:
-        """Return i / T for step i of the chain, counted from `first_index`; before its first step, that of the first."""
+        """Return i / T for step i of the chain, counted from `first_index`; before its first, that of the first."""
         if self.first_index == 1:
             return t
         index = t.double() * self.steps - 1

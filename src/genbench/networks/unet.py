@@ -22,7 +22,7 @@ from genbench.conditions.base import Condition
 from genbench.networks.conditioning import encoder_of
 from genbench.networks.time_embedding import TimeFeatures, embed_time
 from genbench.networks.unet_blocks import Given, Initialisation, Norm, Padding, ZeroConv2d, initialise_as_ho
-from genbench.networks.unet_levels import Levels, Resampling, expect_choice, maps_of
+from genbench.networks.unet_levels import Attends, Levels, Resampling, expect_choice, maps_of
 
 
 class UNet(nn.Module):
@@ -99,20 +99,8 @@ class UNet(nn.Module):
         more = 0 if self.embed_condition is None else self.embed_condition.channels
         context = embedding if self.embed_condition is not None and self.embed_condition.has_sequence else 0
         norm = Norm(groups, norm_eps)
-        levels = Levels(
-            maps,
-            blocks,
-            attention,
-            embedding,
-            dropout,
-            adaptive,
-            heads,
-            head_channels,
-            padding,
-            resampling,
-            norm,
-            context,
-        )
+        attends = Attends(attention, heads, head_channels, context)
+        levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm)
         self.from_image = nn.Conv2d(channels_in + more, width, 3, padding=1)
         self.down, skips = levels.down(width, side)
         self.middle = levels.middle()

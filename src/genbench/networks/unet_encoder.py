@@ -15,11 +15,11 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from genbench.networks.time_embedding import TimeFeatures, embed_time
 from genbench.networks.unet_blocks import Given, Norm, Padding
-from genbench.networks.unet_levels import Levels, Resampling, maps_of
+from genbench.networks.unet_levels import Attends, Levels, Resampling, maps_of
 
 
 class AttentionPool(nn.Module):
-    """The output of self-attention at the mean of a map, which attends to itself and to all places (Radford et al. 2021).
+    """The output of self-attention at the mean of a map, which attends to all places (Radford et al. 2021).
 
     Args:
         channels: of the map.
@@ -61,6 +61,7 @@ class UNetEncoder(nn.Module):
         dropout: probability in the residual blocks.
         time: features of the time.
         time_scale: what t = 1 is scaled to before the sinusoids.
+        time_width: number of time features; None for `width`.
         adaptive: how blocks are conditioned on the embedding.
         padding: of the strided convolutions, if there are any.
         resampling: "residual" or "convolution".
@@ -84,6 +85,7 @@ class UNetEncoder(nn.Module):
         dropout: float = 0.0,
         time: TimeFeatures = "sinusoids_openai",
         time_scale: float = 1000.0,
+        time_width: int | None = None,
         adaptive: bool = True,
         padding: Padding = "openai",
         resampling: Resampling = "residual",
@@ -93,11 +95,11 @@ class UNetEncoder(nn.Module):
         super().__init__()
         channels_in, height, side = shape
         maps = maps_of(width, multipliers, height, side)
-        embedding, norm, lowest = 4 * width, Norm(groups, norm_eps), side // 2 ** (len(maps) - 1)
-        levels = Levels(
-            maps, blocks, attention, embedding, dropout, adaptive, None, head_channels, padding, resampling, norm
-        )
-        self.embed_time = embed_time(time, width, embedding, time_scale)
+        features = time_width or width
+        embedding, norm, lowest = 4 * features, Norm(groups, norm_eps), side // 2 ** (len(maps) - 1)
+        attends = Attends(attention, head_channels=head_channels)
+        levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm)
+        self.embed_time = embed_time(time, features, embedding, time_scale)
         self.from_image = nn.Conv2d(channels_in, width, 3, padding=1)
         self.down, _ = levels.down(width, side)
         self.middle = levels.middle()

@@ -30,45 +30,76 @@ class Level(nn.ModuleList):
 
 
 @dataclass(frozen=True)
+class Attends:
+    """Where and how a network attends.
+
+    Attributes:
+        sides: resolutions that have self-attention, as sides in pixels.
+        heads: of each self-attention; None if `head_channels` says how many.
+        head_channels: channels of each head; None if `heads` says how many there are.
+        context: width of a sequence to attend to; 0 for none.
+
+    Raises:
+        ValueError: heads are given in two ways or in none.
+    """
+
+    sides: Collection[int]
+    heads: int | None = None
+    head_channels: int | None = None
+    context: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that heads are given in one way."""
+        if (self.heads is None) == (self.head_channels is None):
+            raise ValueError("attention takes either heads or head_channels: set the other to null")
+
+    def layer(self, channels: int, norm: Norm) -> Attention:
+        """Return self-attention over a map.
+
+        Raises:
+            ValueError: the channels are not divisible into heads.
+        """
+        if self.head_channels is None:
+            assert self.heads is not None
+            return Attention(channels, self.heads, self.context, norm)
+        if channels % self.head_channels:
+            raise ValueError(f"{channels} channels are not divisible by head_channels={self.head_channels}")
+        return Attention(channels, channels // self.head_channels, self.context, norm)
+
+
+@dataclass(frozen=True)
 class Levels:
     """Makes the levels of one network, whose blocks have all the same settings.
 
     Attributes:
         maps: channels at each resolution, from the full one down.
         blocks: residual blocks at each resolution of the encoder.
-        attention: resolutions that have self-attention, as sides in pixels.
+        attends: where and how there is self-attention.
         embedding: length of the embedding that conditions blocks.
         dropout: probability in the residual blocks.
         adaptive: see `ResidualBlock`.
-        heads: of each self-attention, if `head_channels` is None.
-        head_channels: channels of each head.
         padding: see `Downsample`.
         resampling: "convolution", or "residual" for blocks that resample (Dhariwal and Nichol 2021).
         norm: the normalisation of a map.
-        context: width of a sequence to attend to; 0 for none.
 
     Raises:
-        ValueError: a setting is none of its choices, or heads are given in two ways or in none.
+        ValueError: a setting is none of its choices.
     """
 
     maps: Sequence[int]
     blocks: int
-    attention: Collection[int]
+    attends: Attends
     embedding: int
     dropout: float
     adaptive: bool
-    heads: int | None
-    head_channels: int | None
     padding: Padding
     resampling: Resampling
     norm: Norm
-    context: int = 0
 
     def __post_init__(self) -> None:
+        """Check the choices."""
         for name, kind in (("padding", Padding), ("resampling", Resampling)):
             expect_choice(name, getattr(self, name), kind)
-        if (self.heads is None) == (self.head_channels is None):
-            raise ValueError("attention takes heads or head_channels: set one of them to null")
 
     def down(self, channels: int, side: int) -> tuple[nn.ModuleList, list[int]]:
         """Return the way down, and the channels of each map on it.
@@ -84,8 +115,8 @@ class Levels:
                 channels = wide
                 skips.append(channels)
             if index < len(self.maps) - 1:
-                halved = self._block(wide, wide, 0.5) if self.resampling == "residual" else self._halved(wide)
-                levels.append(Level([halved]))
+                is_block = self.resampling == "residual"
+                levels.append(Level([self._block(wide, wide, 0.5) if is_block else Downsample(wide, self.padding)]))
                 skips.append(channels)
                 side //= 2
         return nn.ModuleList(levels), skips
@@ -93,7 +124,9 @@ class Levels:
     def middle(self) -> Level:
         """Return the blocks of the lowest resolution, between the ways down and up."""
         channels = self.maps[-1]
-        return Level([self._block(channels, channels), self._attention(channels), self._block(channels, channels)])
+        return Level(
+            [self._block(channels, channels), self.attends.layer(channels, self.norm), self._block(channels, channels)]
+        )
 
     def up(self, skips: list[int], side: int) -> nn.ModuleList:
         """Return the way up.
@@ -118,20 +151,8 @@ class Levels:
             channels_in, channels_out, self.embedding, self.dropout, self.adaptive, self.norm, scale=scale
         )
 
-    def _halved(self, channels: int) -> Downsample:
-        return Downsample(channels, self.padding)
-
     def _attend(self, side: int, channels: int) -> list[nn.Module]:
-        return [self._attention(channels)] if side in self.attention else []
-
-    def _attention(self, channels: int) -> Attention:
-        heads = self.heads
-        if self.head_channels is not None:
-            heads = channels // self.head_channels
-            if heads * self.head_channels != channels:
-                raise ValueError(f"{channels} channels are not divisible by head_channels={self.head_channels}")
-        assert heads is not None
-        return Attention(channels, heads, self.context, self.norm)
+        return [self.attends.layer(channels, self.norm)] if side in self.attends.sides else []
 
 
 def maps_of(width: int, multipliers: Sequence[float], height: int, side: int) -> list[int]:
