@@ -32,6 +32,11 @@ _KEYS_OF = {
 """Old and new keys under one `_target_`. A node that has the new key is of today: there the old one, if it is there,
 means something else."""
 
+_ONCE = {
+    "genbench.networks.resnet.ResNetCritic": {"first_block": "convolution"},
+}
+"""What settings meant that a saved configuration lacks, where today's default is another."""
+
 _RATES = "genbench.methods.learning_rates"
 """The module of the learning-rate schedules, which once were settings of the methods themselves."""
 
@@ -52,7 +57,9 @@ def translate(config: Any) -> Any:
         today: dict[Any, Any] = {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
-        return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
+        if target is None:
+            return today
+        return {"_target_": target, **_ONCE.get(str(target), {}), **_with_schedule(today, str(target))}
     if isinstance(config, list):
         return [translate(value) for value in config]
     return config
