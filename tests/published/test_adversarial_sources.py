@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def unet(levels: int, ngf: int, channels: int = 3) -> Shapes:
     widths = [ngf * min(2**level, 8) for level in range(levels)]
     yield from conv("model.model.0", ngf, channels, 4)
     prefix = "model.model.1.model."
-    for outer, inner in zip(widths[:-2], widths[1:-1], strict=True):
+    for outer, inner in pairwise(widths[:-1]):
         yield from conv(f"{prefix}1", inner, outer, 4)
         yield from norm(f"{prefix}2", inner)
         yield from conv(f"{prefix}5", 2 * inner, outer, 4)
@@ -131,10 +132,8 @@ def parameters(weights: dict[str, Tensor]) -> int:
 
 def convert(source: str, content: Any, path: str = "folder") -> Published:
     archive = Archive(Path(path), content)
-    recognised = {
-        name for name in ("pix2pix", "cyclegan", "dcgan", "wgan_gp") if sources.make(name).recognises(archive)
-    }
-    assert recognised == {source}
+    known = ("pix2pix", "cyclegan", "dcgan", "wgan_gp")
+    assert [name for name in known if sources.make(name).recognises(archive)] == [source]
     return sources.make(source).convert(archive)
 
 
@@ -154,7 +153,7 @@ def method_of(published: Published, size: int | None = None) -> Any:
 
 
 def unet_of(weights: dict[str, Tensor], x: Tensor, prefix: str, dropped: tuple[str, ...]) -> Tensor:
-    """What a module of the U-Net returns; there the skip connection is already behind the leaky ReLU, as it is in place."""
+    """What a module of the U-Net returns; the leaky ReLU is in place, so the skip connection is behind it."""
 
     def normalised(hidden: Tensor, name: str) -> Tensor:
         scale, shift = (weights[f"{name}.{each}"] for each in ("weight", "bias"))
