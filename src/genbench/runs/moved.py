@@ -40,6 +40,7 @@ _SCHEDULED_BY = frozenset(("warmup_steps", "cosine_steps", "constant_steps", "fa
 
 _DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
     "genbench.networks.unet.UNet": {"padding": ("openai", "ho"), "initialisation": ("openai", "ho")},
+    "genbench.networks.resnet.ResNetCritic": {"first_block": ("convolution", "optimised")},
     "genbench.diffusion.processes.DiscreteProcess": {"first_index": (1, 0)},
     **{
         f"genbench.diffusion.samplers.{name}": {"clamp": ("static", "none")}
