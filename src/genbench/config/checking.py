@@ -19,6 +19,9 @@ from genbench.errors import UserError, first_line
 from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
+OF_EXPERIMENT = ("data.", "network.", "method.", "sampler.", "metrics.")
+"""What the keys begin with that `import` sets of an experiment."""
+
 _EVALUATOR = "genbench.metrics.evaluator.Evaluator"
 
 
@@ -152,10 +155,14 @@ def _explained(error: UserError, overrides: list[str]) -> UserError:
 def _for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
     """Let settings pass that the chosen files of `conf/` do not hold.
 
-    `evaluate run=FOLDER data.root=DIR`: the run's data set and metrics may have other keys than ours. A setting of
+    `evaluate run=FOLDER data.root=DIR`: the run's data set and metrics may have other keys than ours. So may the
+    experiment of `import path=FILE data.root=DIR`. A setting of
     `metrics` that the evaluator has may be missing in its file, and of given images all scores are chosen.
     """
     chosen = {override.partition("=")[0] for override in overrides}
+    if verb == "import":
+        # Of the experiment, with which they are checked.
+        return [f"++{line}" if line.startswith(OF_EXPERIMENT) else line for line in overrides]
     if verb != "evaluate" or "run" not in chosen:
         known = parameters_of(_EVALUATOR) or {}
         of_evaluator = tuple(f"metrics.{name}=" for name in known)

@@ -117,6 +117,34 @@ class DashboardSchema:
     out: str | None = None
 
 
+@dataclass
+class ImportSchema:
+    """The keys of `import.yaml`; the groups are those of the experiment, which are checked with it."""
+
+    path: str = MISSING
+    source: str | None = None
+    experiment: str | None = None
+    out: str | None = None
+    licence: str | None = None
+    seed: int = MISSING
+    data: Any = None
+    network: Any = None
+    method: Any = None
+    sampler: Any = None
+    metrics: Any = None
+
+
+@dataclass
+class ExportSchema:
+    """The keys of `export.yaml`."""
+
+    run: str = MISSING
+    to: str = MISSING
+    path: str = MISSING
+    checkpoint: str = MISSING
+    licence: str | None = None
+
+
 _SCHEMAS = {
     "train": TrainSchema,
     "sample": SampleSchema,
@@ -125,6 +153,8 @@ _SCHEMAS = {
     "prepare": PrepareSchema,
     "report": ReportSchema,
     "dashboard": DashboardSchema,
+    "import": ImportSchema,
+    "export": ExportSchema,
 }
 
 

@@ -186,6 +186,11 @@ class Method(LightningModule, ABC):
         return {name: value for name, value in figures.items() if name.startswith("loss/")}
 
     @property
+    def averages(self) -> list[tuple[nn.Module, AveragedNetwork]]:
+        """Each declared network that has a moving average, with it."""
+        return [(each.network, each.average) for each in self._optimised.values() if each.average is not None]
+
+    @property
     def built_on(self) -> dict[str, "Method"]:
         """The models that this one is built on, by their names."""
         return frozen_in(self)
