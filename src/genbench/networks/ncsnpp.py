@@ -78,7 +78,7 @@ class DecoderLevel(nn.Module):
     def forward(
         self, x: Tensor, maps: list[Tensor], embedding: Tensor, latent: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the map, for the next level, and the image of this one, if it has any; takes from the end of `maps`."""
+        """Return the map, for the next level, and the image of this one, if it has any; takes the last of `maps`."""
         for block in self.blocks:
             x = block(torch.cat([x, maps.pop()], dim=1), embedding, latent)
         if self.attention is not None:

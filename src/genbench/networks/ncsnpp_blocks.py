@@ -170,8 +170,8 @@ class InputPyramid(nn.Module):
         super().__init__()
         self.is_residual = kind == "residual"
         self.resample = Resample(resampling)
-        size = {"kernel_size": 3, "stride": 2} if self.is_residual else {"kernel_size": 1}
-        self.convolution = initialise(nn.Conv2d(channels_in, channels_out, **size))
+        size, stride = (3, 2) if self.is_residual else (1, 1)
+        self.convolution = initialise(nn.Conv2d(channels_in, channels_out, size, stride))
 
     def forward(self, joined: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next of what is joined, and the map x (B, C, H, W) joined with it."""

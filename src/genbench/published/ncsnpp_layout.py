@@ -1,7 +1,7 @@
 """The layout of NCSN++ in its authors' code (Song et al. 2021), which denoising diffusion GANs have too.
 
-There the layers are one list, `all_modules.0`, `all_modules.1`, ..., in the order in which they are called, so what each
-is follows from the names and shapes of its tensors and from what came before.
+There the layers are one list, `all_modules.0`, `all_modules.1`, ..., in the order in which they are called, so what
+each is follows from the names and shapes of its tensors and from what came before.
 """
 
 import math
@@ -172,10 +172,7 @@ class _Layers:
             raise UserError(f"all_modules.{self.place} should be the {kind} of an NCSN++, but it is {self.kind}")
         layer = self._layers[self.place]
         self.place += 1
-        if kind == "attention":
-            layer = _attention(layer)
-        else:
-            layer = renamed(layer, _BLOCK if kind == "block" else _PLAIN)
+        layer = _attention(layer) if kind == "attention" else renamed(layer, _BLOCK if kind == "block" else _PLAIN)
         self.found |= {f"{name}.{own}": tensor for own, tensor in layer.items()}
         return len(next(iter(layer.values())) if kind != "block" else layer["second.weight"])
 

@@ -32,6 +32,15 @@ _KEYS_OF = {
 """Old and new keys under one `_target_`. A node that has the new key is of today: there the old one, if it is there,
 means something else."""
 
+_UNSAID = {
+    "genbench.diffusion.samplers.predictor_corrector": {
+        "predictor": "euler_maruyama",
+        "langevin_alpha": "cumulative",
+        "order": "predictor_first",
+    },
+}
+"""Settings that earlier versions lacked, with what they did, under one `_target_`."""
+
 _RATES = "genbench.methods.learning_rates"
 """The module of the learning-rate schedules, which once were settings of the methods themselves."""
 
@@ -52,7 +61,9 @@ def translate(config: Any) -> Any:
         today: dict[Any, Any] = {
             keys.get(key, key): translate(value) for key, value in config.items() if key != "_target_"
         }
-        return today if target is None else {"_target_": target, **_with_schedule(today, str(target))}
+        if target is None:
+            return today
+        return {"_target_": target, **_UNSAID.get(str(target), {}), **_with_schedule(today, str(target))}
     if isinstance(config, list):
         return [translate(value) for value in config]
     return config
