@@ -30,6 +30,8 @@ VERBS = {
     "evaluate": "score a run: evaluate run=FOLDER",
     "report": "show many runs on one page: report runs='outputs/*' out=report",
     "dashboard": "set up a workspace on Weights & Biases: dashboard entity=TEAM project=genbench",
+    "import": "make a run folder of published weights: import source=diffusers path=DIR",
+    "export": "write a run for others to use: export run=FOLDER to=diffusers path=DIR",
     "prepare": "decode and resize a data set once: prepare data=celeba data.root=DIR",
     "list": "print what can be chosen, and what is set for this machine",
 }

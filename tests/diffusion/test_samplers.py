@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 
+from genbench.diffusion.estimates import Denoise, Estimate
 from genbench.diffusion.processes import (
     DiscreteProcess,
     Process,
@@ -16,8 +18,6 @@ from genbench.diffusion.processes import (
     VariancePreserving,
 )
 from genbench.diffusion.samplers import (
-    Denoise,
-    Estimate,
     ancestral,
     ddim,
     ddim_encode,
@@ -300,3 +300,28 @@ def test_repaint_step_by_step() -> None:
     steps.clear()
     repaint(denoise, process, x_1, lambda: ones, known, mask)
     assert len(steps) == 249 * 10 + 1
+
+
+@pytest.mark.parametrize("steps", [1, 7, 50, 1000])
+def test_leading_steps_are_those_of_diffusers_and_ddims_code(steps: int) -> None:
+    scheduler = DDIMScheduler(num_train_timesteps=1000, timestep_spacing="leading")
+    scheduler.set_timesteps(steps)
+    # Their steps count from 0.
+    assert PROCESSES["discrete"].times(steps, "leading").tolist() == pytest.approx(
+        [(int(step) + 1) / 1000 for step in scheduler.timesteps]
+    )
+    with pytest.raises(ValueError, match="leading of a chain"):
+        PROCESSES["vp"].times(steps, "leading")
+
+
+def test_ddim_on_leading_steps_is_diffusers() -> None:
+    process, scheduler = PROCESSES["discrete"], DDIMScheduler(beta_schedule="linear", clip_sample=False)
+    scheduler.set_timesteps(13)
+    denoise = exact(process)
+    x_1, draw = begin(process, 5)
+    x = x_1
+    for step in scheduler.timesteps:
+        t = (step.double() + 1) / 1000
+        eps = (x - process.alpha(t) * denoise(x, t).x_0) / process.sigma(t)
+        x = scheduler.step(eps, step, x).prev_sample
+    torch.testing.assert_close(ddim(denoise, process, x_1, draw, steps=13, spacing="leading"), x, atol=1e-5, rtol=0)

@@ -62,6 +62,25 @@ def test_a_decay_to_zero_ends_with_its_steps_and_not_before() -> None:
         assert endless.steps_above_zero is None
 
 
+@pytest.mark.parametrize(
+    ("experiment", "steps", "full"),
+    [("ddgan_cifar10", 351000, (1.6e-4, 1.25e-4)), ("ddgan_lsun", 1000000, (1.6e-4, 1e-4))],
+)
+def test_the_rates_of_both_players_end_at_the_same_one(experiment: str, steps: int, full: tuple[float, float]) -> None:
+    method = compose_config("train", [f"experiment={experiment}"]).method
+    assert (method.generator_optimizer.lr, method.discriminator_optimizer.lr) == full
+    schedule = instantiate(method.schedule)
+    assert schedule.steps_above_zero is None
+    for rate in full:
+        for step in (0, steps // 4, steps // 2, steps, 2 * steps):
+            falling = (1 + math.cos(math.pi * min(1.0, step / steps))) / 2
+            assert schedule.rate(step, rate) == pytest.approx(1e-5 + (rate - 1e-5) * falling)
+    warm = Cosine(100, warmup_steps=10, final_rate=1e-5)
+    assert [warm.rate(step, 1e-3) for step in (0, 9, 10, 99999)] == pytest.approx([1e-4, 1e-3, 1e-3, 1e-5])
+    with pytest.raises(ValueError, match="final_rate"):
+        Cosine(100, final=0.5, final_rate=1e-5)
+
+
 def of_ddpm(warmup: int) -> Callable[[int], float]:
     return lambda step: min(1.0, (step + 1) / warmup) if warmup else 1.0
 
@@ -87,8 +106,6 @@ BEFORE = {
     "classifier_guidance_mnist16": of_ddpm(200),
     **{f"ddgan_{data}": of_ddgan(5000) for data in ("digits", "mnist16")},
     "ddgan_mnist": of_ddgan(40000),
-    "ddgan_cifar10": of_ddgan(351000),
-    "ddgan_lsun": of_ddgan(1000000),
     "cyclegan_digits": of_cyclegan(1000, 1000),
     "cyclegan_folder": of_cyclegan(133400, 133400),
     **dict.fromkeys(("gan_digits", "dcgan_lsun", "wgan_mnist", "pix2pix_edges2digits", "vae_digits"), of_ddpm(0)),

@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from genbench.networks.resnet import OptimisedBlock
 from genbench.runs.folder import RunFolder
 from genbench.runs.moved import spelled_out, translate
 
+CRITIC = {"_target_": "genbench.networks.resnet.ResNetCritic", "image_shape": [3, 16, 16], "width": 4}
 UNET = {"_target_": "genbench.networks.unet.UNet", "_partial_": True, "width": 8}
 CHAIN = {"_target_": "genbench.diffusion.processes.DiscreteProcess", "steps": 4}
 
@@ -44,3 +48,12 @@ def test_a_run_of_today_says_its_own(tmp_path: Path) -> None:
     assert found.method.process.first_index == 0
     # Nothing is added to what has no such setting.
     assert spelled_out([{"_target_": "torch.nn.ReLU"}, 3]) == [{"_target_": "torch.nn.ReLU"}, 3]
+
+
+@pytest.mark.parametrize(
+    ("saved", "optimised"), [({}, False), ({"first_block": "optimised"}, True), ({"first_block": "convolution"}, False)]
+)
+def test_a_critic_of_before_keeps_its_first_convolution(saved: dict[str, Any], optimised: bool) -> None:
+    found = translate({"network": {"discriminator": CRITIC | saved}})["network"]["discriminator"]
+    assert isinstance(instantiate(found).features[0], OptimisedBlock) is optimised
+    assert found["width"] == 4

@@ -5,7 +5,10 @@ from importlib import import_module
 
 from omegaconf import DictConfig
 
-_ASK_FOR_OVERRIDES = ("train", "evaluate", "edit")
+_ASK_FOR_OVERRIDES = ("train", "evaluate", "edit", "import")
+
+_FILES = {"import": "import_weights"}
+"""The files of the verbs that are called otherwise: `import` is a word of Python."""
 
 
 def load(verb: str) -> Callable[[DictConfig, Sequence[str]], float | None]:
@@ -14,7 +17,7 @@ def load(verb: str) -> Callable[[DictConfig, Sequence[str]], float | None]:
     The function takes the overrides that led to the configuration, too: a training and an edit keep them in their
     manifests, an evaluation refuses those that would have no effect. A training returns its monitored score.
     """
-    main = import_module(f"genbench.commands.{verb}").main
+    main = import_module(f"genbench.commands.{_FILES.get(verb, verb)}").main
 
     def run(config: DictConfig, overrides: Sequence[str]) -> float | None:
         score: float | None = main(config, [*overrides]) if verb in _ASK_FOR_OVERRIDES else main(config)

@@ -233,6 +233,11 @@ def _is_started_by_others() -> bool:
 
 def _check_unfinished(folder: RunFolder, steps: int) -> None:
     done = folder.finished_steps()
+    if "imported" in folder.read_manifest():
+        raise UserError(
+            f"{folder.path} holds published weights without the state of an optimizer: begin a run with them by "
+            f"init={folder.path}"
+        )
     if not steps:
         raise UserError(f"{folder.path} is assembled from its parts: there is nothing to train")
     if steps <= done:

@@ -20,6 +20,7 @@ PATHS = (
     "prompts",
     "mask",
     "out",
+    "path",
     "runs",
     "data.root",
     "data.prepared",

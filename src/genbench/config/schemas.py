@@ -117,6 +117,29 @@ class DashboardSchema:
     out: str | None = None
 
 
+@dataclass
+class ImportSchema:
+    """The keys of `import.yaml`; all other keys are of the experiment, and checked with it."""
+
+    path: str = MISSING
+    source: str | None = None
+    experiment: str | None = None
+    out: str | None = None
+    licence: str | None = None
+    seed: int = MISSING
+
+
+@dataclass
+class ExportSchema:
+    """The keys of `export.yaml`."""
+
+    run: str = MISSING
+    to: str = MISSING
+    path: str = MISSING
+    checkpoint: str = MISSING
+    licence: str | None = None
+
+
 _SCHEMAS = {
     "train": TrainSchema,
     "sample": SampleSchema,
@@ -125,6 +148,8 @@ _SCHEMAS = {
     "prepare": PrepareSchema,
     "report": ReportSchema,
     "dashboard": DashboardSchema,
+    "import": ImportSchema,
+    "export": ExportSchema,
 }
 
 

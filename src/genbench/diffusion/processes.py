@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
 
-Spacing = Literal["uniform", "quadratic", "log_snr", "karras"]
+Spacing = Literal["uniform", "leading", "quadratic", "log_snr", "karras"]
 
 _RHO = 7
 
@@ -62,14 +62,24 @@ class Process(ABC):
         shape = (-1, *[1] * (x.ndim - 1))
         return self.alpha(t).view(shape), self.sigma(t).view(shape)
 
+    def discretised(self, t: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Return a and v of the chain x' = a x + sqrt(v) z that approximates the SDE in `steps` steps, at times t.
+
+        By Euler and Maruyama, unless a process has a chain of its own (Song et al. 2021, appendix E).
+
+        Raises:
+            ValueError: there are too few steps.
+        """
+        return 1 + self.f(t) / steps, self.g_squared(t) / steps
+
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
         """Return the times (steps,), float64, from 1 down to `first`, at which a sampler calls its denoiser.
 
         Args:
             steps: how many.
             spacing: where the times are evenly spaced: "uniform", in t; "quadratic", in sqrt(t), finer near the image
-                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); or "karras", in the
-                seventh root of sigma / alpha (Karras et al. 2022, equation 5).
+                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); "karras", in the
+                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading", of a chain alone.
 
         Raises:
             ValueError: there is no such spacing, or fewer than one step.
@@ -91,7 +101,8 @@ class Process(ABC):
             roots = (-half_log_snr / _RHO).exp()
             wanted = -_RHO * (roots[0] + fraction * (roots[1] - roots[0])).log()
         else:
-            raise ValueError(f"spacing must be uniform, quadratic, log_snr or karras, not {spacing!r}")
+            known = "uniform, quadratic, log_snr or karras, or leading of a chain of steps"
+            raise ValueError(f"spacing must be {known}, not {spacing!r}")
         return self.time_of(2 * wanted)
 
     def time_of(self, log_snr: Tensor) -> Tensor:
@@ -154,6 +165,19 @@ class VariancePreserving(Process):
         """Beta."""
         return self.beta(t)
 
+    def discretised(self, t: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Return sqrt(1 - beta_i) and beta_i of DDPM's chain, in which step i has the time i / (steps - 1).
+
+        Raises:
+            ValueError: there are too few steps.
+        """
+        if steps <= self.beta_max:
+            raise ValueError(
+                f"steps must be more than beta_max={self.beta_max}, not {steps}, for the chain of this SDE"
+            )
+        beta = self.beta(_step_at(t, steps)) / steps
+        return (1 - beta).sqrt(), beta
+
 
 class SubVariancePreserving(VariancePreserving):
     """The same drift with less noise: sigma = 1 - alpha^2 (Song et al. 2021, section 3.4); better likelihoods."""
@@ -165,6 +189,10 @@ class SubVariancePreserving(VariancePreserving):
     def g_squared(self, t: Tensor) -> Tensor:
         """The noise rate times 1 - alpha^4."""
         return self.beta(t) * -torch.expm1(4 * self.log_alpha(t))
+
+    def discretised(self, t: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Return a and v of a step by Euler and Maruyama: this SDE has no chain of its own."""
+        return Process.discretised(self, t, steps)
 
 
 class VarianceExploding(Process):
@@ -198,6 +226,14 @@ class VarianceExploding(Process):
     def g_squared(self, t: Tensor) -> Tensor:
         """The derivative of sigma^2: 2 log(sigma_max / sigma_min) sigma^2."""
         return 2 * math.log(self.sigma_max / self.sigma_min) * self.sigma(t).square()
+
+    def discretised(self, t: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Return 1 and sigma_i^2 - sigma_{i-1}^2 of NCSN's levels, of which level i has the time i / (steps - 1)."""
+        now = _step_at(t, steps)
+        before = now - 1 / max(1, steps - 1)
+        # The first level is one step above the image itself.
+        lower = torch.where(before < -1e-9, 0, self.sigma(before).square())
+        return torch.ones_like(t), self.sigma(now).square() - lower
 
 
 class DiscreteProcess(Process):
@@ -254,15 +290,19 @@ class DiscreteProcess(Process):
         return -2 * self.f(t)
 
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
-        """Return the times of `Process.times`; uniform and quadratic ones are steps of the chain.
+        """Return the times of `Process.times`; uniform, leading and quadratic ones are steps of the chain.
+
+        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers.
 
         Raises:
             ValueError: as in `Process.times`, or there are more steps than the chain has.
         """
-        if spacing not in ("uniform", "quadratic"):
+        if spacing not in ("uniform", "leading", "quadratic"):
             return super().times(steps, spacing)
         if steps > self.steps:
             raise ValueError(f"steps must be at most the {self.steps} of the process, not {steps}")
+        if spacing == "leading" and steps > 0:
+            return (1 + torch.arange(steps, dtype=torch.float64) * (self.steps // steps)).flip(0) / self.steps
         wanted = (super().times(steps, spacing) * self.steps).round()
         # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)
@@ -285,3 +325,10 @@ class DiscreteProcess(Process):
         below = (place + 1e-6).floor().clamp(max=self.steps - 1).long()
         slope = table[below + 1] - table[below]
         return table[below] + (place - below) * slope, slope * self.steps
+
+
+def _step_at(t: Tensor, steps: int) -> Tensor:
+    """Return the times of the last of evenly spaced steps from 0 to 1 that are not after t."""
+    last = max(1, steps - 1)
+    # Rounding must not move an exact step before itself.
+    return (t * last + 1e-6).floor() / last

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-ScheduleName = Literal["linear", "quadratic", "cosine", "sigmoid", "vp"]
+ScheduleName = Literal["linear", "quadratic", "cosine", "sigmoid", "vp", "vp_truncated"]
 
 
 def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
@@ -29,6 +29,8 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
       0.999 (Nichol and Dhariwal 2021, equation 17); does not use `first` and `last`.
     - "vp": alpha_bar_t = exp(-(20 - 0.1) / 2 (t / T)^2 - 0.1 t / T), a variance preserving SDE discretised in T steps,
       where T may be as small as 4 (Xiao et al. 2022, appendix B); does not use `first` and `last`.
+    - "vp_truncated": the same from time 0.001 on instead of 0, as in the code of Xiao et al.: beta_t is that of the SDE
+      from 0.001 + 0.999 (t - 1) / T to 0.001 + 0.999 t / T.
 
     `first` and `last` refer to 1,000 steps. They are scaled by 1000 / T, so that as little signal is left for any T.
 
@@ -41,11 +43,12 @@ def make_betas(name: ScheduleName, steps: int, first: float = 1e-4, last: float 
         time = torch.arange(steps + 1, dtype=torch.float64) / steps
         f = ((time + 0.008) / 1.008 * math.pi / 2).cos().square()
         return (1 - f[1:] / f[:-1]).clamp(max=0.999)
-    if name == "vp":
-        time = torch.arange(steps + 1, dtype=torch.float64) / steps
+    if name in ("vp", "vp_truncated"):
+        begin = 0.001 if name == "vp_truncated" else 0.0
+        time = begin + (1 - begin) * torch.arange(steps + 1, dtype=torch.float64) / steps
         return -torch.expm1((-(20 - 0.1) / 2 * time.square() - 0.1 * time).diff())
     if name not in ("linear", "quadratic", "sigmoid"):
-        raise ValueError(f"schedule must be linear, quadratic, cosine, sigmoid or vp, not {name!r}")
+        raise ValueError(f"schedule must be linear, quadratic, cosine, sigmoid, vp or vp_truncated, not {name!r}")
     scale = 1000 / steps
     start, end = first * scale, last * scale
     if not 0 < start <= end < 1:

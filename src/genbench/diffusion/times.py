@@ -8,6 +8,8 @@ so times may be drawn from any distribution p, if losses are weighted by 1 / (T 
 import torch
 from torch import Tensor, nn
 
+from genbench.diffusion.processes import Process
+
 _HISTORY = 10
 _UNIFORM_FRACTION = 0.001
 
@@ -43,6 +45,52 @@ class EvenTimes(nn.Module):
     def draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return times (count,) and their weights (count,): ones."""
         t = self.first + (1 - self.first) * torch.rand(count, device=device)
+        return t, torch.ones_like(t)
+
+
+class EvenLevels(nn.Module):
+    """The discrete noise levels of NCSN, drawn uniformly: times i / (levels - 1) for i = 0 ... levels - 1.
+
+    Args:
+        levels: how many.
+
+    Raises:
+        ValueError: there are fewer than two.
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        if levels < 2:
+            raise ValueError(f"levels must be at least 2, not {levels}")
+        self.levels = levels
+
+    def draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return times (count,) and their weights (count,): ones."""
+        t = torch.randint(self.levels, (count,), device=device) / (self.levels - 1)
+        return t, torch.ones_like(t)
+
+
+class LogNormalLevels(nn.Module):
+    """Noise levels sigma / alpha drawn from a log-normal distribution (Karras et al. 2022, table 1).
+
+    Args:
+        process: whose times have these noise levels.
+        mean: of log(sigma / alpha).
+        std: its standard deviation.
+
+    Raises:
+        ValueError: `std` is not positive.
+    """
+
+    def __init__(self, process: Process, mean: float, std: float) -> None:
+        super().__init__()
+        if std <= 0:
+            raise ValueError(f"the standard deviation of log sigma must be positive, not {std}")
+        self.process, self.mean, self.std = process, mean, std
+
+    def draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return times (count,) and their weights (count,): ones."""
+        t = self.process.time_of(-2 * (self.mean + self.std * torch.randn(count, device=device)))
         return t, torch.ones_like(t)
 
 
@@ -89,4 +137,4 @@ class ImportanceSteps(nn.Module):
         self.counts += torch.bincount(index, minlength=self.steps)
 
 
-Times = EvenSteps | EvenTimes | ImportanceSteps
+Times = EvenSteps | EvenTimes | EvenLevels | LogNormalLevels | ImportanceSteps

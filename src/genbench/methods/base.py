@@ -23,7 +23,7 @@ from genbench.methods.optimisation import (
     MeanFigures,
     Optimised,
     clip_gradients,
-    scale_rates,
+    set_rates,
 )
 from genbench.parts import follow, frozen_in, is_frozen
 from genbench.randomness import Noise
@@ -161,7 +161,7 @@ class Method(LightningModule, ABC):
         optimised = self._optimised[name]
         optimizer = self._optimizer(optimised.index)
         self.measures = measure or self._logs
-        scale_rates(optimizer, self.schedule(self._index))
+        set_rates(optimizer, self.schedule, self._index)
         with self.toggled_optimizer(optimizer) if len(self._optimised) > 1 else nullcontext():
             optimizer.zero_grad()
             loss, figures = self._accumulate(loss_of, batch)
@@ -184,6 +184,11 @@ class Method(LightningModule, ABC):
         if self._logs:
             self.log_figures({**figures, **self._rates()})
         return {name: value for name, value in figures.items() if name.startswith("loss/")}
+
+    @property
+    def averages(self) -> list[tuple[nn.Module, AveragedNetwork]]:
+        """Each declared network that has a moving average, with it."""
+        return [(each.network, each.average) for each in self._optimised.values() if each.average is not None]
 
     @property
     def built_on(self) -> dict[str, "Method"]:

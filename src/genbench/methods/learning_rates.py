@@ -31,6 +31,10 @@ class Schedule(ABC):
     def after_warmup(self, step: int) -> float:
         """Return the factor in a step of this index, which is `warmup_steps` or later."""
 
+    def rate(self, step: int, full: float) -> float:
+        """Return the learning rate in the step of this index, of an optimizer whose full rate is `full`."""
+        return full * self(step)
+
     @property
     def is_constant(self) -> bool:
         """Whether the factor is 1 at every step."""
@@ -62,18 +66,27 @@ class Cosine(Schedule):
         steps: where it ends; `final` is the factor from this step on.
         final: the last factor, in [0, 1].
         warmup_steps: see `Schedule`.
+        final_rate: the last learning rate itself, the same for all optimizers, in place of `final`.
 
     Raises:
         ValueError: an argument is out of range, or the warm-up takes all steps.
     """
 
-    def __init__(self, steps: int, final: float = 0.0, warmup_steps: int = 0) -> None:
+    def __init__(self, steps: int, final: float = 0.0, warmup_steps: int = 0, final_rate: float | None = None) -> None:
         super().__init__(warmup_steps)
         _check_length(steps, warmup_steps)
         if not 0 <= final <= 1:
             raise ValueError(f"final must be in [0, 1], not {final}")
+        if final_rate is not None and (final_rate < 0 or final):
+            raise ValueError(f"final_rate must be at least 0, without final, not {final_rate} with final={final}")
         self.steps = steps
         self.final = final
+        self.final_rate = final_rate
+
+    def rate(self, step: int, full: float) -> float:
+        """Return the learning rate in the step of this index, of an optimizer whose full rate is `full`."""
+        floor = self.final_rate if self.final_rate and step >= self.warmup_steps else 0.0
+        return floor + (full - floor) * self(step)
 
     def after_warmup(self, step: int) -> float:
         """Return final + (1 - final) (1 + cos(pi p)) / 2, where p is the part of the steps after the warm-up."""
@@ -83,7 +96,7 @@ class Cosine(Schedule):
     @property
     def steps_above_zero(self) -> int | None:
         """Its `steps`, if it ends at 0."""
-        return None if self.final else self.steps
+        return None if self.final or self.final_rate else self.steps
 
 
 class LinearDecay(Schedule):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genbench.methods.averaging import AveragedNetwork
+from genbench.methods.learning_rates import Schedule
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 """Maps parameters to an optimizer."""
@@ -35,10 +36,10 @@ class Optimised:
     loss_name: str
 
 
-def scale_rates(optimizer: Any, factor: float) -> None:
-    """Set the learning rates of an optimizer to those that it was made with, times a factor."""
+def set_rates(optimizer: Any, schedule: Schedule, step: int) -> None:
+    """Set the learning rates of an optimizer to those of the step of this index, by those that it was made with."""
     for group in optimizer.param_groups:
-        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        group["lr"] = schedule.rate(step, group.setdefault("initial_lr", group["lr"]))
 
 
 def clip_gradients(optimizer: Any, most: float, loss_scale: float) -> Tensor:

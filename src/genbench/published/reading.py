@@ -1,23 +1,110 @@
 """Read published files without running anything that they hold."""
 
+import pickle
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from genbench.errors import UserError, first_line
+from genbench.published.pickles import is_legacy, read_legacy, read_pickle, read_zip
+
+_SEEMS = {
+    b"version https://git-lfs": "a pointer of Git LFS, and not the file itself: fetch it by `git lfs pull`",
+    b"<!DOCTYPE": "a web page: the download gave an error, a form or a warning instead of the file",
+    b"<!doctype": "a web page: the download gave an error, a form or a warning instead of the file",
+    b"<html": "a web page: the download gave an error, a form or a warning instead of the file",
+    b"\x89HDF": "an HDF5 file, as of Keras: convert it to a state dictionary of PyTorch first",
+    b"\x1f\x8b": "compressed by gzip: unpack it first",
+    b"Rar!": "a RAR archive: unpack it first",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
+"""What a file seems to be that can't be read, by its first bytes."""
+
+_INNER = ("_parameters", "_buffers", "_modules")
+"""Levels of a pickled module that its tensors' names leave out."""
 
 
 def read(path: Path) -> Any:
     """Return what a file holds: tensors and plain values, in dictionaries and lists as they were saved.
 
+    It may be a file of safetensors, of `torch.save` (old and new), a TorchScript archive or a plain pickle such as
+    NVIDIA's. Objects of other packages become dictionaries of their attributes.
+
     Raises:
         UserError: it can't be read, or holds something that would be run.
     """
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return _reader(path)(path)
+    except UserError:
+        raise
+    # A damaged or hostile file may lead to anything; MemoryError and RecursionError are among these.
     except Exception as error:
-        raise UserError(f"{path} can't be read: {first_line(error)}") from error
+        raise UserError(f"{path} can't be read: {_why(error)}") from error
+
+
+def tensors_of(content: Any) -> dict[str, Tensor]:
+    """Return all tensors of what `read` returned, under their names joined by dots, as a state dictionary has them."""
+    return dict(_named_tensors(content, ""))
+
+
+def _named_tensors(content: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        name = prefix.removesuffix(".") if key in _INNER else f"{prefix}{key}"
+        if isinstance(value, Tensor):
+            yield name, value
+        else:
+            yield from _named_tensors(value, f"{name}." if name else "")
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    if not path.is_file():
+        raise UserError(f"path={path} is no file" if path.exists() else f"path={path} is not there")
+    with path.open("rb") as file:
+        first = file.read(64)
+    if first.startswith(b"PK"):
+        return _read_archive
+    if first[8:9] == b"{":
+        return load_file
+    if first[:1] == b"\x80":
+        return read_legacy if is_legacy(path) else read_pickle
+    for start, what in _SEEMS.items():
+        if first.lstrip().startswith(start):
+            raise UserError(f"{path} is {what}")
+    empty = "it is empty" if not first else "it is no file of PyTorch, of safetensors or a pickle"
+    raise UserError(f"{path} can't be read: {empty}")
+
+
+def _read_archive(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"the checksum of its part {damaged} is wrong: download it again")
+    if not any(name.endswith("/data.pkl") for name in names):
+        inside = ", ".join(names[:3])
+        raise ValueError(f"it is a zip archive of something else ({inside}): unpack it first, if the weights are in it")
+    if not any(name.endswith("/constants.pkl") for name in names):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            # It names classes of other packages, for which torch has no stand-ins.
+            pass
+    return read_zip(path)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, zipfile.BadZipFile | EOFError):
+        return "it is cut short or damaged: download it again"
+    if isinstance(error, SafetensorError):
+        return f"{first_line(error)}: it is cut short or damaged: download it again"
+    return first_line(error) or type(error).__name__

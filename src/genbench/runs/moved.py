@@ -40,7 +40,16 @@ _SCHEDULED_BY = frozenset(("warmup_steps", "cosine_steps", "constant_steps", "fa
 
 _DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
     "genbench.networks.unet.UNet": {"padding": ("openai", "ho"), "initialisation": ("openai", "ho")},
+    "genbench.networks.resnet.ResNetCritic": {"first_block": ("convolution", "optimised")},
     "genbench.diffusion.processes.DiscreteProcess": {"first_index": (1, 0)},
+    "genbench.diffusion.samplers.heun": {"clamp": ("static", "none")},
+    "genbench.diffusion.samplers.probability_flow": {"clamp": ("static", "none")},
+    "genbench.diffusion.samplers.predictor_corrector": {
+        "predictor": ("euler_maruyama", "reverse_diffusion"),
+        "langevin_alpha": ("cumulative", "step"),
+        "order": ("predictor_first", "corrector_first"),
+        "clamp": ("static", "none"),
+    },
 }
 """Settings under one `_target_` that have another default today: that of earlier versions, and today's. A node without
 such a setting is of an earlier version, since `spelled_out` writes today's into every configuration that is saved."""

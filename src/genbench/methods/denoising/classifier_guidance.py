@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import expect
 from genbench.conditions.classes import Classes
-from genbench.diffusion.guidance import guided_to_classes
+from genbench.diffusion.guidance import classifier_guided
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Denoise
 from genbench.medium import Medium
@@ -98,9 +98,9 @@ class ClassifierGuidedDDPM(DDPM):
         logits = cast(WithClassifier, self.denoiser).classifier(x_t, self.process.network_time(t))
         return {"classifier": cross_entropy(logits, y, reduction="none")}
 
-    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged denoiser, guided by the averaged classifier towards classes y (B,)."""
-        unguided = super().denoise_with(None, clip=clip)
+        unguided = super().denoise_with(None)
         if y is None:
             return unguided
         classifier = cast(WithClassifier, self.average.module).classifier
@@ -109,4 +109,4 @@ class ClassifierGuidedDDPM(DDPM):
             logits: Tensor = classifier(x_t, self.process.network_time(t))
             return logits
 
-        return guided_to_classes(unguided, self.process, classify, y, guidance, self.bounds if clip else None)
+        return classifier_guided(unguided, classify, y, guidance)

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
+from genbench.diffusion.estimates import Estimate
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.samplers import Estimate, ancestral, transition
+from genbench.diffusion.samplers import ancestral, transition
 from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
 from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod

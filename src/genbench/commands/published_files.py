@@ -1,0 +1,96 @@
+"""Find out what published a file, and turn it into GenBench's words."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from genbench.errors import UserError
+from genbench.published import sources
+from genbench.published.reading import read, tensors_of
+from genbench.published.source import Archive, Published, Source
+
+_SHOWN = 3
+"""Tensors of an unknown file that a message names."""
+
+
+def find_source(name: str | None, path: Path) -> tuple[str, Published]:
+    """Return the source of a published file, and what the file holds.
+
+    Args:
+        name: of the source; None to find it by the tensors.
+        path: of a file, or of a folder that holds it.
+
+    Raises:
+        UserError: there is no such source, or the file is damaged, hostile or of another kind.
+    """
+    if name is not None:
+        source = sources.make(name)
+        archive = source.read(path)
+        if source.recognises(archive):
+            return name, source.convert(archive)
+        others = [other for other, _, _ in _recognising(path)]
+        seems = f"it seems to be of source={others[0]}" if others else _contents(archive)
+        raise UserError(f"path={path} is not of source={name} ({source.title}): {seems}{_known(others)}")
+    found = _recognising(path)
+    if len(found) == 1:
+        other, source, archive = found[0]
+        return other, source.convert(archive)
+    if found:
+        choices = " or ".join(f"source={other}" for other, _, _ in found)
+        raise UserError(f"path={path} may be of several kinds: choose {choices}")
+    # Whatever reads it says best what is wrong.
+    raise UserError(f"path={path} is of no kind that is known: {_contents(_plain(path))}{_known([])}")
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, or of all files in a folder, by their names."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = {}
+    for file in files:
+        with file.open("rb") as content:
+            name = str(file.relative_to(path)) if path.is_dir() else file.name
+            found[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return found
+
+
+def _recognising(path: Path) -> list[tuple[str, Source, Archive]]:
+    """Return the sources that recognise a file, which is read once by each way of reading it."""
+    archives: dict[Callable[..., Any], Archive | None] = {}
+    found = []
+    for name in sources.names():
+        source = sources.make(name)
+        way = type(source).read
+        if way not in archives:
+            try:
+                archives[way] = source.read(path)
+            except UserError:
+                archives[way] = None
+        archive = archives[way]
+        if archive is not None and source.recognises(archive):
+            found.append((name, source, archive))
+    return found
+
+
+def _plain(path: Path) -> Archive:
+    """Return what a file holds, of whatever kind it is."""
+    if path.is_dir():
+        inside = ", ".join(sorted(file.name for file in path.iterdir())[:_SHOWN]) or "nothing"
+        raise UserError(f"path={path} is a folder that no source knows ({inside}): name the file itself{_known([])}")
+    return Archive(path, read(path))
+
+
+def _contents(archive: Archive) -> str:
+    tensors = tensors_of(archive.content)
+    if not tensors:
+        return "it holds no tensors"
+    first = ", ".join(f"{name} {tuple(value.shape)}" for name, value in list(tensors.items())[:_SHOWN])
+    return f"it holds {len(tensors)} tensors, the first {first}"
+
+
+def _known(found: list[str]) -> str:
+    return (
+        ""
+        if found
+        else "; the sources are " + "; ".join(f"{name} ({sources.make(name).title})" for name in sources.names())
+    )
