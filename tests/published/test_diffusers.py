@@ -212,6 +212,20 @@ def test_the_chain_is_the_same_in_both_directions(ours: str, theirs: str, steps:
     assert settings["sampler.variance"] == "step"
 
 
+@pytest.mark.parametrize("clamp", ["static", "none"])
+def test_estimates_are_clamped_alike(clamp: str) -> None:
+    settings = run()
+    settings["sampler"]["clamp"] = clamp
+    config = scheduler_of(settings)
+    assert config["clip_sample"] is (clamp == "static")
+    diffusers.DDPMScheduler.from_config(config)
+    _, found = archive(GOOGLE, **{key: value for key, value in config.items() if key != "_class_name"})
+    assert make("diffusers").convert(found).settings["sampler.clamp"] == clamp
+    settings["sampler"]["clamp"] = "dynamic"
+    with pytest.raises(UserError, match="clamp=dynamic"):
+        scheduler_of(settings)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -243,7 +257,7 @@ def test_what_diffusers_cannot_hold_is_refused(changes: dict[str, Any], message:
         ("config", {"sample_size": [16, 32]}, "sample_size="),
         ("config", {"out_channels": 6}, "in_channels and out_channels"),
         ("scheduler_config", {"trained_betas": [0.1]}, "trained_betas"),
-        ("scheduler_config", {"clip_sample": False}, "clip_sample=false"),
+        ("scheduler_config", {"clip_sample_range": 2.0}, "clip_sample_range"),
         ("scheduler_config", {"beta_schedule": "exp"}, 'beta_schedule="exp"'),
     ],
 )

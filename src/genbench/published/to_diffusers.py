@@ -7,13 +7,13 @@ Example:
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.diffusers_names import NAMES, PREDICTIONS, SCHEDULES, VARIANCES
+from genbench.published.diffusers_names import CLAMPS, NAMES, PREDICTIONS, SCHEDULES, VARIANCES
 from genbench.published.source import Weights
 from genbench.published.unet_names import Plan, exported
 
@@ -44,6 +44,8 @@ PROCESS_DEFAULTS: dict[str, Any] = {
     "beta_end": None,
 }
 """What `DiscreteProcess` takes where the settings say nothing."""
+
+Key = TypeVar("Key", str, bool)
 
 _UNET, _PROCESS = "genbench.networks.unet.UNet", "genbench.diffusion.processes.DiscreteProcess"
 _BETA_START, _BETA_END = 1e-4, 0.02
@@ -112,7 +114,7 @@ def scheduler_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         "beta_schedule": _counterpart(SCHEDULES, "schedule", process["schedule"]),
         "prediction_type": _counterpart(PREDICTIONS, "prediction", method.get("prediction", "eps")),
         "variance_type": _counterpart(VARIANCES, "variance", sampler.get("variance", "posterior")),
-        "clip_sample": True,
+        "clip_sample": _counterpart(CLAMPS, "clamp", sampler.get("clamp", "static")),
     }
     if process["schedule"] != "cosine":
         # Ours are of 1,000 steps.
@@ -192,7 +194,7 @@ def _counted_from_0(weight: Tensor, time: str) -> Tensor:
     return torch.cat(rotated, dim=1).to(weight)
 
 
-def _counterpart(table: Mapping[str, str], name: str, ours: str) -> str:
+def _counterpart(table: Mapping[Key, str], name: str, ours: str) -> Key:
     """Return what diffusers calls a setting of ours."""
     for theirs, own in table.items():
         if own == ours:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbench.conditions.classes import Classes
 from genbench.errors import UserError, first_line
-from genbench.published.diffusers_names import NAMES, PREDICTIONS, SCHEDULES, VARIANCES
+from genbench.published.diffusers_names import CLAMPS, NAMES, PREDICTIONS, SCHEDULES, VARIANCES
 from genbench.published.reading import read
 from genbench.published.source import Archive, Published, Source
 from genbench.published.unet_names import Plan, imported, swapped, with_null
@@ -66,11 +66,11 @@ _SCHEDULER_DEFAULTS: dict[str, Any] = {
     "beta_schedule": "linear",
     "prediction_type": "epsilon",
     "variance_type": "fixed_small",
+    "clip_sample": True,
 }
 
 _SCHEDULER_ONLY: dict[str, tuple[Any, ...]] = {
     "trained_betas": (None,),
-    "clip_sample": (True,),
     "clip_sample_range": (1, 1.0),
     "thresholding": (False,),
     "rescale_betas_zero_snr": (False,),
@@ -136,7 +136,7 @@ class Diffusers(Source):
             converted["embed_condition.embedding.weight"] = with_null(embedded)
         classes = 0 if embedded is None else len(embedded)
         settings = _network(unet, side, plan, scheduler["num_train_timesteps"]) | _method(scheduler, classes)
-        settings |= {"data.size": side}
+        settings |= {"data.size": side, "sampler.clamp": CLAMPS[scheduler["clip_sample"]]}
         experiment = _experiment(side, unet["in_channels"], learned)
         if experiment in _ANCESTRAL:
             settings["sampler.variance"] = VARIANCES[scheduler["variance_type"]]
