@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make lint   style and types
 # make bench  GenBench against plain loops, side by side
+# make quality  GenBench beside tutorials' scripts after equal seconds: 40 minutes; DATA=DIR has MNIST
 # make accelerator   what a GPU does, in nine minutes; writes docs/accelerator.md
 # make soak   kills and a long training; writes docs/soak.md
 # make mutants  which small faults of the sources no test finds; writes docs/mutants.md
@@ -14,7 +15,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready-$(shell sha256sum requirements.lock | cut -c1-16)
 
-.PHONY: demo test lint bench accelerator soak mutants lock setup
+.PHONY: demo test lint bench quality accelerator soak mutants lock setup
 
 demo: setup
 	$(BIN)/python -m genbench
@@ -36,6 +37,9 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.growth_speed
 	$(BIN)/python -m tests.benchmarks.data_speed
 	$(BIN)/python -m tests.benchmarks.score_speed
+
+quality: setup
+	$(BIN)/python -m tests.benchmarks.quality_speed --seconds $(or $(SECONDS),300) $(if $(DATA),data.root=$(DATA))
 
 # Not in the locked environment: a machine with a GPU has a torch of its own, which is what is to be measured.
 accelerator:

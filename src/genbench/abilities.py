@@ -8,8 +8,8 @@ from torch import Tensor
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.classes import Classes
+from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
-from genbench.diffusion.samplers import Denoise
 from genbench.medium import Medium
 from genbench.randomness import Noise
 
@@ -88,7 +88,7 @@ class Denoises(Protocol):
     condition: Condition | None
     process: Process
 
-    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged network as a denoiser for samplers, differentiable with respect to x_t."""
         ...
 

@@ -50,6 +50,16 @@ def test_the_well_known_crops(tmp_path: Path, side: int) -> None:
     np.testing.assert_array_equal(images[1].permute(1, 2, 0).numpy(), pixels(15, 16, side))
 
 
+def test_the_crop_of_ddim_is_around_the_face_not_the_centre(tmp_path: Path) -> None:
+    data = celeba(make_celeba(tmp_path), crop="ddim")
+    with Image.open(io.BytesIO(encode(crop(15, 178, 218)))) as image:
+        expected = np.asarray(image.crop((25, 57, 153, 185)).resize((16, 16), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(data.store("test").samples[:][1].permute(1, 2, 0).numpy(), expected)
+    assert data.preparation.describe()["crop"] == "128 at (25, 57)"
+    with pytest.raises(ValueError, match="it has 100 x 100 pixels, and the crop ends at 153 x 185"):
+        data.preparation.fit(Image.new("RGB", (100, 100)))
+
+
 def test_some_attributes_in_the_order_asked_for_from_one_store(tmp_path: Path) -> None:
     every = celeba(make_celeba(tmp_path)).store("train").conditions[:]
     some = celeba(tmp_path, attributes=["Smiling", "Male"]).store("train").conditions[:]

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from genbench.diffusion.estimates import Estimate
 from genbench.diffusion.processes import Process, SubVariancePreserving, VarianceExploding, VariancePreserving
-from genbench.diffusion.samplers import Estimate, predictor_corrector
+from genbench.diffusion.samplers import predictor_corrector
 
 STEPS, SNR, MEAN, SPREAD = 60, 0.16, 0.3, 0.25
 PROCESSES: dict[str, Process] = {"vp": VariancePreserving(), "ve": VarianceExploding(0.01, 50.0)}
@@ -73,7 +74,6 @@ def test_chains_come_to_the_marginals_of_their_sde(process: Process) -> None:
 
 def test_settings_that_do_not_do() -> None:
     process, x_1 = PROCESSES["vp"], torch.zeros(2, 3, dtype=torch.float64)
-    settings: dict[str, object]
     for settings, message in (
         ({"predictor": "euler"}, "predictor must be reverse_diffusion or euler_maruyama"),
         ({"langevin_alpha": "bar"}, "langevin_alpha must be"),

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from torch import Tensor
 
 from genbench.diffusion.edm import PolynomialSigma
+from genbench.diffusion.estimates import Denoise, Estimate
 from genbench.diffusion.processes import (
     DiscreteProcess,
     Process,
@@ -18,8 +20,6 @@ from genbench.diffusion.processes import (
     VariancePreserving,
 )
 from genbench.diffusion.samplers import (
-    Denoise,
-    Estimate,
     ancestral,
     ddim,
     ddim_encode,
@@ -336,3 +336,28 @@ def test_without_churn_the_stochastic_method_is_heuns() -> None:
     assert len(drawn) == sum(0.05 <= sigma <= 5.0 for sigma in PROCESSES["edm"].sigma(PROCESSES["edm"].times(12)))
     with pytest.raises(ValueError, match="churn=-1"):
         stochastic_heun(exact(PROCESSES["vp"]), PROCESSES["vp"], x_1, draw, churn=-1)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 50, 1000])
+def test_leading_steps_are_those_of_diffusers_and_ddims_code(steps: int) -> None:
+    scheduler = DDIMScheduler(num_train_timesteps=1000, timestep_spacing="leading")
+    scheduler.set_timesteps(steps)
+    # Their steps count from 0.
+    assert PROCESSES["discrete"].times(steps, "leading").tolist() == pytest.approx(
+        [(int(step) + 1) / 1000 for step in scheduler.timesteps]
+    )
+    with pytest.raises(ValueError, match="leading of a chain"):
+        PROCESSES["vp"].times(steps, "leading")
+
+
+def test_ddim_on_leading_steps_is_diffusers() -> None:
+    process, scheduler = PROCESSES["discrete"], DDIMScheduler(beta_schedule="linear", clip_sample=False)
+    scheduler.set_timesteps(13)
+    denoise = exact(process)
+    x_1, draw = begin(process, 5)
+    x = x_1
+    for step in scheduler.timesteps:
+        t = (step.double() + 1) / 1000
+        eps = (x - process.alpha(t) * denoise(x, t).x_0) / process.sigma(t)
+        x = scheduler.step(eps, step, x).prev_sample
+    torch.testing.assert_close(ddim(denoise, process, x_1, draw, steps=13, spacing="leading"), x, atol=1e-5, rtol=0)

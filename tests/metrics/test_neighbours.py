@@ -41,6 +41,16 @@ def test_precision_and_recall_are_torch_fidelitys() -> None:
     assert (found.precision, found.recall) == pytest.approx(expected, abs=1e-6)
 
 
+def test_ties_are_inside_for_precision_and_outside_for_density() -> None:
+    """As in the authors' code of each: on a line the sample is exactly at the radius of the points 0 and 2."""
+    real = torch.tensor([[0.0], [2.0], [5.0], [9.0]])
+    found = neighbour_scores(torch.tensor([[-2.0], [4.0], [30.0]]), real, k=1)
+    # Radii 2, 2, 3, 4: -2 is at the radius of 0; 4 at that of 2 and within that of 5.
+    assert found.precision == pytest.approx(2 / 3)
+    assert found.density == pytest.approx(1 / 3)
+    assert found.coverage == pytest.approx(1 / 4)
+
+
 def test_copies_are_seen_as_such() -> None:
     _, y = sets(10, 200, 8, 0)
     found = neighbour_scores(y[:100], y)

@@ -8,6 +8,7 @@ from torch import nn
 
 from genbench.networks.autoencoder import Autoencoder
 from genbench.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from genbench.networks.doubling_resnet import DoublingResNetCritic, DoublingResNetGenerator
 from genbench.networks.mlp import MLPDiscriminator, MLPGenerator
 from genbench.networks.patchgan import PatchGAN
 from genbench.networks.resnet import ResNetCritic, ResNetGenerator
@@ -110,14 +111,36 @@ def test_resnet_of_wgan_gp() -> None:
         "Tanh",
     ]  # fmt: skip
     block = ["ReLU", "conv 4>4 3/1 pad 1", "ReLU", "conv 4>4 3/1 pad 1"]
+    end = [*2 * block, "ReLU", "AdaptiveAvgPool2d", "flat from 1", "linear 4>1", "flat from 0"]
+    halving = [*block, "conv 4>4 1/1 pad 0"]
     assert list(layers(ResNetCritic((3, 32, 32), width=4))) == [
-        "conv 3>4 3/1 pad 1", *2 * [*block, "conv 4>4 1/1 pad 0"], *2 * block, "ReLU", "AdaptiveAvgPool2d",
-        "flat from 1", "linear 4>1", "flat from 0",
+        "conv 3>4 3/1 pad 1", "conv 4>4 3/1 pad 1", "conv 3>4 1/1 pad 0", *halving, *end
     ]  # fmt: skip
+    first = ["conv 3>4 3/1 pad 1"]
+    assert list(layers(ResNetCritic((3, 32, 32), width=4, first_block="convolution"))) == [*first, *2 * halving, *end]
     # As the paper's critic for 32 pixels, one of 8 halves the side at least once.
     assert len(ResNetCritic((3, 8, 8), width=4).features) == len(ResNetCritic((3, 16, 16), width=4).features)
     for network in (ResNetGenerator(5, (3, 8, 8)), ResNetCritic((3, 8, 8))):
         assert {words_of(each)[:12] for each in network.modules() if isinstance(each, nn.Conv2d)} >= {"conv 128>128"}
+
+
+def test_resnet_of_wgan_gp_for_64_pixels() -> None:
+    def block(a: int, b: int, norm: str) -> list[str]:
+        between = a if norm == "group norm" else b
+        ends = [f"1/{a} eps 1e-05", f"1/{between} eps 1e-05"] if norm == "group norm" else [str(a), str(between)]
+        return [
+            f"{norm} {ends[0]}", "ReLU", f"conv {a}>{between} 3/1 pad 1, no bias",
+            f"{norm} {ends[1]}", "ReLU", f"conv {between}>{b} 3/1 pad 1", f"conv {a}>{b} 1/1 pad 0",
+        ]  # fmt: skip
+
+    up = [line for a, b in ((32, 32), (32, 16), (16, 8), (8, 4)) for line in block(a, b, "batch norm")]
+    down = [line for a, b in ((4, 8), (8, 16), (16, 32), (32, 32)) for line in block(a, b, "group norm")]
+    assert list(layers(DoublingResNetGenerator(5, (3, 64, 64), width=4))) == [
+        "linear 5>512", "to 32x4x4", *up, "batch norm 4", "ReLU", "conv 4>3 3/1 pad 1", "Tanh"
+    ]  # fmt: skip
+    assert list(layers(DoublingResNetCritic((3, 64, 64), width=4))) == [
+        "conv 3>4 3/1 pad 1", *down, "flat from 1", "linear 512>1", "flat from 0"
+    ]  # fmt: skip
 
 
 def test_cyclegans_translator() -> None:
@@ -202,7 +225,7 @@ def test_unet() -> None:
     network = UNet((1, 8, 8), classes(3), outputs=2, width=4, multipliers=(1, 2), blocks=1, attention=(4,), dropout=0.3)
     assert list(layers(network)) == [
         "Sinusoids", "linear 4>16", "SiLU", "linear 16>16", "embedding 4>16", "conv 1>4 3/1 pad 1",
-        *block(4, 4), "conv 4>4 3/2 pad 1", *block(4, 8), *attention(8),
+        *block(4, 4), "conv 4>4 3/2 pad 0", *block(4, 8), *attention(8),
         *block(8, 8), *attention(8), *block(8, 8),
         # Upwards with what was kept of the way down: 8 of the last, then 4 of each.
         *block(16, 8), *attention(8), *block(12, 8), *attention(8), "conv 8>8 3/1 pad 1",

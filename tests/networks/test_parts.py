@@ -1,6 +1,7 @@
 """What the networks' parts compute, against their formulas."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -9,13 +10,14 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, sil
 
 from genbench.networks import resnet
 from genbench.networks.dcgan import DCGANGenerator
+from genbench.networks.doubling_resnet import DoublingResNetCritic, DoublingResNetGenerator
 from genbench.networks.initialisation import initialise_normal
-from genbench.networks.normalisation import has_batch_norm, normalisation, normalise_spectrally
+from genbench.networks.normalisation import NormName, has_batch_norm, normalisation, normalise_spectrally
 from genbench.networks.time_embedding import RandomFourier, Sinusoids
 from genbench.networks.timed_encoder import HalvingBlock, TimedEncoder, deviation_in_groups
 from genbench.networks.unet import UNet, _latent_mapping
 from genbench.networks.unet_blocks import Attention, Given, ResidualBlock, Upsample
-from genbench.networks.unet_translation import UNetTranslator
+from genbench.networks.unet_translation import DropoutLayers, UNetTranslator
 from tests.kinds import classes
 
 
@@ -106,19 +108,59 @@ def test_a_latent_is_brought_to_unit_length_and_joins_the_time() -> None:
 
 @pytest.mark.parametrize("resample", ["up", "down", "none"])
 def test_both_ways_of_wgan_gps_block_change_size_alike(resample: resnet.Resample) -> None:
-    block = resnet.ResidualBlock(2, 3, resample, batch_norm=False)
+    block = resnet.ResidualBlock(2, 3, resample, norm="none")
     x = torch.randn(2, 2, 4, 4)
     hidden, short = x.relu(), x
     if resample == "up":
         hidden, short = (interpolate(part, scale_factor=2, mode="nearest") for part in (hidden, short))
     expected = block.second(block.first(hidden).relu()) + block.shortcut(short)
     torch.testing.assert_close(block(x), avg_pool2d(expected, 2) if resample == "down" else expected)
-    # He's start of what ReLUs follow: uniform within sqrt(6 / fan in).
-    wide = resnet.ResidualBlock(64, 64, resample, batch_norm=False)
-    for convolution in (wide.first, wide.second):
-        bound = (6 / (64 * 9)) ** 0.5
-        assert 0.99 * bound < convolution.weight.abs().max().item() <= bound
+    wide = resnet.ResidualBlock(64, 64, resample, norm="none")
     assert isinstance(wide.shortcut, nn.Identity) is (resample == "none")
+
+
+def test_the_critic_of_wgan_gp_begins_by_halving_images() -> None:
+    block = resnet.OptimisedBlock(2, 3)
+    x = torch.randn(2, 2, 4, 4)
+    hidden = conv2d(x, block.first.weight, block.first.bias, padding=1).relu()
+    hidden = avg_pool2d(conv2d(hidden, block.second.weight, block.second.bias, padding=1), 2)
+    # A convolution of 1 x 1 and a mean commute.
+    torch.testing.assert_close(block(x), hidden + avg_pool2d(block.shortcut(x), 2))
+
+
+def test_mimicrys_generator_interpolates_between_pixels() -> None:
+    block = resnet.ResidualBlock(2, 3, "up", norm="none", upsampling="bilinear")
+    smooth = resnet.ResidualBlock(2, 3, "none", norm="none")
+    smooth.load_state_dict(block.state_dict())
+    x = torch.rand(1, 2, 4, 4)
+    torch.testing.assert_close(block(x), smooth(interpolate(x, scale_factor=2, mode="bilinear")))
+    with pytest.raises(ValueError, match="nearest or bilinear, not 'cubic'"):
+        resnet.ResNetGenerator(4, (1, 8, 8), upsampling="cubic")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="optimised or convolution, not 'none'"):
+        resnet.ResNetCritic((1, 8, 8), first_block="none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        resnet.ResNetGenerator(64, (3, 32, 32), width=64),
+        resnet.ResNetCritic((3, 32, 32), width=64),
+        DoublingResNetGenerator(64, (3, 32, 32), width=32),
+        DoublingResNetCritic((3, 32, 32), width=32),
+    ],
+)
+def test_wgan_gps_weights_begin_uniform_and_its_biases_at_zero(network: nn.Module) -> None:
+    """Within sqrt(6 / (fan in + fan out)), and sqrt(2) times as far in what feeds a ReLU."""
+    for name, module in network.named_modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        assert module.bias is None or not module.bias.any(), name
+        places = module.weight[0, 0].numel()
+        bound = (6 / places / (module.weight.shape[0] + module.weight.shape[1])) ** 0.5
+        to_image = name == "to_image.2" and isinstance(network, DoublingResNetGenerator)
+        if name.endswith((".first", ".second")) or to_image:
+            bound *= 2**0.5
+        assert 0.95 * bound < module.weight.abs().max().item() <= bound, name
 
 
 def test_a_halving_block_keeps_the_variance() -> None:
@@ -190,6 +232,19 @@ def test_dropout_by_given_numbers() -> None:
     kept = network(source, all_kept)
     # The innermost but one of two, of 4 x 4 places.
     assert shapes == [(2, 2, 4, 4)]
+    paper = UNetTranslator((1, 8, 8), width=2, dropout_layers="paper", norm="instance")
+    paper(source, all_kept)
+    assert shapes[1:] == [(2, 4, 2, 2)]
+    shapes.clear()
+    for layers in get_args(DropoutLayers):
+        # Of 256 pixels three layers of 512 channels: from the innermost on, or after it.
+        UNetTranslator((1, 256, 256), width=1, dropout_layers=layers, norm="instance")(
+            torch.zeros(1, 1, 256, 256), lambda *shape: (shapes.append(shape), torch.ones(shape))[1]
+        )
+    assert [shape[2] for shape in shapes] == [2, 4, 8, 4, 8, 16]
+    with pytest.raises(ValueError, match="paper or pytorch_code, not 'all'"):
+        UNetTranslator((1, 8, 8), dropout_layers="all")  # type: ignore[arg-type]
+    shapes.clear()
     skips = [network.down[0](source)]
     skips.append(network.down[1](skips[0]))
     inner = network.up[0](network.down[2](skips[1]))
@@ -226,11 +281,32 @@ def test_normalisations_by_name() -> None:
     assert isinstance(normalisation("batch")[0](3), nn.BatchNorm2d)
     assert isinstance(normalisation("instance")[0](3), nn.InstanceNorm2d)
     assert isinstance(normalisation("none")[0](3), nn.Identity)
-    assert [normalisation(name)[1] for name in ("batch", "instance", "none")] == [False, True, True]  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="batch, instance or none, not 'layer'"):
-        normalisation("layer")  # type: ignore[arg-type]
+    biases = {name: normalisation(name)[1] for name in get_args(NormName)}
+    assert biases == {"batch": False, "batch_of_one": False, "instance": True, "layer": False, "none": True}
+    with pytest.raises(ValueError, match="batch, batch_of_one, instance, layer, none, not 'group'"):
+        normalisation("group")  # type: ignore[arg-type]
     assert has_batch_norm(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm2d(3))))
     assert not has_batch_norm(nn.Sequential(nn.Linear(2, 2), nn.GroupNorm(1, 4)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_of_one_is_normalised_by_itself_also_in_evaluation(training: bool) -> None:
+    """As BatchNorm in training mode does to each image alone."""
+    norm, reference = normalisation("batch_of_one")[0](3).train(training), nn.BatchNorm2d(3).train()
+    awake(norm)
+    reference.load_state_dict(norm.state_dict(), strict=False)
+    x = 3 * torch.randn(4, 3, 5, 5) + 1
+    torch.testing.assert_close(norm(x), torch.cat([reference(one) for one in x.split(1)]), atol=1e-5, rtol=1e-5)
+    initialise_normal(norm)
+    assert norm.weight.mean().item() == pytest.approx(1, abs=0.1)
+    assert not has_batch_norm(norm)
+
+
+def test_layer_norm_is_of_each_image_with_a_scale_for_each_channel() -> None:
+    norm = awake(normalisation("layer")[0](3))
+    x = 3 * torch.randn(2, 3, 4, 4) + 1
+    expected = nn.functional.layer_norm(x, (3, 4, 4)) * norm.weight[:, None, None] + norm.bias[:, None, None]
+    torch.testing.assert_close(norm(x), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_each_layers_largest_singular_value_becomes_one() -> None:

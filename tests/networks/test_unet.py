@@ -48,5 +48,5 @@ def test_sides_and_heads_that_do_not_do() -> None:
         UNet((3, 28, 28))
     with pytest.raises(ValueError, match="heads=3"):
         UNet((3, 32, 32), heads=3)
-    with pytest.raises(ValueError, match="sinusoids, fourier"):
+    with pytest.raises(ValueError, match="sinusoids, sinusoids_openai, fourier"):
         UNet((3, 32, 32), time="clock")  # type: ignore[arg-type]

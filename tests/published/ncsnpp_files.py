@@ -53,7 +53,9 @@ def ncsnpp(
             layers += [norm(at), convolution(at, channels)]
         if level:
             layers.append(block(at, at, embedding, latent, resamples=True))
-    return {f"all_modules.{index}.{name}": tensor for index, layer in enumerate(layers) for name, tensor in layer.items()}
+    return {
+        f"all_modules.{index}.{name}": tensor for index, layer in enumerate(layers) for name, tensor in layer.items()
+    }
 
 
 def block(given: int, made: int, embedding: int, latent: int, *, resamples: bool = False) -> Tensors:

@@ -13,16 +13,14 @@ from torch import nn
 from genbench.commands.assembly import build_data, build_method
 from genbench.commands.endings import what_next
 from genbench.commands.published_files import find_source, hashes
-from genbench.config import check, options
+from genbench.config import as_words, check, options
+from genbench.config.schemas import keys_of
 from genbench.errors import UserError
 from genbench.files import check_can_write, nearest_folder
 from genbench.methods.base import Method
 from genbench.published.source import Published, Weights
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import UNKNOWN, RunFolder, describe_session
-
-_OWN = ("path", "source", "experiment", "out", "licence", "seed")
-"""The verb's own keys; all others are of the experiment."""
 
 _SHOWN = 3
 """Tensors that a message names."""
@@ -43,7 +41,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         raise UserError(f"path={path} is not there")
     name, published = find_source(config.source, path)
     experiment = config.experiment or published.experiment
-    settings = check("train", [*_of_experiment(experiment, published), *_of_user(overrides), f"seed={config.seed}"])
+    settings = _settings(experiment, published, [*_of_user(overrides), f"seed={config.seed}"])
     seed_everything(config.seed, verbose=False)
     data = build_data(settings)
     condition = UNKNOWN if published.condition is None else published.condition
@@ -118,7 +116,12 @@ def _load(network: nn.Module, weights: Weights, path: str, experiment: str) -> N
 
 
 def _write(
-    folder: RunFolder, settings: DictConfig, method: Method, published: Published, facts: dict[str, Any], words: Any
+    folder: RunFolder,
+    settings: DictConfig,
+    method: Method,
+    published: Published,
+    facts: dict[str, Any],
+    words: list[str],
 ) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     content = {"state_dict": method.state_dict(), "global_step": published.step}
@@ -129,7 +132,7 @@ def _write(
         id=secrets.token_hex(4),
         seed=settings.seed,
         imported=facts,
-        overrides=list(words),
+        overrides=["import", *as_words(words)],
         steps=published.step,
         seconds=0.0,
     )
@@ -150,9 +153,29 @@ def _name_of(path: Path) -> str:
     return re.sub(r"[^\w.-]", "_", path.name if path.is_dir() else path.stem) or "published"
 
 
-def _of_experiment(experiment: str, published: Published) -> list[str]:
-    """Return the overrides that an experiment and a file's own settings are."""
-    lines = [f"experiment={experiment}"]
+def _settings(experiment: str, published: Published, of_user: list[str]) -> DictConfig:
+    """Return the configuration of an experiment with a file's settings, and those of the user on top.
+
+    Raises:
+        UserError: something is misspelt, or the file is of another method than the experiment.
+    """
+    chosen = [f"experiment={experiment}"]
+    of_file = _of_file(published)
+    try:
+        return check("train", [*chosen, *of_file, *of_user])
+    except UserError as error:
+        if experiment != published.experiment:
+            check("train", chosen)
+            raise UserError(
+                f"experiment={experiment} does not go with the file, which is like experiment={published.experiment}: "
+                f"{error}"
+            ) from error
+        raise
+
+
+def _of_file(published: Published) -> list[str]:
+    """Return the overrides that a file's own settings are."""
+    lines = []
     for key, value in published.settings.items():
         written = json.dumps(value) if isinstance(value, str) and not options(key) else _literal(value)
         lines.append(f"{key}={written}" if options(key) else f"++{key}={written}")
@@ -168,4 +191,4 @@ def _literal(value: Any) -> str:
 
 
 def _of_user(overrides: list[str]) -> list[str]:
-    return [line for line in overrides if line.lstrip("+~").partition("=")[0] not in _OWN]
+    return [line for line in overrides if line.lstrip("+~").partition("=")[0] not in keys_of("import")]

@@ -187,6 +187,8 @@ def _state(path: Path, manifest: dict[str, Any], steps: int, planned: int) -> tu
     """Return in what state a run is that is not finished, and why."""
     if is_held(path):
         return "running", f"{steps:,} of {planned:,} steps"
+    if isinstance(published := manifest.get("imported"), dict):
+        return "published", f"imported from {published.get('source')}"
     ended = manifest.get("ended")
     if ended:
         return str(ended["how"]), str(ended["why"])

@@ -19,9 +19,6 @@ from genbench.errors import UserError, first_line
 from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
-OF_EXPERIMENT = ("data.", "network.", "method.", "sampler.", "metrics.")
-"""What the keys begin with that `import` sets of an experiment."""
-
 _EVALUATOR = "genbench.metrics.evaluator.Evaluator"
 
 
@@ -107,6 +104,8 @@ def _check_single(override: Override) -> None:
 def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
     if verb == "train" and any(re.match(r"\+*run=(?!null$)", line) for line in overrides):
         return reopen(overrides)
+    if verb == "import":
+        overrides, experiment = _apart_from_its_experiment(overrides)
     try:
         config = compose_config(verb, _for_its_own_data(verb, overrides))
         check_given(config)
@@ -119,6 +118,8 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
         raise UserError(first_line(error)) from error
     if missing and complete:
         raise UserError(f"{verb} needs {', '.join(f'{key}=...' for key in missing)}")
+    if verb == "import":
+        config.experiment = experiment
     check_effects(config, keys_of(verb), [line.partition("=")[0].lstrip("+") for line in overrides])
     for key in ("run", "against"):
         if config.get(key):
@@ -126,6 +127,18 @@ def _check_one(verb: str, overrides: list[str], complete: bool) -> DictConfig:
     if verb == "evaluate" and config.get("run"):
         _check_own_metrics(config)
     return config
+
+
+def _apart_from_its_experiment(overrides: list[str]) -> tuple[list[str], str | None]:
+    """Return the overrides of `import` itself, and the experiment that is chosen, if one is.
+
+    All others are of that experiment, and checked with it. Hydra would take `experiment=` for a group of this verb.
+    """
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    own = [override for override in parsed if override.key_or_group in keys_of("import")]
+    chosen = next((override.value() for override in own if override.key_or_group == "experiment"), None)
+    lines = [str(override.input_line) for override in own if override.key_or_group != "experiment"]
+    return lines, None if chosen is None else str(chosen)
 
 
 def _check_own_metrics(config: DictConfig) -> None:
@@ -155,14 +168,10 @@ def _explained(error: UserError, overrides: list[str]) -> UserError:
 def _for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
     """Let settings pass that the chosen files of `conf/` do not hold.
 
-    `evaluate run=FOLDER data.root=DIR`: the run's data set and metrics may have other keys than ours. So may the
-    experiment of `import path=FILE data.root=DIR`. A setting of
+    `evaluate run=FOLDER data.root=DIR`: the run's data set and metrics may have other keys than ours. A setting of
     `metrics` that the evaluator has may be missing in its file, and of given images all scores are chosen.
     """
     chosen = {override.partition("=")[0] for override in overrides}
-    if verb == "import":
-        # Of the experiment, with which they are checked.
-        return [f"++{line}" if line.startswith(OF_EXPERIMENT) else line for line in overrides]
     if verb != "evaluate" or "run" not in chosen:
         known = parameters_of(_EVALUATOR) or {}
         of_evaluator = tuple(f"metrics.{name}=" for name in known)

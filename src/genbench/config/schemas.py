@@ -119,7 +119,7 @@ class DashboardSchema:
 
 @dataclass
 class ImportSchema:
-    """The keys of `import.yaml`; the groups are those of the experiment, which are checked with it."""
+    """The keys of `import.yaml`; all other keys are of the experiment, and checked with it."""
 
     path: str = MISSING
     source: str | None = None
@@ -127,11 +127,6 @@ class ImportSchema:
     out: str | None = None
     licence: str | None = None
     seed: int = MISSING
-    data: Any = None
-    network: Any = None
-    method: Any = None
-    sampler: Any = None
-    metrics: Any = None
 
 
 @dataclass

@@ -6,13 +6,13 @@ Example:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from genbench.conditions.attributes import Attributes
 from genbench.data.base import Split
-from genbench.data.preparation import Crop
+from genbench.data.preparation import Crop, Square
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource, ZipSource
 from genbench.data.store import SampleStore
@@ -23,6 +23,9 @@ _FILES = {
     "list_attr_celeba.txt": (26_721_026, "75e246fa4810816ffd6ee81facbd244c"),
     "list_eval_partition.txt": (2_836_386, "d32c9cbf5e040fd4025c592c306e6668"),
 }
+_DDIM = Square(left=89 - 64, top=121 - 64, side=128)
+"""Around the point (89, 121), as the code of DDIM cuts out the faces (Song et al. 2021)."""
+
 _SPLITS = {"train": 0, "val": 1, "test": 2}
 
 
@@ -34,7 +37,8 @@ class CelebA(PreparedData):
 
     Args:
         attributes: names of the attributes to keep, in this order; all 40 if None.
-        crop: side of the centre crop: 178, 140 and 108 are common; or see `Preparation`.
+        crop: side of the centre crop: 178, 140 and 108 are common; "ddim" for 128 pixels around (89, 121), as in the
+            authors' code of DDIM; or see `Preparation`.
         settings: those of `PreparedData`.
 
     Raises:
@@ -44,8 +48,10 @@ class CelebA(PreparedData):
     name = "celeba"
     named_by_its_source = True
 
-    def __init__(self, attributes: Sequence[str] | None = None, *, crop: Crop = 178, **settings: Any) -> None:
-        super().__init__(crop=crop, **settings)
+    def __init__(
+        self, attributes: Sequence[str] | None = None, *, crop: Crop | Literal["ddim"] = 178, **settings: Any
+    ) -> None:
+        super().__init__(crop=_DDIM if crop == "ddim" else crop, **settings)
         if attributes is not None and not attributes:
             raise UserError("data.attributes names no attribute: leave it null for all 40")
         self.attributes = attributes

@@ -6,7 +6,7 @@ recipe is part of the store's manifest and of its key.
 
 import io
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -15,6 +15,15 @@ from genbench.errors import UserError
 
 Filter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
 Crop = int | Literal["crop_then_resize", "resize_then_crop", "stretch"]
+
+
+class Square(NamedTuple):
+    """A square part of an image, in pixels."""
+
+    left: int
+    top: int
+    side: int
+
 
 _FILTERS = {
     "box": Image.Resampling.BOX,
@@ -40,8 +49,8 @@ class Preparation:
     Attributes:
         size: side in pixels.
         crop: "crop_then_resize" crops the largest centred square and resizes it; "resize_then_crop" resizes the short
-            side to `size` and crops the centre; a number crops a centred square of that side and resizes it;
-            "stretch" resizes the whole image, ignoring its aspect ratio.
+            side to `size` and crops the centre; a number crops a centred square of that side and resizes it, a
+            `Square` that square; "stretch" resizes the whole image, ignoring its aspect ratio.
         filter: Pillow's filter; all are scaled with the reduction, which is called antialiasing elsewhere.
         channels: 3 for RGB, 1 for grey.
 
@@ -50,7 +59,7 @@ class Preparation:
     """
 
     size: int
-    crop: Crop = "crop_then_resize"
+    crop: Crop | Square = "crop_then_resize"
     filter: Filter = "bilinear"
     channels: int = 3
 
@@ -60,7 +69,7 @@ class Preparation:
             raise UserError(f"data.size must be at least 8 pixels, not {self.size}")
         if self.filter not in _FILTERS:
             raise UserError(f"data.filter must be one of {', '.join(_FILTERS)}, not {self.filter!r}")
-        if self.crop not in _CROPS and not (type(self.crop) is int and self.crop > 0):
+        if not (isinstance(self.crop, Square) or self.crop in _CROPS or (type(self.crop) is int and self.crop > 0)):
             raise UserError(f"data.crop must be {', '.join(_CROPS)} or a positive number of pixels, not {self.crop!r}")
         if self.channels not in (1, 3):
             raise UserError(f"data.channels must be 1 (grey) or 3 (RGB), not {self.channels}")
@@ -72,7 +81,8 @@ class Preparation:
 
     def describe(self) -> dict[str, Any]:
         """Return all settings that determine the pixels, for manifests and keys."""
-        return {"size": self.size, "crop": self.crop, "filter": self.filter, "channels": self.channels}
+        crop = "{2} at ({0}, {1})".format(*self.crop) if isinstance(self.crop, Square) else self.crop
+        return {"size": self.size, "crop": crop, "filter": self.filter, "channels": self.channels}
 
     def __call__(self, content: bytes) -> np.ndarray:
         """Return the pixels, uint8 (size, size, channels), of an encoded image.
@@ -95,6 +105,8 @@ class Preparation:
             image = _crop_centre(self._resize(image, (width, height)), self.size)
         elif self.crop == "stretch":
             image = self._resize(image, (self.size, self.size))
+        elif isinstance(self.crop, Square):
+            image = self._resize(_crop(image, self.crop), (self.size, self.size))
         else:
             side = min(image.size) if self.crop == "crop_then_resize" else int(self.crop)
             image = self._resize(_crop_centre(image, side), (self.size, self.size))
@@ -152,5 +164,12 @@ def _crop_centre(image: Image.Image, side: int) -> Image.Image:
     if min(width, height) < side:
         raise ValueError(f"it has {width} x {height} pixels, less than the crop of {side}")
     # Half pixels are rounded to even, as in torchvision's CenterCrop.
-    left, top = round((width - side) / 2), round((height - side) / 2)
+    return _crop(image, Square(round((width - side) / 2), round((height - side) / 2), side))
+
+
+def _crop(image: Image.Image, square: Square) -> Image.Image:
+    left, top, side = square
+    width, height = image.size
+    if width < left + side or height < top + side:
+        raise ValueError(f"it has {width} x {height} pixels, and the crop ends at {left + side} x {top + side}")
     return image.crop((left, top, left + side, top + side))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbench.data.base import DataSet, Split, part_facts
 from genbench.data.decoding import CHUNK, Pixels
-from genbench.data.preparation import Crop, Filter, Preparation
+from genbench.data.preparation import Crop, Filter, Preparation, Square
 from genbench.data.prepare import OnError, Plan, prepare
 from genbench.data.prepare_progress import say
 from genbench.data.shards import MANIFEST, Shards, read_conditions, read_manifest
@@ -93,7 +93,7 @@ class PreparedData(DataSet):
         root: str = "data",
         prepared: str = "data/prepared",
         size: int = 64,
-        crop: Crop = "crop_then_resize",
+        crop: Crop | Square = "crop_then_resize",
         filter: Filter = "bilinear",
         channels: int = 3,
         workers: int | None = None,

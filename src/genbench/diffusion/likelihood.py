@@ -18,8 +18,9 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import DiscreteProcess, Process
-from genbench.diffusion.samplers import Denoise, Draw, Transition, Variance, flow, transition
+from genbench.diffusion.samplers import Draw, Transition, Variance, flow, transition
 
 LEVEL = 2 / 255
 """Distance between neighbouring levels of a uint8 image in [-1, 1]."""
@@ -82,11 +83,12 @@ def reverse_log_variance(step: Transition, fraction: Tensor | None, variance: Va
         fraction: learned interpolation from the lower to the upper bound in log space, in [0, 1] (Nichol and Dhariwal
             2021, equation 15); None if the variance was not learned.
         variance: which of the two to use if none was learned.
-        floor: replaces the posterior's variance where s = 0 and it vanishes: that of the second step.
+        floor: replaces the posterior's variance where s = 0 and it vanishes: that of the second step. Unless the
+            variance is learned, it also replaces the step's there, as in the code of Ho et al. 2020 ("fixedlarge").
     """
     low, high = step.variance.clamp_min(floor).log(), step.step_variance.log()
     if fraction is None:
-        return high if variance == "step" else low
+        return torch.where(step.variance > 0, high, low) if variance == "step" else low
     return fraction * (high - low) + low
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
 
-Spacing = Literal["uniform", "quadratic", "log_snr", "karras"]
+Spacing = Literal["uniform", "leading", "quadratic", "log_snr", "karras"]
 
 _RHO = 7
 
@@ -78,8 +78,8 @@ class Process(ABC):
         Args:
             steps: how many.
             spacing: where the times are evenly spaced: "uniform", in t; "quadratic", in sqrt(t), finer near the image
-                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); or "karras", in the
-                seventh root of sigma / alpha (Karras et al. 2022, equation 5).
+                (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); "karras", in the
+                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading", of a chain alone.
 
         Raises:
             ValueError: there is no such spacing, or fewer than one step.
@@ -101,7 +101,8 @@ class Process(ABC):
             roots = (-half_log_snr / _RHO).exp()
             wanted = -_RHO * (roots[0] + fraction * (roots[1] - roots[0])).log()
         else:
-            raise ValueError(f"spacing must be uniform, quadratic, log_snr or karras, not {spacing!r}")
+            known = "uniform, quadratic, log_snr or karras, or leading of a chain of steps"
+            raise ValueError(f"spacing must be {known}, not {spacing!r}")
         return self.time_of(2 * wanted)
 
     def time_of(self, log_snr: Tensor) -> Tensor:
@@ -113,6 +114,10 @@ class Process(ABC):
             earlier = self.log_snr(middle) > log_snr
             low, high = torch.where(earlier, middle, low), torch.where(earlier, high, middle)
         return (low + high) / 2
+
+    def network_time(self, t: Tensor) -> Tensor:
+        """Return what networks are given for times t: the same, unless the process says otherwise."""
+        return t
 
     @property
     def prior_std(self) -> float:
@@ -239,11 +244,31 @@ class DiscreteProcess(Process):
     Args:
         schedule: see `schedules.make_betas`.
         steps: T.
+        first_index: of the first step as networks are given it: 0, as in Ho's code and all that follow it, whose
+            checkpoints expect 0 ... T - 1; or 1, as in the papers.
+        beta_start: first variance of a linear, quadratic or sigmoid schedule, as of 1,000 steps; None for 1e-4.
+        beta_end: last variance, likewise; None for 0.02.
+
+    Raises:
+        ValueError: an argument is out of range, or the schedule has no use for it.
     """
 
-    def __init__(self, schedule: ScheduleName = "linear", steps: int = 1000) -> None:
-        self.betas = make_betas(schedule, steps)
+    def __init__(
+        self,
+        schedule: ScheduleName = "linear",
+        steps: int = 1000,
+        first_index: Literal[0, 1] = 0,
+        beta_start: float | None = None,
+        beta_end: float | None = None,
+    ) -> None:
+        if first_index not in (0, 1):
+            raise ValueError(f"first_index must be 0 or 1, not {first_index!r}")
+        if schedule in ("cosine", "vp") and not beta_start is beta_end is None:
+            raise ValueError(f"beta_start and beta_end have no effect on the {schedule} schedule: leave them null")
+        ends = {"first": beta_start, "last": beta_end}
+        self.betas = make_betas(schedule, steps, **{name: value for name, value in ends.items() if value is not None})
         self.steps = steps
+        self.first_index = first_index
         self.first = 1 / steps
         # alpha_bar = 1 at t = 0.
         self._log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), alpha_bar(self.betas).log()])
@@ -265,19 +290,33 @@ class DiscreteProcess(Process):
         return -2 * self.f(t)
 
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
-        """Return the times of `Process.times`; uniform and quadratic ones are steps of the chain.
+        """Return the times of `Process.times`; uniform, leading and quadratic ones are steps of the chain.
+
+        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers.
 
         Raises:
             ValueError: as in `Process.times`, or there are more steps than the chain has.
         """
-        if spacing not in ("uniform", "quadratic"):
+        if spacing not in ("uniform", "leading", "quadratic"):
             return super().times(steps, spacing)
         if steps > self.steps:
             raise ValueError(f"steps must be at most the {self.steps} of the process, not {steps}")
+        if spacing == "leading" and steps > 0:
+            return (1 + torch.arange(steps, dtype=torch.float64) * (self.steps // steps)).flip(0) / self.steps
         wanted = (super().times(steps, spacing) * self.steps).round()
         # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)
         return torch.maximum(wanted, least) / self.steps
+
+    def network_time(self, t: Tensor) -> Tensor:
+        """Return i / T for step i of the chain, counted from `first_index`; before its first, that of the first."""
+        if self.first_index == 1:
+            return t
+        index = t.double() * self.steps - 1
+        # Single precision is no exact step: of 4,000 it is off by up to 2e-4.
+        nearest = index.round()
+        index = torch.where((index - nearest).abs() < 1e-3, nearest, index)
+        return (index.clamp_min(0) / self.steps).to(t)
 
     def _log_alpha(self, t: Tensor) -> tuple[Tensor, Tensor]:
         table = self._log_alpha_bar.to(t.device) / 2

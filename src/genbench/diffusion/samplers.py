@@ -2,10 +2,10 @@
 
     denoise(x_t, t) -> Estimate      the estimate of a trained network, or an exact formula, for x_t at time t
 
-Each steps down a grid of times from 1 to `process.first` and returns the denoiser's image there. Times and the
-coefficients derived from them are double-precision scalars on the CPU, which torch combines with images on any device.
-`draw()` returns fresh standard normal noise of x's shape. A network's eps, v or score is converted to x_0 by
-`parameterisation`, so every sampler works with every parameterisation.
+Each steps down a grid of times from 1 to `process.first` and returns the denoiser's image there. What `clamp` does to
+the estimates is said in `estimates`. Times and the coefficients derived from them are double-precision scalars on the
+CPU, which torch combines with images on any device. `draw()` returns fresh standard normal noise of x's shape. A
+network's eps, v or score is converted to x_0 by `parameterisation`, so every sampler works with every parameterisation.
 
 Example:
     >>> x_1 = process.prior_std * torch.randn(64, 1, 32, 32)
@@ -20,24 +20,10 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from genbench.diffusion.estimates import Clamp, Denoise, Estimate, clamping, settled
 from genbench.diffusion.parameterisation import from_x_0
 from genbench.diffusion.processes import DiscreteProcess, Process, Spacing
 
-
-class Estimate(NamedTuple):
-    """A denoiser's output.
-
-    Attributes:
-        x_0: the expected image, (B, ...).
-        variance_fraction: position of a learned log variance between its bounds, in [0, 1] (B, ...); None if the
-            variance is not learned.
-    """
-
-    x_0: Tensor
-    variance_fraction: Tensor | None = None
-
-
-Denoise = Callable[[Tensor, Tensor], Estimate]
 Draw = Callable[[], Tensor]
 Variance = Literal["posterior", "step"]
 Predictor = Literal["reverse_diffusion", "euler_maruyama"]
@@ -85,6 +71,7 @@ def ancestral(
     steps: int | None = None,
     variance: Variance = "posterior",
     spacing: Spacing = "uniform",
+    clamp: Clamp = "static",
 ) -> Tensor:
     """Algorithm 2 of Ho et al. (2020): draw x_s from q(x_s | x_t, x_0) with the denoiser's x_0.
 
@@ -96,20 +83,39 @@ def ancestral(
         steps: network calls; None for all T of a discrete process, and 1,000 of a continuous one.
         variance: of a step, unless learned: "posterior", or "step" for that of q(x_t | x_s), its upper bound.
         spacing: of the times.
+        clamp: of the estimates.
     """
+    denoise = clamping(denoise, clamp)
     if steps is None:
         steps = process.steps if isinstance(process, DiscreteProcess) else 1000
     times = process.times(steps, spacing)
+    # Of the last step, which adds no noise.
+    floor = torch.zeros((), dtype=torch.float64)
     for t, s in pairwise(times):
         estimate = denoise(x, t)
         step = transition(process, t, s)
-        if estimate.variance_fraction is not None:
-            low, high = step.variance.log(), step.step_variance.log()
-            deviation = (0.5 * (estimate.variance_fraction * (high - low) + low)).exp()
-        else:
-            deviation = (step.step_variance if variance == "step" else step.variance).sqrt()
-        x = step.mean(estimate.x_0, x) + deviation * draw()
-    return denoise(x, times[-1]).x_0
+        spread = _spread(estimate, variance, step.variance, step.step_variance)
+        x = _guided(step.mean(estimate.x_0, x), estimate, spread) + spread.sqrt() * draw()
+        floor = step.variance
+    estimate = denoise(x, times[-1])
+    if estimate.gradient is None:
+        return estimate.x_0
+    last = process.sigma(times[-1]).square()
+    if estimate.variance_fraction is None:
+        return _guided(estimate.x_0, estimate, floor if variance == "step" else 0 * floor)
+    return _guided(estimate.x_0, estimate, _spread(estimate, variance, floor, last))
+
+
+def _spread(estimate: Estimate, variance: Variance, low: Tensor, high: Tensor) -> Tensor:
+    """Return the variance of a step: the learned one between its bounds, or the one that was chosen."""
+    if estimate.variance_fraction is None:
+        return high if variance == "step" else low
+    return (estimate.variance_fraction * (high.log() - low.log()) + low.log()).exp()
+
+
+def _guided(mean: Tensor, estimate: Estimate, variance: Tensor) -> Tensor:
+    """Return the mean of a step moved by a classifier's guidance (Dhariwal and Nichol 2021, algorithm 1)."""
+    return mean if estimate.gradient is None else mean + variance * estimate.gradient
 
 
 def ddim(
@@ -121,6 +127,7 @@ def ddim(
     steps: int = 50,
     eta: float = 0.0,
     spacing: Spacing = "uniform",
+    clamp: Clamp = "static",
 ) -> Tensor:
     """Song et al. 2020 (https://arxiv.org/abs/2010.02502), equation 12, on any sub-sequence of the times.
 
@@ -132,7 +139,9 @@ def ddim(
         steps: network calls.
         eta: 0 adds no noise; 1 adds the posterior's variance, as `ancestral` does.
         spacing: of the times.
+        clamp: of the estimates.
     """
+    denoise = settled(denoise, process, clamp)
     times = process.times(steps, spacing)
     for t, s in pairwise(times):
         x_0 = denoise(x, t).x_0
@@ -161,7 +170,14 @@ def ddim_encode(denoise: Denoise, process: Process, x_0: Tensor, *, steps: int, 
 
 
 def heun(
-    denoise: Denoise, process: Process, x: Tensor, draw: Draw, *, steps: int = 18, spacing: Spacing = "karras"
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    *,
+    steps: int = 18,
+    spacing: Spacing = "karras",
+    clamp: Clamp = "none",
 ) -> Tensor:
     """Heun's second-order method for the probability flow (Karras et al. 2022, https://arxiv.org/abs/2206.00364).
 
@@ -174,7 +190,9 @@ def heun(
         draw: not used.
         steps: network calls are twice as many, less one.
         spacing: of the times.
+        clamp: of the estimates.
     """
+    denoise = settled(denoise, process, clamp)
     times = process.times(steps, spacing)
     alphas, ratios = process.alpha(times), process.sigma(times) / process.alpha(times)
     y = x / alphas[0]
@@ -188,7 +206,14 @@ def heun(
 
 
 def dpm_solver(
-    denoise: Denoise, process: Process, x: Tensor, draw: Draw, *, steps: int = 20, spacing: Spacing = "log_snr"
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    *,
+    steps: int = 20,
+    spacing: Spacing = "log_snr",
+    clamp: Clamp = "static",
 ) -> Tensor:
     """DPM-Solver++(2M): second order, one call a step (Lu et al. 2022, https://arxiv.org/abs/2211.01095, algorithm 2).
 
@@ -199,7 +224,9 @@ def dpm_solver(
         draw: not used.
         steps: network calls.
         spacing: of the times.
+        clamp: of the estimates.
     """
+    denoise = settled(denoise, process, clamp)
     times = process.times(steps, spacing)
     half_log_snr = process.log_snr(times) / 2
     before: Tensor | None = None
@@ -227,6 +254,7 @@ def predictor_corrector(
     snr: float = 0.16,
     langevin_alpha: LangevinAlpha = "step",
     order: Order = "corrector_first",
+    clamp: Clamp = "none",
 ) -> Tensor:
     """Reverse the SDE by a predictor, and correct by Langevin steps (Song et al. 2021, algorithms 1, 4 and 5).
 
@@ -244,6 +272,7 @@ def predictor_corrector(
             "cumulative", alpha_bar, as earlier versions had it, which all but stops the corrections at large t.
         order: "corrector_first", as in the authors' code, whose result is the last predictor's mean; or
             "predictor_first", as in algorithm 1, after which the result is the expected image.
+        clamp: of the estimates.
 
     Raises:
         ValueError: there is no such choice, or there are too few steps.
@@ -255,6 +284,7 @@ def predictor_corrector(
     ):
         if value not in choices:
             raise ValueError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+    denoise = settled(denoise, process, clamp)
 
     def predicted(x: Tensor, t: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         slope = score(process, denoise(x, t).x_0, x, t)
@@ -286,7 +316,14 @@ def predictor_corrector(
 
 
 def probability_flow(
-    denoise: Denoise, process: Process, x: Tensor, draw: Draw, *, tolerance: float = 1e-5, method: str = "RK45"
+    denoise: Denoise,
+    process: Process,
+    x: Tensor,
+    draw: Draw,
+    *,
+    tolerance: float = 1e-5,
+    method: str = "RK45",
+    clamp: Clamp = "none",
 ) -> Tensor:
     """Solve the probability flow ODE by SciPy's adaptive solver (Song et al. 2021, section 4.3 and appendix D.4).
 
@@ -297,7 +334,9 @@ def probability_flow(
         draw: not used.
         tolerance: of a step, relative and absolute; it determines the number of network calls.
         method: of `scipy.integrate.solve_ivp`.
+        clamp: of the estimates.
     """
+    denoise = settled(denoise, process, clamp)
 
     def slope(t: float, flat: object) -> object:
         x_t = torch.as_tensor(flat).view(x.shape).to(x)
@@ -334,6 +373,7 @@ def repaint(
     *,
     steps: int = 250,
     resamplings: int = 10,
+    clamp: Clamp = "static",
 ) -> Tensor:
     """RePaint: fill in the missing part of images (Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1).
 
@@ -346,7 +386,9 @@ def repaint(
         mask: 1 where they are known, 0 where they are to be filled in; broadcastable.
         steps: times.
         resamplings: how often each step is repeated, with noise added back in between, so that both parts agree.
+        clamp: of the estimates.
     """
+    denoise = settled(denoise, process, clamp)
     times = process.times(steps, "uniform")
     for t, s in pairwise(times):
         step = transition(process, t, s)

@@ -16,13 +16,14 @@ class NeighbourScores:
     """Scores from k-nearest-neighbour balls; fractions are from 0 to 1.
 
     Attributes:
-        precision: fraction of samples within the k-th neighbour's distance of some real image (Kynkaanniemi et al.
+        precision: fraction of samples at most the k-th neighbour's distance from some real image (Kynkaanniemi et al.
             2019, https://arxiv.org/abs/1904.06991).
-        recall: fraction of real images within the k-th neighbour's distance of some sample.
+        recall: fraction of real images at most the k-th neighbour's distance from some sample.
         density: mean number of real neighbourhoods that contain a sample, divided by k; may exceed 1 (Naeem et al.
-            2020, https://arxiv.org/abs/2002.09797).
+            2020, https://arxiv.org/abs/2002.09797). A sample exactly at the radius is outside, as in their code (prdc),
+            whereas in precision and recall it is inside, as in their authors'.
         density_std: the standard error of that mean.
-        coverage: fraction of real images with a sample in their neighbourhood.
+        coverage: fraction of real images with a sample in their neighbourhood, which excludes the radius as in density.
         nearest: distance of each sample to its nearest real image, (N,).
     """
 
@@ -55,6 +56,7 @@ def neighbour_scores(generated: Tensor, reference: Tensor, k: int = 3) -> Neighb
     x, y = ((features.double() - centre).float() for features in (generated, reference))
     radius_x, radius_y = _radii(x, k), _radii(y, k)
     x_norms, y_norms = x.square().sum(1), y.square().sum(1)
+    precise = torch.zeros(len(x), dtype=torch.bool)
     in_real = torch.zeros(len(x), dtype=torch.long)
     nearest = torch.empty(len(x))
     recalled = torch.zeros(len(y), dtype=torch.bool)
@@ -62,13 +64,14 @@ def neighbour_scores(generated: Tensor, reference: Tensor, k: int = 3) -> Neighb
     for begin in range(0, len(x), _BLOCK):
         rows = slice(begin, begin + _BLOCK)
         squares = _squares(x[rows], x_norms[rows], y, y_norms)
-        inside = squares <= radius_y
+        precise[rows] = (squares <= radius_y).any(1)
+        inside = squares < radius_y
         in_real[rows] = inside.sum(1)
         covered |= inside.any(0)
         recalled |= (squares <= radius_x[rows, None]).any(0)
         nearest[rows] = squares.amin(1).sqrt()
     return NeighbourScores(
-        precision=float((in_real > 0).double().mean()),
+        precision=float(precise.double().mean()),
         recall=float(recalled.double().mean()),
         density=float(in_real.double().mean()) / k,
         density_std=float(in_real.double().std()) / k / len(x) ** 0.5,

@@ -1,19 +1,23 @@
 """Normalisation layers."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 from torch.nn.functional import group_norm
 from torch.nn.utils.parametrizations import spectral_norm
 
-NormName = Literal["batch", "instance", "none"]
+NormName = Literal["batch", "batch_of_one", "instance", "layer", "none"]
 
 
 def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
     """Return a function from channels to a normalisation layer, and whether convolutions before it need a bias.
 
-    BatchNorm has its own bias. InstanceNorm has no parameters here, as in CycleGAN, so the convolution keeps its bias.
+    Args:
+        name: "batch" for BatchNorm; "batch_of_one" for what it is to batches of one image in training mode, also in
+            sampling, as in pix2pix; "instance" for InstanceNorm without parameters, as in CycleGAN, so that
+            convolutions keep their biases; "layer" for LayerNorm of each image with a scale and a shift for each
+            channel, as in the critic of WGAN-GP; "none".
 
     Raises:
         ValueError: there is no such normalisation.
@@ -22,13 +26,17 @@ def normalisation(name: NormName) -> tuple[Callable[[int], nn.Module], bool]:
         return nn.BatchNorm2d, False
     if name == "instance":
         return InstanceNorm, True
+    if name == "batch_of_one":
+        return BatchOfOneNorm, False
+    if name == "layer":
+        return lambda channels: GroupNorm(1, channels), False
     if name == "none":
         return lambda channels: nn.Identity(), True
-    raise ValueError(f"norm must be batch, instance or none, not {name!r}")
+    raise ValueError(f"norm must be {', '.join(get_args(NormName))}, not {name!r}")
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """InstanceNorm without parameters, also of a single image.
+    """InstanceNorm, also of a single image.
 
     For one image between convolutions in channels-last layout the gradients that torch's InstanceNorm gives to earlier
     layers are wrong (2.14, on CPUs). GroupNorm with one channel per group is the same function, with right gradients.
@@ -38,7 +46,21 @@ class InstanceNorm(nn.InstanceNorm2d):
         """Normalise each channel of each image of (B, C, H, W)."""
         if len(input) > 1:
             return super().forward(input)
-        return group_norm(input, self.num_features, eps=self.eps)
+        return group_norm(input, self.num_features, self.weight, self.bias, self.eps)
+
+
+class BatchOfOneNorm(InstanceNorm):
+    """BatchNorm of each image by itself, with scale and shift, in training and in evaluation mode.
+
+    In pix2pix batches have one image, and sampling uses the statistics of the image, not running ones (Isola et al.
+    2017, section 3.4).
+
+    Args:
+        channels: of the maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
 
 
 class GroupNorm(nn.GroupNorm):

@@ -1,12 +1,12 @@
 """Embeddings of the time of a noisy sample."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-TimeFeatures = Literal["sinusoids", "fourier"]
+TimeFeatures = Literal["sinusoids", "sinusoids_openai", "fourier"]
 
 
 class Sinusoids(nn.Module):
@@ -14,20 +14,23 @@ class Sinusoids(nn.Module):
 
     Args:
         dim: how many features; even.
+        scale: what t = 1 is scaled to.
+        includes_last: whether the lowest frequency is 1/10000, as in Ho's code, or the one before it in a series of one
+            more, as in OpenAI's.
     """
 
     frequencies: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, scale: float = 1000.0, *, includes_last: bool = True) -> None:
         super().__init__()
         half = dim // 2
-        self.register_buffer(
-            "frequencies", (-math.log(10000) * torch.arange(half) / (half - 1)).exp(), persistent=False
-        )
+        self.scale = scale
+        exponents = torch.arange(half) / (half - 1 if includes_last else half)
+        self.register_buffer("frequencies", (-math.log(10000) * exponents).exp(), persistent=False)
 
     def forward(self, t: Tensor) -> Tensor:
         """Return features (B, dim) of times (B,) in [0, 1]."""
-        angles = 1000 * t[:, None] * self.frequencies
+        angles = self.scale * t[:, None] * self.frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
@@ -51,21 +54,25 @@ class RandomFourier(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-_TIME_FEATURES = {"sinusoids": Sinusoids, "fourier": RandomFourier}
-
-
-def embed_time(features: TimeFeatures, width: int, length: int) -> nn.Sequential:
+def embed_time(features: TimeFeatures, width: int, length: int, scale: float = 1000.0) -> nn.Sequential:
     """Return a network that maps times (B,) to embeddings (B, length).
 
     Args:
-        features: "sinusoids" or "fourier", random Fourier features.
+        features: "sinusoids", at Ho's frequencies; "sinusoids_openai", at OpenAI's; or "fourier", random Fourier
+            features.
         width: how many features.
         length: of an embedding.
+        scale: what t = 1 is scaled to before the sinusoids.
 
     Raises:
-        ValueError: there are no such features.
+        ValueError: there are no such features, or what has no sinusoids is scaled.
     """
-    if features not in _TIME_FEATURES:
-        raise ValueError(f"time must be one of {', '.join(_TIME_FEATURES)}, not {features!r}")
-    layers = nn.Linear(width, length), nn.SiLU(), nn.Linear(length, length)
-    return nn.Sequential(_TIME_FEATURES[features](width), *layers)
+    if features not in get_args(TimeFeatures):
+        raise ValueError(f"time must be one of {', '.join(get_args(TimeFeatures))}, not {features!r}")
+    if features == "fourier":
+        if scale != 1000:
+            raise ValueError("time_scale is of sinusoids: time=fourier has none")
+        first: nn.Module = RandomFourier(width)
+    else:
+        first = Sinusoids(width, scale, includes_last=features == "sinusoids")
+    return nn.Sequential(first, nn.Linear(width, length), nn.SiLU(), nn.Linear(length, length))

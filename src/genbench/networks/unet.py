@@ -4,6 +4,10 @@ Residual blocks with GroupNorm at several resolutions, self-attention at some of
 encoder to the decoder. Every block gets the time embedding, to which a condition's vector is added. A condition's
 sequence is attended to, and its channels are concatenated to the sample's (see `conditioning`).
 
+Ho's code and OpenAI's (Nichol and Dhariwal 2021; Dhariwal and Nichol 2021) differ in details, which are settings whose
+values say whose they are. With equal weights the outputs are equal to those of the authors' code: see
+docs/diffusion.md.
+
 Example:
     >>> UNet((3, 32, 32))(torch.randn(2, 3, 32, 32), torch.rand(2)).shape  # the paper's for CIFAR-10: 35.7 M parameters
     torch.Size([2, 3, 32, 32])
@@ -17,17 +21,8 @@ from torch import Tensor, nn
 from genbench.conditions.base import Condition
 from genbench.networks.conditioning import encoder_of
 from genbench.networks.time_embedding import TimeFeatures, embed_time
-from genbench.networks.unet_blocks import Attention, Downsample, Given, ResidualBlock, Upsample, group_norm
-
-
-class Level(nn.ModuleList):
-    """Modules applied in sequence with the same conditioning."""
-
-    def forward(self, x: Tensor, given: Given) -> Tensor:
-        """Return the last one's output."""
-        for module in self:
-            x = module(x, given)
-        return x
+from genbench.networks.unet_blocks import Given, Initialisation, Norm, Padding, ZeroConv2d, initialise_as_ho
+from genbench.networks.unet_levels import Attends, Levels, Resampling, expect_choice, maps_of
 
 
 class UNet(nn.Module):
@@ -42,17 +37,27 @@ class UNet(nn.Module):
         channels_out: of each of these; as many as the noisy image has if None.
         latent_dim: length of a latent whose embedding is added to the time's, so that the prediction is stochastic; 0
             for none.
-        width: channels at the full resolution.
+        width: channels of the first convolution's output.
         multipliers: of the width, at each resolution from the full one down.
         blocks: residual blocks at each resolution of the encoder; the decoder has one more.
-        attention: resolutions that have self-attention.
-        heads: of each self-attention.
+        attention: resolutions that have self-attention, as sides in pixels; the lowest always has it once.
+        heads: of each self-attention; None if `head_channels` says how many.
+        head_channels: channels of each head; None if `heads` says how many there are.
         dropout: probability in the residual blocks.
-        time: "sinusoids" or "fourier", random Fourier features.
+        time: "sinusoids", at Ho's frequencies; "sinusoids_openai", at OpenAI's; or "fourier", random Fourier features.
+        time_scale: what t = 1 is scaled to before the sinusoids: 1000, or T for a chain of T steps whose index is not
+            rescaled.
+        time_width: number of time features, of which the embedding is four times as long; None for `width`.
         adaptive: how blocks are conditioned on the embedding, see `ResidualBlock`.
+        padding: of the strided convolutions, "ho" or "openai", see `Downsample`.
+        resampling: "convolution", or "residual" for residual blocks that resample (Dhariwal and Nichol 2021).
+        groups: of each GroupNorm; None for 32, or fewer in narrow maps.
+        norm_eps: epsilon of each GroupNorm: 1e-6 in Ho's code, 1e-5 in OpenAI's.
+        initialisation: "ho", see `initialise_as_ho`, or "openai", torch's own; what ends a residual branch begins at
+            zero in both.
 
     Raises:
-        ValueError: the shape is not that of square images of a suitable side, or `time` is unknown.
+        ValueError: the shape is not that of square images of a suitable side, or a setting is none of its choices.
     """
 
     def __init__(
@@ -64,69 +69,47 @@ class UNet(nn.Module):
         channels_out: int | None = None,
         latent_dim: int = 0,
         width: int = 128,
-        multipliers: Sequence[int] = (1, 2, 2, 2),
+        multipliers: Sequence[float] = (1, 2, 2, 2),
         blocks: int = 2,
         attention: Sequence[int] = (16,),
-        heads: int = 1,
+        heads: int | None = 1,
+        head_channels: int | None = None,
         dropout: float = 0.1,
         time: TimeFeatures = "sinusoids",
+        time_scale: float = 1000.0,
+        time_width: int | None = None,
         adaptive: bool = False,
+        padding: Padding = "ho",
+        resampling: Resampling = "convolution",
+        groups: int | None = None,
+        norm_eps: float = 1e-6,
+        initialisation: Initialisation = "ho",
     ) -> None:
         super().__init__()
         if len(shape) != 3:
             raise ValueError(f"a U-Net takes images (C, H, W), not samples of shape {tuple(shape)}")
+        expect_choice("initialisation", initialisation, Initialisation)
         channels_in, height, side = shape
-        halvings = len(multipliers) - 1
-        if height != side or side % 2**halvings:
-            raise ValueError(
-                f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side is a "
-                f"multiple of {2**halvings}, not {height} x {side}"
-            )
-        embedding = 4 * width
-        self.embed_time = embed_time(time, width, embedding)
+        maps = maps_of(width, multipliers, height, side)
+        features = time_width or width
+        embedding = 4 * features
+        self.embed_time = embed_time(time, features, embedding, time_scale)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
         self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape))
         more = 0 if self.embed_condition is None else self.embed_condition.channels
         context = embedding if self.embed_condition is not None and self.embed_condition.has_sequence else 0
-
-        def attend(side: int, channels: int) -> list[nn.Module]:
-            return [Attention(channels, heads, context)] if side in attention else []
-
-        channels = width
-        self.from_image = nn.Conv2d(channels_in + more, channels, 3, padding=1)
-        skips = [channels]
-        down: list[nn.Module] = []
-        for index, multiplier in enumerate(multipliers):
-            for _ in range(blocks):
-                block = ResidualBlock(channels, width * multiplier, embedding, dropout, adaptive)
-                channels = width * multiplier
-                down.append(Level([block, *attend(side, channels)]))
-                skips.append(channels)
-            if index < halvings:
-                down.append(Level([Downsample(channels)]))
-                skips.append(channels)
-                side //= 2
-        self.down = nn.ModuleList(down)
-        self.middle = Level(
-            [
-                ResidualBlock(channels, channels, embedding, dropout, adaptive),
-                Attention(channels, heads, context),
-                ResidualBlock(channels, channels, embedding, dropout, adaptive),
-            ]
-        )
-        up: list[nn.Module] = []
-        for index, multiplier in reversed(list(enumerate(multipliers))):
-            for number in range(blocks + 1):
-                block = ResidualBlock(channels + skips.pop(), width * multiplier, embedding, dropout, adaptive)
-                channels = width * multiplier
-                grows = [Upsample(channels)] if index and number == blocks else []
-                up.append(Level([block, *attend(side, channels), *grows]))
-            side *= 2
-        self.up = nn.ModuleList(up)
-        last = nn.Conv2d(channels, outputs * (channels_out or channels_in), 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        self.to_image = nn.Sequential(group_norm(channels), nn.SiLU(), last)
+        norm = Norm(groups, norm_eps)
+        attends = Attends(attention, heads, head_channels, context)
+        levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm)
+        self.from_image = nn.Conv2d(channels_in + more, width, 3, padding=1)
+        self.down, skips = levels.down(width, side)
+        self.middle = levels.middle()
+        self.up = levels.up(skips, side // 2 ** (len(maps) - 1))
+        last = ZeroConv2d(maps[0], outputs * (channels_out or channels_in), 3, padding=1)
+        self.to_image = nn.Sequential(norm(maps[0]), nn.SiLU(), last)
+        if initialisation == "ho":
+            for part in (self.embed_time, self.from_image, self.down, self.middle, self.up):
+                initialise_as_ho(part)
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         """Return predictions (B, outputs * channels_out, H, W).

@@ -1,15 +1,19 @@
 """What a U-Net of diffusion models is made of: residual blocks, attention, and changes of size.
 
-After Ho et al. 2020 (https://arxiv.org/abs/2006.11239, appendix B).
+After Ho et al. 2020 (https://arxiv.org/abs/2006.11239, appendix B) and Dhariwal and Nichol 2021
+(https://arxiv.org/abs/2105.05233, section 3).
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.functional import avg_pool2d, interpolate, pad, scaled_dot_product_attention
 
 from genbench.networks.normalisation import GroupNorm
+
+Padding = Literal["ho", "openai"]
+Initialisation = Literal["ho", "openai"]
 
 _GROUPS = 32
 
@@ -28,6 +32,50 @@ class Given(NamedTuple):
     mask: Tensor | None = None
 
 
+class Norm(NamedTuple):
+    """How maps are normalised: by GroupNorm, whose details differ between implementations.
+
+    Attributes:
+        groups: of each map; None for 32, or fewer in narrow maps, so that each group has at least two channels.
+        epsilon: 1e-6 in Ho's code, 1e-5 in OpenAI's.
+    """
+
+    groups: int | None = None
+    epsilon: float = 1e-6
+
+    def __call__(self, channels: int) -> GroupNorm:
+        """Return the normalisation of a map.
+
+        Raises:
+            ValueError: the channels are not divisible into the groups.
+        """
+        groups = self.groups_of(channels)
+        if groups < 1 or channels % groups:
+            raise ValueError(f"{channels} channels are not divisible into groups={groups}")
+        return GroupNorm(groups, channels, eps=self.epsilon)
+
+    def groups_of(self, channels: int) -> int:
+        """Return the number of groups of a map."""
+        if self.groups is not None:
+            return self.groups
+        most = min(_GROUPS, max(1, channels // 2))
+        return next(count for count in range(most, 0, -1) if channels % count == 0)
+
+
+group_norm = Norm()
+"""The normalisation of Ho's U-Net."""
+
+
+class ZeroConv2d(nn.Conv2d):
+    """A convolution that begins at zero, so that the residual branch that it ends does."""
+
+    def reset_parameters(self) -> None:
+        """Set weights and biases to zero."""
+        nn.init.zeros_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut, conditioned on the embedding between them.
 
@@ -38,25 +86,38 @@ class ResidualBlock(nn.Module):
         dropout: probability, before the second convolution.
         adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
             instead of being added before it.
+        norm: the normalisation of a map by its channels.
+        scale: of the output's side: 1, or 2 or 0.5 for a block that resamples (Brock et al. 2019; Dhariwal and Nichol
+            2021), by nearest neighbours or averages before its first convolution.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, width: int, dropout: float, adaptive: bool) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        width: int,
+        dropout: float,
+        adaptive: bool,
+        norm: Norm = group_norm,
+        scale: float = 1,
+    ) -> None:
         super().__init__()
         self.adaptive = adaptive
-        self.first = nn.Sequential(
-            group_norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        )
+        self.scale = scale
+        self.first = nn.Sequential(norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1))
         self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * channels_out if adaptive else channels_out))
-        last = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.second = nn.Sequential(group_norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
+        last = ZeroConv2d(channels_out, channels_out, 3, padding=1)
+        self.second = nn.Sequential(norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
         self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
-        # The residual branch is initialised to zero.
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, given: "Given") -> Tensor:
         """Return the block's output for x (B, C, H, W)."""
-        hidden, added = self.first(x), self.from_embedding(given.embedding)[:, :, None, None]
+        if self.scale == 1:
+            hidden = self.first(x)
+        else:
+            hidden = self.first[2](self._resampled(self.first[:2](x)))
+            x = self._resampled(x)
+        added = self.from_embedding(given.embedding)[:, :, None, None]
         if self.adaptive:
             scale, shift = added.chunk(2, dim=1)
             hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
@@ -64,6 +125,9 @@ class ResidualBlock(nn.Module):
             hidden = self.second(hidden + added)
         out: Tensor = self.shortcut(x) + hidden
         return out
+
+    def _resampled(self, x: Tensor) -> Tensor:
+        return interpolate(x, scale_factor=2, mode="nearest") if self.scale > 1 else avg_pool2d(x, 2)
 
 
 class Attention(nn.Module):
@@ -75,19 +139,18 @@ class Attention(nn.Module):
         channels: of the map.
         heads: attention heads, among which the channels are divided.
         context: width of the sequence; 0 for no sequence.
+        norm: the normalisation of a map by its channels.
     """
 
-    def __init__(self, channels: int, heads: int, context: int = 0) -> None:
+    def __init__(self, channels: int, heads: int, context: int = 0, norm: Norm = group_norm) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"{channels} channels are not divisible by heads={heads}")
         self.heads = heads
-        self.norm = group_norm(channels)
+        self.norm = norm(channels)
         self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.from_sequence = nn.Linear(context, 2 * channels) if context else None
-        self.to_out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.to_out.weight)
-        nn.init.zeros_(self.to_out.bias)  # type: ignore[arg-type]
+        self.to_out = ZeroConv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
         """Return x (B, C, H, W) plus the attention's output."""
@@ -118,15 +181,18 @@ class Downsample(nn.Module):
 
     Args:
         channels: of the map.
+        padding: "ho", a pixel at the right and below, as TensorFlow pads an even side (Ho et al. 2020; diffusers); or
+            "openai", a pixel on all sides (Nichol and Dhariwal 2021).
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, padding: Padding = "ho") -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.is_ho = padding == "ho"
+        self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=0 if self.is_ho else 1)
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
         """Return the smaller map; the conditioning is not used."""
-        out: Tensor = self.convolution(x)
+        out: Tensor = self.convolution(pad(x, (0, 1, 0, 1)) if self.is_ho else x)
         return out
 
 
@@ -147,8 +213,18 @@ class Upsample(nn.Module):
         return out
 
 
-def group_norm(channels: int) -> GroupNorm:
-    """Return the normalisation of a map, in 32 groups if it has as many channels."""
-    # Narrow networks have fewer groups, so that each group has at least two channels.
-    groups = next(count for count in range(min(_GROUPS, max(1, channels // 2)), 0, -1) if channels % count == 0)
-    return GroupNorm(groups, channels, eps=1e-6)
+def initialise_as_ho(network: nn.Module) -> None:
+    """Draw weights uniformly, of a variance of one over the mean of fan-in and fan-out, and set biases to zero.
+
+    In place; after the code of Ho et al. 2020, which has q, k and v as layers of their own. What ends a residual branch
+    begins at zero, where that code draws it 1e-5 times as wide.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and not isinstance(module, ZeroConv2d):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, Attention):
+            for part in module.to_qkv.weight.chunk(3):
+                nn.init.xavier_uniform_(part)

@@ -1,6 +1,6 @@
 """pix2pix's U-Net: an encoder and a decoder with a skip connection at each size (Isola et al. 2017, appendix 6.1).
 
-Its only noise is dropout in the decoder's innermost layers, which stays on during sampling.
+Its only noise is dropout in three of the decoder's inner layers, which stays on during sampling.
 
 Example:
     >>> UNetTranslator(image_shape=(3, 256, 256), source_shape=(3, 256, 256))(torch.randn(1, 3, 256, 256)).shape
@@ -8,12 +8,15 @@ Example:
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from genbench.networks.initialisation import initialise_normal
 from genbench.networks.normalisation import NormName, normalisation
+
+DropoutLayers = Literal["paper", "pytorch_code"]
 
 
 class UNetTranslator(nn.Module):
@@ -25,11 +28,14 @@ class UNetTranslator(nn.Module):
         image_shape: (C', S, S) of the targets; S a power of two, at least 8.
         source_shape: (C, S, S) of the sources; as the targets if None.
         width: channels of the first map.
-        dropout: probability in the decoder's inner layers, except the innermost; it is the generator's noise.
-        norm: "batch"; or "instance", which is what BatchNorm does to batches of one image.
+        dropout: probability in the decoder's inner layers; it is the generator's noise.
+        dropout_layers: those with dropout; of 256 pixels three: "paper", the innermost ones, or "pytorch_code", the
+            ones after the innermost, as in the authors' PyTorch code and its published models.
+        norm: "batch"; or "batch_of_one", as both papers' code has it: see `normalisation`.
 
     Raises:
-        ValueError: the side is not a power of two, or too small, or `dropout` is not in [0, 1).
+        ValueError: the side is not a power of two, or too small, `dropout` is not in [0, 1), or there are no such
+            `dropout_layers`.
     """
 
     def __init__(
@@ -38,11 +44,14 @@ class UNetTranslator(nn.Module):
         source_shape: Sequence[int] | None = None,
         width: int = 64,
         dropout: float = 0.5,
+        dropout_layers: DropoutLayers = "pytorch_code",
         norm: NormName = "batch",
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), not {dropout}")
+        if dropout_layers not in get_args(DropoutLayers):
+            raise ValueError(f"dropout_layers must be paper or pytorch_code, not {dropout_layers!r}")
         make_norm, bias = normalisation(norm)
         side = image_shape[1]
         halvings = side.bit_length() - 1
@@ -74,8 +83,9 @@ class UNetTranslator(nn.Module):
             nn.ReLU(), nn.ConvTranspose2d(2 * width, image_shape[0], 4, stride=2, padding=1), nn.Tanh()
         )
         self.dropout = dropout
-        # As in the authors' code: the layers with 512 output channels except the innermost, and at least one.
-        self.dropped = range(1, max(2, halvings - 4))
+        # As many as have 512 output channels after the innermost, and at least one.
+        count = max(1, halvings - 5)
+        self.dropped = range(count) if dropout_layers == "paper" else range(1, 1 + count)
         self.apply(initialise_normal)
 
     def forward(self, source: Tensor, uniform: Callable[..., Tensor] = torch.rand) -> Tensor:

@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 import genbench
 from genbench.errors import UserError, first_line
 from genbench.files import read_json, write_json, written_whole
-from genbench.runs.moved import translate, translate_weights
+from genbench.runs.moved import spelled_out, translate, translate_weights
 from genbench.runs.trust import check_names, check_trusted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class RunFolder:
         """Make the folder and write its configuration, with all references resolved."""
         self.path.mkdir(parents=True, exist_ok=True)
         with written_whole(self.config_file) as beside:
-            OmegaConf.save(OmegaConf.create(OmegaConf.to_container(config, resolve=True)), beside)
+            OmegaConf.save(OmegaConf.create(spelled_out(OmegaConf.to_container(config, resolve=True))), beside)
 
     def read_config(self) -> DictConfig:
         """Return the saved configuration, checked.

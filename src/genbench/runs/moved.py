@@ -32,20 +32,27 @@ _KEYS_OF = {
 """Old and new keys under one `_target_`. A node that has the new key is of today: there the old one, if it is there,
 means something else."""
 
-_UNSAID = {
-    "genbench.diffusion.samplers.predictor_corrector": {
-        "predictor": "euler_maruyama",
-        "langevin_alpha": "cumulative",
-        "order": "predictor_first",
-    },
-}
-"""Settings that earlier versions lacked, with what they did, under one `_target_`."""
-
 _RATES = "genbench.methods.learning_rates"
 """The module of the learning-rate schedules, which once were settings of the methods themselves."""
 
 _SCHEDULED_BY = frozenset(("warmup_steps", "cosine_steps", "constant_steps", "falling_steps"))
 """These settings: of denoising methods, of DDGAN and of CycleGAN."""
+
+_DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
+    "genbench.networks.unet.UNet": {"padding": ("openai", "ho"), "initialisation": ("openai", "ho")},
+    "genbench.networks.resnet.ResNetCritic": {"first_block": ("convolution", "optimised")},
+    "genbench.diffusion.processes.DiscreteProcess": {"first_index": (1, 0)},
+    "genbench.diffusion.samplers.heun": {"clamp": ("static", "none")},
+    "genbench.diffusion.samplers.probability_flow": {"clamp": ("static", "none")},
+    "genbench.diffusion.samplers.predictor_corrector": {
+        "predictor": ("euler_maruyama", "reverse_diffusion"),
+        "langevin_alpha": ("cumulative", "step"),
+        "order": ("predictor_first", "corrector_first"),
+        "clamp": ("static", "none"),
+    },
+}
+"""Settings under one `_target_` that have another default today: that of earlier versions, and today's. A node without
+such a setting is of an earlier version, since `spelled_out` writes today's into every configuration that is saved."""
 
 _WEIGHTS = {".tell.": ".from_embedding.", ".embed_class.weight": ".embed_condition.embedding.weight"}
 """Old and new parts of the names of the tensors in a checkpoint."""
@@ -63,9 +70,22 @@ def translate(config: Any) -> Any:
         }
         if target is None:
             return today
-        return {"_target_": target, **_UNSAID.get(str(target), {}), **_with_schedule(today, str(target))}
+        defaults = {key: before for key, (before, _) in _DEFAULTS.get(str(target), {}).items()}
+        return {"_target_": target, **defaults, **_with_schedule(today, str(target))}
     if isinstance(config, list):
         return [translate(value) for value in config]
+    return config
+
+
+def spelled_out(config: Any) -> Any:
+    """Return a configuration that is to be saved with those of its defaults written out that once were others."""
+    if isinstance(config, dict):
+        defaults = _DEFAULTS.get(str(config.get("_target_")), {})
+        return {key: spelled_out(value) for key, value in config.items()} | {
+            key: today for key, (_, today) in defaults.items() if key not in config
+        }
+    if isinstance(config, list):
+        return [spelled_out(value) for value in config]
     return config
 
 

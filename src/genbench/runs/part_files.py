@@ -61,13 +61,22 @@ def write_parts(folder: RunFolder, parts: Mapping[str, Part]) -> None:
             continue
         beside = RunFolder(folder.parts / f"{name}.part")
         shutil.rmtree(beside.path, ignore_errors=True)
-        beside.create(part.settings)
-        _write_weights(beside, part)
-        if part.condition is not UNKNOWN:
-            beside.write_condition(part.condition)
-        beside.add_to_manifest(**part.describe(), data=part.folder.read_data(), steps=part.step)
-        write_parts(beside, part.parts)
+        write_copy(beside, part)
         os.replace(beside.path, folder.parts / name)
+
+
+def write_copy(folder: RunFolder, part: Part) -> None:
+    """Write a model's weights as safetensors, and what else makes it a run, into a new folder.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    folder.create(part.settings)
+    _write_weights(folder, part)
+    if part.condition is not UNKNOWN:
+        folder.write_condition(part.condition)
+    folder.add_to_manifest(**part.describe(), data=part.folder.read_data(), steps=part.step)
+    write_parts(folder, part.parts)
 
 
 def _write_weights(folder: RunFolder, part: Part) -> None:

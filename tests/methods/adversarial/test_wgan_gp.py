@@ -8,6 +8,7 @@ from genbench.batch import Batch
 from genbench.losses import gradient_penalty
 from genbench.methods.adversarial.wgan_gp import WGANGP
 from genbench.networks.dcgan import DCGANDiscriminator
+from genbench.networks.doubling_resnet import DoublingResNetCritic, DoublingResNetGenerator
 from genbench.networks.resnet import ResNetCritic, ResNetGenerator
 
 
@@ -80,3 +81,49 @@ def test_the_networks_for_cifar_have_128_channels_throughout() -> None:
         with pytest.raises(ValueError, match=r"set data\.size"):
             ResNetCritic(shape)
     assert critic(torch.randn(2, 3, 32, 32)).shape == (2,)
+
+
+def test_the_networks_are_as_large_as_in_the_authors_code() -> None:
+    """Counted from the shapes in gan_cifar_resnet.py, unconditional, and gan_64x64.py."""
+    with torch.device("meta"):
+        networks = {
+            1_204_483: ResNetGenerator(128, (3, 32, 32)),
+            1_053_825: ResNetCritic((3, 32, 32)),
+            8_540_483: DoublingResNetGenerator(128, (3, 64, 64)),
+            7_491_841: DoublingResNetCritic((3, 64, 64)),
+        }
+    for expected, network in networks.items():
+        assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+def test_the_critic_for_64_pixels_scores_each_image_by_itself_and_can_be_penalised() -> None:
+    generator, critic = DoublingResNetGenerator(4, (3, 16, 16), width=4), DoublingResNetCritic((3, 16, 16), width=4)
+    images = generator(torch.randn(3, 4)).detach()
+    torch.testing.assert_close(critic(images)[:2], critic(images[:2]))
+    gradient_penalty(critic, images, torch.randn(3, 3, 16, 16), torch.rand(3)).backward()
+    assert all(bool(parameter.grad.any()) for name, parameter in critic.named_parameters() if name.endswith("weight"))
+
+
+def test_the_generators_step_may_take_more_images_than_the_critics() -> None:
+    counts = []
+    gan = method(generator_batch=2)
+    gan.discriminator.register_forward_hook(lambda critic, inputs, scores: counts.append(len(scores)))
+    batch = Batch(torch.zeros(3, 1, 16, 16), None)
+    gan.discriminator_loss(batch)
+    gan.generator_loss(batch)
+    assert counts == [3, 3, 3, 6]
+    with pytest.raises(ValueError, match="generator_batch must be at least 1, not 0"):
+        method(generator_batch=0)
+
+
+def test_real_images_are_dequantised_within_their_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    gan = method(dequantise=True)
+    monkeypatch.setattr(gan, "discriminate_both", lambda x, fake, batch: seen.append(x) or (x.mean(), fake.mean()))
+    levels = torch.arange(256.0)
+    gan.discriminator_loss(Batch((levels / 127.5 - 1).view(1, 1, 16, 16).repeat(3, 1, 1, 1), None))
+    # As the authors' code scales them: level k lies in [k, k + 1) / 128 - 1.
+    noise = ((seen[0] + 1) * 128).view(3, 256) - levels
+    assert noise.min() > -1e-4
+    assert noise.max() < 1 + 1e-4
+    assert noise.std().item() == pytest.approx(12**-0.5, rel=0.1)

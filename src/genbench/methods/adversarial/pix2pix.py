@@ -10,6 +10,7 @@ Example:
 """
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -33,8 +34,8 @@ class Pix2Pix(AdversarialMethod):
     Dropout in the generator is its only noise, in training and in sampling.
 
     Args:
-        generator: builds the generator from `image_shape` and `source_shape`; it maps a source to its target, and
-            takes the source of random numbers for dropout as a second argument.
+        generator: builds the generator from `image_shape` and `source_shape`; it maps a source to its target. One with
+            dropout takes the source of its random numbers as an argument `uniform`.
         discriminator: builds the discriminator from `image_shape`, that of source and target concatenated; it returns
             logits of any shape.
         image_shape: (C, H, W) of the targets.
@@ -76,6 +77,7 @@ class Pix2Pix(AdversarialMethod):
         self.medium = Images(image_shape)
         self.condition = sources
         self.objective = make_objective(objective)
+        self._has_noise = "uniform" in signature(self.generator.forward).parameters
         self.l1_weight = l1_weight
         self.adversarial_weight = adversarial_weight
 
@@ -104,7 +106,8 @@ class Pix2Pix(AdversarialMethod):
         Raises:
             ValueError: the sources are not `count` images of the source domain.
         """
-        images: Tensor = self.average(self.check_condition(condition, count), noise.uniform)
+        drawn = {"uniform": noise.uniform} if self._has_noise else {}
+        images: Tensor = self.average(self.check_condition(condition, count), **drawn)
         return images
 
     def _discriminate(self, x: Tensor, y: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from genbench.batch import Batch
 from genbench.losses import gradient_penalty, wasserstein_critic_loss, wasserstein_generator_loss
@@ -31,6 +31,10 @@ class WGANGP(LatentGAN):
         image_shape: (C, H, W) of the data.
         penalty: lambda.
         discriminator_steps: n_critic.
+        generator_batch: images of a step of the generator for each image of a step of the critic; 2 in the authors'
+            code for CIFAR-10.
+        dequantise: whether real images get uniform noise as wide as a level, so that the critic can't recognise them by
+            their 256 levels; as in the authors' code for CIFAR-10.
         settings: those of `LatentGAN`.
 
     Raises:
@@ -45,10 +49,14 @@ class WGANGP(LatentGAN):
         *,
         penalty: float = 10.0,
         discriminator_steps: int = 5,
+        generator_batch: int = 1,
+        dequantise: bool = False,
         **settings: Any,
     ) -> None:
         if penalty < 0:
             raise ValueError(f"penalty must be at least 0, not {penalty}")
+        if generator_batch < 1:
+            raise ValueError(f"generator_batch must be at least 1, not {generator_batch}")
         super().__init__(generator, discriminator, image_shape, discriminator_steps=discriminator_steps, **settings)
         if has_batch_norm(self.discriminator):
             raise ValueError(
@@ -56,10 +64,12 @@ class WGANGP(LatentGAN):
                 "network.discriminator.norm=none"
             )
         self.penalty = penalty
+        self.generator_batch = generator_batch
+        self.dequantise = dequantise
 
     def discriminator_loss(self, batch: Batch) -> Loss:
         """E[f(G(z))] - E[f(x)] + lambda E[(|grad f(x^)| - 1)^2]."""
-        x = batch.x
+        x = _dequantised(batch.x) if self.dequantise else batch.x
         with torch.no_grad():
             x_fake = self.generate(batch)
         mix = torch.rand(len(x), device=x.device)
@@ -72,4 +82,11 @@ class WGANGP(LatentGAN):
 
     def generator_loss(self, batch: Batch) -> Loss:
         """-E[f(G(z))], on fresh latents."""
-        return wasserstein_generator_loss(self.discriminate(self.generate(batch), batch)), {}
+        images = self.generator(self.draw_latents(self.generator_batch * len(batch.x)))
+        return wasserstein_generator_loss(self.discriminate(images, batch)), {}
+
+
+def _dequantised(x: Tensor) -> Tensor:
+    """Return images of 256 levels in [-1, 1] with uniform noise, each level anywhere in its 256th of [-1, 1)."""
+    levels = (x + 1) * 127.5
+    return (levels + torch.rand_like(x)) / 128 - 1

@@ -14,9 +14,10 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
 from genbench.conditions.derived import Derived
+from genbench.diffusion.estimates import Denoise, Estimate
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
-from genbench.diffusion.samplers import Denoise, Draw, Estimate
+from genbench.diffusion.samplers import Draw
 from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
 from genbench.medium import Medium
@@ -32,7 +33,7 @@ class DenoisingMethod(GenerativeMethod):
 
     Args:
         denoiser: builds the network from the samples' `shape` and the `condition`; it is called with x_t, t in [0, 1]
-            and, for a conditional method, rows of the condition.
+            as the process gives it to networks and, for a conditional method, rows of the condition.
         medium: what a sample is.
         condition: of the data; None if it has none.
         space: what is noised and denoised, if not the samples themselves: the latents of a first stage.
@@ -150,6 +151,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
+        t = self.process.network_time(t)
         predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
         return predicted
 
@@ -161,13 +163,12 @@ class DenoisingMethod(GenerativeMethod):
         """Return the guided prediction, extrapolated from the unconditional through the conditional one."""
         return conditional + guidance * (conditional - unconditional)
 
-    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged network as a denoiser for samplers, differentiable with respect to x_t.
 
         Args:
             y: rows of the condition, (B, ...); None for unconditional.
             guidance: the guidance scale w.
-            clip: whether estimates are clamped to the bounds of samples.
         """
         # The average's own forward pass has no gradients.
         network = self.average.module
@@ -178,8 +179,7 @@ class DenoisingMethod(GenerativeMethod):
             if guidance and y is not None:
                 unconditional = self.predict(network, x_t, times, self.null.expand_as(y))
                 predicted = self.guide(predicted, unconditional, guidance)
-            x_0, variance_fraction = self.estimate(predicted, x_t, t)
-            return Estimate(self.bounded(x_0) if clip else x_0, variance_fraction)
+            return self.estimate(predicted, x_t, t)._replace(bounds=self.bounds)
 
         return denoise
 

@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import expect
 from genbench.conditions.classes import Classes
-from genbench.diffusion.guidance import guided_to_classes
+from genbench.diffusion.guidance import classifier_guided
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import Denoise
 from genbench.medium import Medium
@@ -95,13 +95,18 @@ class ClassifierGuidedDDPM(DDPM):
         """-log p_phi(y | x_t, t) of each image (B,)."""
         assert y is not None
         x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        logits = cast(WithClassifier, self.denoiser).classifier(x_t, t)
+        logits = cast(WithClassifier, self.denoiser).classifier(x_t, self.process.network_time(t))
         return {"classifier": cross_entropy(logits, y, reduction="none")}
 
-    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0, clip: bool = True) -> Denoise:
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged denoiser, guided by the averaged classifier towards classes y (B,)."""
-        unguided = super().denoise_with(None, clip=clip)
+        unguided = super().denoise_with(None)
         if y is None:
             return unguided
         classifier = cast(WithClassifier, self.average.module).classifier
-        return guided_to_classes(unguided, self.process, classifier, y, guidance, self.bounds if clip else None)
+
+        def classify(x_t: Tensor, t: Tensor) -> Tensor:
+            logits: Tensor = classifier(x_t, self.process.network_time(t))
+            return logits
+
+        return classifier_guided(unguided, classify, y, guidance)

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
+from genbench.diffusion.estimates import Estimate
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.samplers import Estimate, ancestral, transition
+from genbench.diffusion.samplers import ancestral, transition
 from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
 from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod
@@ -116,14 +117,14 @@ class DDGAN(AdversarialMethod):
     def step_back(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return generated x'_{t-1}, from fresh latents."""
         z = torch.randn(len(x_t), self.latent_dim, device=x_t.device)
-        x_0 = self.generator(x_t, t.to(x_t), y, z).tanh()
+        x_0 = self.generator(x_t, self.process.network_time(t).to(x_t), y, z).tanh()
         t = t.view(-1, 1, 1, 1)
         step = transition(self.process, t, t - 1 / self.process.steps).like(x_t)
         return step.mean(x_0, x_t) + step.variance.sqrt() * torch.randn_like(x_t)
 
     def discriminate(self, x_s: Tensor, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return D (B, 1), before its sigmoid."""
-        logits: Tensor = self.discriminator(torch.cat([x_s, x_t], dim=1), t.to(x_t), y)
+        logits: Tensor = self.discriminator(torch.cat([x_s, x_t], dim=1), self.process.network_time(t).to(x_t), y)
         return logits
 
     @torch.no_grad()
@@ -137,7 +138,7 @@ class DDGAN(AdversarialMethod):
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             z = noise.normal(count, self.latent_dim).to(x_t)
-            return Estimate(self.average(x_t, t.to(x_t).expand(count), y, z).tanh())
+            return Estimate(self.average(x_t, self.process.network_time(t).to(x_t).expand(count), y, z).tanh())
 
         def draw() -> Tensor:
             return noise.normal(count, *self.medium.shape).to(self.device)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from genbench.conditions.base import Condition
+from genbench.diffusion.estimates import clamping
 from genbench.diffusion.likelihood import bound_terms
 from genbench.diffusion.parameterisation import from_x_0
 from genbench.diffusion.processes import DiscreteProcess
@@ -92,5 +93,5 @@ class DDPM(DenoisingMethod):
     def bound_terms(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return the bound's terms (B, T + 1), see `likelihood.bound_terms`."""
         self.refuse_latents("bounds no likelihood of images")
-        denoise = self.denoise_with(self.check_condition(condition, len(x)))
+        denoise = clamping(self.denoise_with(self.check_condition(condition, len(x))), "static")
         return bound_terms(denoise, self.chain, x.to(self.device), self.draw_from(noise, len(x)))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genbench.abilities import ClassifiesNoisy, Denoises
-from genbench.diffusion.guidance import guided_to_classes
+from genbench.diffusion.guidance import classifier_guided
 from genbench.diffusion.processes import Process
 from genbench.errors import UserError
 from genbench.methods.base import GenerativeMethod
@@ -83,7 +83,7 @@ class GuidedByClassifier(GenerativeMethod):
         assert y is not None
         process, bounds = self.denoiser.process, self.medium.bounds
         unguided = self.denoiser.denoise_with(None)
-        denoise = guided_to_classes(unguided, process, self.classifier.classify, y, self.guidance, bounds)
+        denoise = classifier_guided(unguided, self.classifier.classify, y, self.guidance)
 
         def draw() -> Tensor:
             return noise.normal(count, *self.medium.shape).to(self.device)

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from genbench.conditions.base import Condition
+from genbench.diffusion.estimates import Estimate
 from genbench.diffusion.likelihood import chain_term
 from genbench.diffusion.parameterisation import to_x_0
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.samplers import Estimate
 from genbench.medium import Medium
 from genbench.methods.denoising.ddpm import DDPM
 

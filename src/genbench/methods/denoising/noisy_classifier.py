@@ -72,13 +72,14 @@ class NoisyClassifier(Method):
         """Return the cross entropy of a batch, each image at a time of its own, and the accuracy."""
         x_0, y = batch.pair()
         t = torch.rand(len(x_0), device=x_0.device)
-        logits = self.classifier(self.process.diffuse(x_0, t, torch.randn_like(x_0)), t)
+        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
+        logits = self.classifier(x_t, self.process.network_time(t))
         accuracy = (logits.argmax(1) == y).float().mean()
         return cross_entropy(logits, y), {"loss/accuracy": accuracy}
 
     def classify(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Return the averaged network's logits (B, K) of noisy images x_t (B, C, H, W) at times (B,)."""
-        return self._averaged(x_t, t)
+        return self._averaged(x_t, self.process.network_time(t))
 
     def embed_images(self, x: Tensor) -> Tensor:
         """Return the averaged network's features (B, D) of images (B, C, H, W) in [-1, 1], without noise."""

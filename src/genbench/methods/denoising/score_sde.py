@@ -127,7 +127,7 @@ class ScoreSDE(DenoisingMethod):
         x = dequantise(x, noise.uniform(len(x), *self.medium.shape)).to(self.device)
         signs = (noise.uniform(len(x), *self.medium.shape) < 0.5).to(x) * 2 - 1
         log_density = flow_log_likelihood(
-            self.denoise_with(y, clip=False),
+            self.denoise_with(y),
             self.process,
             x,
             lambda: signs,

@@ -1,0 +1,47 @@
+"""What diffusers' `UNet2DModel` calls the tensors of Ho's U-Net, and what its scheduler calls our settings."""
+
+from genbench.published.unet_names import Names
+
+NAMES = Names(
+    outer={
+        "embed_time.1": "time_embedding.linear_1",
+        "embed_time.3": "time_embedding.linear_2",
+        "from_image": "conv_in",
+        "to_image.0": "conv_norm_out",
+        "to_image.2": "conv_out",
+    },
+    down={
+        "residual": "down_blocks.{level}.resnets.{number}",
+        "attention": "down_blocks.{level}.attentions.{number}",
+        "resampling": "down_blocks.{level}.downsamplers.0.conv",
+    },
+    middle=("mid_block.resnets.0", "mid_block.attentions.0", "mid_block.resnets.1"),
+    up={
+        "residual": "up_blocks.{rise}.resnets.{number}",
+        "attention": "up_blocks.{rise}.attentions.{number}",
+        "resampling": "up_blocks.{rise}.upsamplers.0.conv",
+    },
+    residual={
+        "first.0": "norm1",
+        "first.2": "conv1",
+        "from_embedding.1": "time_emb_proj",
+        "second.0": "norm2",
+        "second.3": "conv2",
+        "shortcut": "conv_shortcut",
+    },
+    attention={"norm": "group_norm", "to_qkv": ("to_q", "to_k", "to_v"), "to_out": "to_out.0"},
+)
+
+SCHEDULES = {"linear": "linear", "scaled_linear": "quadratic", "squaredcos_cap_v2": "cosine", "sigmoid": "sigmoid"}
+"""Schedules of variances, diffusers' and ours."""
+
+PREDICTIONS = {"epsilon": "eps", "sample": "x_0", "v_prediction": "v"}
+"""What the network predicts, diffusers' and ours."""
+
+VARIANCES = {
+    "fixed_small": "posterior",
+    "fixed_small_log": "posterior",
+    "fixed_large": "step",
+    "fixed_large_log": "step",
+}
+"""The variance of an ancestral step, diffusers' and ours."""

@@ -1,0 +1,80 @@
+"""Archives of networks that were saved in a file each, such as netG.pth beside netD.pth."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from genbench.errors import UserError
+from genbench.published.source import Archive, Weights, without_prefix
+
+
+def networks_of(archive: Archive, names: str) -> dict[str, Weights]:
+    """Return the state dictionaries of an archive by the part of their files' names that says which network it is.
+
+    Args:
+        archive: of a file, or with the contents of a folder's files by their names.
+        names: regular expression for a file's name without the suffix, whose group "network" is that part. A single
+            file of another name is the network "".
+    """
+    content = archive.content
+    if not isinstance(content, Mapping) or not content:
+        return {}
+    files = content if all(isinstance(each, Mapping) for each in content.values()) else {archive.path.stem: content}
+    found: dict[str, Weights] = {}
+    for name, weights in files.items():
+        match = re.fullmatch(names, name)
+        found[match["network"] if match else ""] = without_prefix(weights)
+    return found
+
+
+def tensor_of(weights: Weights, name: str) -> Tensor:
+    """Return a tensor by its name.
+
+    Raises:
+        UserError: it is missing.
+    """
+    if name not in weights:
+        raise UserError(f"the tensor {name} is missing: the file is truncated, or of another network")
+    return weights[name]
+
+
+def last_index(weights: Weights, prefix: str) -> int:
+    """Return the largest number after a prefix among the names of tensors, such as 12 of "main.12.weight".
+
+    Raises:
+        UserError: no name begins like that.
+    """
+    numbers = [int(match[1]) for name in weights if (match := re.match(rf"{re.escape(prefix)}\.(\d+)\.", name))]
+    if not numbers:
+        raise UserError(f"no tensor is called {prefix}.0 or the like: the file is truncated, or of another network")
+    return max(numbers)
+
+
+def rules_of(places: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the rules of `renamed` that give each layer's tensors the name of another layer."""
+    return [(re.escape(old) + r"\.(\w+)", rf"{new}.\1") for old, new in places.items()]
+
+
+def read_folder(path: Path, names: str, read: Any) -> Archive:
+    """Return the newest file of each network in a folder, by the files' names.
+
+    Args:
+        path: the folder.
+        names: see `networks_of`; a group "epoch" is "latest" or a number, and the newest is taken.
+        read: returns what a file holds.
+
+    Raises:
+        UserError: the folder has no such file, or one can't be read.
+    """
+    newest: dict[str, tuple[float, Path]] = {}
+    for file in sorted(path.glob("*.pth")):
+        if match := re.fullmatch(names, file.stem):
+            epoch = match.groupdict().get("epoch")
+            age = float(epoch) if epoch and epoch.isdigit() else float("inf")
+            newest[match["network"]] = max(newest.get(match["network"], (-1.0, file)), (age, file))
+    if not newest:
+        raise UserError(f"{path} has no .pth file of a network of this kind")
+    return Archive(path, {file.stem: read(file) for _, file in newest.values()})
