@@ -190,7 +190,8 @@ def test_conventions(tmp_path: Path) -> None:
     tiny = ["data.size=8", "data.batch_size=32", "steps=2", f"output={tmp_path}"]
     quiet = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores")]
     unet = ["network.denoiser.width=8", "network.denoiser.multipliers=[1,2]", "network.denoiser.attention=[]"]
-    assert main(["experiment=ddpm_digits", *tiny, *quiet, *unet, "name=base"]) == 0
+    quick = ["steps=30", "method.ema_decay=0.5"]
+    assert main(["experiment=ddpm_digits", *tiny, *quiet, *unet, *quick, "name=base"]) == 0
     (base,) = (tmp_path / "base").iterdir()
     classifier = ["network.classifier.width=8", "name=classifier"]
     assert main(["experiment=noisy_classifier_digits", *tiny, *quiet, *classifier]) == 0

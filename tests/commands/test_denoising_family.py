@@ -41,6 +41,7 @@ METHODS = {
         "experiment=score_sde_digits", *NARROW, "process@method.process=ve", "sampler=predictor_corrector",
         "sampler.steps=3", "method.conditional=true", "method.tolerance=0.1",
     ],
+    "edm": ["experiment=edm_digits", *NARROW, "sampler.steps=3", "method.conditional=true", "method.guidance=0.5"],
     "classifier_guidance": [
         "experiment=classifier_guidance_mnist16", "data=digits", *NARROW, "sampler.steps=3",
         "network.classifier.width=8", "method.process.steps=10", "metrics.scores=[fid]",

@@ -42,7 +42,11 @@ def test_the_other_schedules_are_what_they_are_called() -> None:
     torch.testing.assert_close(logits, torch.linspace(-6, 6, 1001, dtype=torch.float64), rtol=1e-6, atol=1e-6)
     # The SDE's share of the image at the times t / T.
     t = torch.arange(1, 5, dtype=torch.float64) / 4
-    torch.testing.assert_close(alpha_bar(make_betas("vp", 4)), VariancePreserving().alpha(t).square())
+    process = VariancePreserving()
+    torch.testing.assert_close(alpha_bar(make_betas("vp", 4)), process.alpha(t).square())
+    # From time 0.001 on, as denoising diffusion GANs' code has it.
+    truncated = process.alpha(0.001 + 0.999 * torch.arange(5, dtype=torch.float64) / 4).square()
+    torch.testing.assert_close(1 - make_betas("vp_truncated", 4), truncated[1:] / truncated[:-1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +98,7 @@ def test_schedules_that_do_not_do(name: str, steps: int, message: str) -> None:
 
 
 def test_one_step_and_variances_at_the_ends_do() -> None:
-    for name in (*NAMES, "vp"):
+    for name in (*NAMES, "vp", "vp_truncated"):
         assert len(make_betas(name, 1, 1e-4, 1e-4)) == 1  # type: ignore[arg-type]
     assert make_betas("linear", 21).max() < 1
     for first, last in ((0.0, 0.01), (0.02, 0.01)):

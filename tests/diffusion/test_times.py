@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genbench.diffusion.times import EvenSteps, EvenTimes, ImportanceSteps
+from genbench.diffusion.times import EvenLevels, EvenSteps, EvenTimes, ImportanceSteps
 
 CPU = torch.device("cpu")
 
@@ -88,3 +88,14 @@ def test_importance_weights_are_one_over_t_p() -> None:
     fresh.observe(torch.tensor([0.5]), torch.tensor([1.0]))
     assert fresh.probabilities().tolist() == [0.5, 0.5]
     assert (fresh.draw(9, CPU)[1] == 1).all()
+
+
+def test_levels_are_drawn_evenly_with_both_ends() -> None:
+    torch.manual_seed(0)
+    t, weights = EvenLevels(5).draw(20_000, CPU)
+    assert (weights == 1).all()
+    places, counts = t.unique(return_counts=True)
+    torch.testing.assert_close(places, torch.linspace(0, 1, 5))
+    torch.testing.assert_close(counts / 20_000, torch.full((5,), 0.2), atol=0.015, rtol=0)
+    with pytest.raises(ValueError, match="at least 2"):
+        EvenLevels(1)

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from genbench.commands.assembly import build
+from genbench.conditions.base import Condition
 from genbench.config import compose_config
 from genbench.medium import Images
 from genbench.published.source import Published
+from genbench.signatures import parameters_of
 
 
 def composed(published: Published) -> Any:
@@ -20,15 +22,19 @@ def composed(published: Published) -> Any:
     return compose_config("train", [f"experiment={published.experiment}", *settings])
 
 
-def built(published: Published, channels: int = 3, *, device: str = "cpu") -> Any:
+def built(published: Published, channels: int = 3, *, condition: Condition | None = None, device: str = "cpu") -> Any:
     """Return the method of a published model with its weights, in evaluation mode.
 
-    Where it is of `device="meta"` the weights have names and shapes alone.
+    Where it is of `device="meta"` the weights have names and shapes alone. The condition is that of the data set, where
+    the file does not say it.
     """
     config = composed(published)
     shape = (channels, config.data.size, config.data.size)
     with torch.device(device):
-        method = build(config.method, "method", medium=Images(shape), condition=published.condition)
+        shaped = {"medium": Images(shape), "image_shape": shape}
+        asked = parameters_of(config.method["_target_"]) or {}
+        facts = {name: fact for name, fact in shaped.items() if name in asked}
+        method = build(config.method, "method", condition=published.condition or condition, **facts)
     for path, weights in published.weights.items():
         method.get_submodule(path).load_state_dict(weights)
     return method.eval()

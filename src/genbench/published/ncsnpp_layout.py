@@ -73,8 +73,8 @@ def read_ncsnpp(weights: Weights) -> Found:
     layers.take("attention", "middle.0.attention")
     layers.take("block", "middle.1.block")
     attended, sums = _read_decoder(layers, [len(level) for level in channels])
-    if layers.kind != "end":
-        raise UserError(f"all_modules.{layers.place} is one layer too many for an NCSN++")
+    if layers.left:
+        raise UserError(f"all_modules.{layers.left[0]} is one layer too many for an NCSN++")
     settings = {
         "time": time,
         "width": width,
@@ -154,6 +154,11 @@ class _Layers:
         """Whether the next layer, a block of the encoder, halves the side: else it would need no shortcut."""
         layer = self._layers[self.place]
         return "Conv_2.weight" in layer and layer["Conv_2.weight"].shape[0] == layer["Conv_2.weight"].shape[1]
+
+    @property
+    def left(self) -> list[int]:
+        """The layers that were not read."""
+        return sorted(place for place in self._layers if place >= self.place)
 
     def middle(self) -> int:
         """Return where the middle begins: three layers before the first block that gets two maps together."""

@@ -100,7 +100,69 @@ def test_samples_have_the_datas_mean_and_spread() -> None:
     assert images.std().item() == pytest.approx(SPREAD, rel=0.05)
 
 
-@pytest.mark.parametrize(("settings", "message"), [({"first_time": 0.0}, "first_time"), ({"tolerance": 0.0}, "toler")])
+def test_half_the_sum_is_of_the_same_errors() -> None:
+    x_0, t, found = gaussian_images(6), torch.full((6,), 0.4), {}
+    for reduction in ("mean", "half_sum"):
+        method = make(reduction=reduction)
+        torch.manual_seed(5)
+        found[reduction] = method.losses(x_0, t, None)
+    torch.testing.assert_close(found["half_sum"], found["mean"] * 4 / 2)
+
+
+class Recorder(nn.Module):
+    """Keep what it is called with."""
+
+    def __init__(self, shape: Sequence[int], condition: Condition | None) -> None:
+        super().__init__()
+        self.calls: list[tuple[Tensor, Tensor]] = []
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, seen: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        self.calls.append((seen, t))
+        return self.bias + 0 * seen
+
+
+def test_networks_are_called_as_in_the_authors_code() -> None:
+    process = VarianceExploding(0.02, 100.0)
+    defaults: dict[str, Any] = {
+        "process": process, "sampler": probability_flow, "optimizer": torch.optim.Adam, "input_scale": "none",
+    }  # fmt: skip
+    x_t, t = torch.randn(3, *SHAPE), torch.tensor([0.1, 0.5012, 1.0])
+    for settings, expected in (
+        # The sigma of images in [0, 1].
+        ({"network_time": "log_sigma"}, (process.sigma(t) / 2).log()),
+        ({}, t),
+        # Among eleven levels the nearest.
+        ({"levels": 11}, torch.tensor([0.1, 0.5, 1.0])),
+    ):
+        method = ScoreSDE(Recorder, Images(SHAPE), None, **(defaults | settings))
+        method.predict(method.denoiser, x_t, t, None)
+        ((seen, time),) = method.denoiser.calls  # type: ignore[misc]
+        torch.testing.assert_close(seen, x_t)
+        torch.testing.assert_close(time, expected)
+    method = ScoreSDE(Recorder, Images(SHAPE), None, **(defaults | {"input_scale": "unit_variance"}))
+    method.predict(method.denoiser, x_t, t, None)
+    ((seen, _),) = method.denoiser.calls  # type: ignore[misc]
+    torch.testing.assert_close(seen, x_t / (1 + process.sigma(t).view(-1, 1, 1, 1) ** 2).sqrt())
+
+
+def test_discrete_training_meets_the_levels_alone() -> None:
+    method = make("ve", levels=5)
+    t, _ = method.draw_times(400)
+    assert sorted({round(time, 6) for time in t.tolist()}) == [0, 0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"first_time": 0.0}, "first_time"),
+        ({"tolerance": 0.0}, "toler"),
+        ({"levels": 1}, "levels must be at least 2"),
+        ({"reduction": "sum"}, "reduction must be mean or half_sum"),
+        ({"network_time": "sigma"}, "network_time must be"),
+        ({"input_scale": "half"}, "input_scale must be"),
+    ],
+)
 def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**settings)

@@ -72,7 +72,9 @@ def predictor_corrector(
             slope, noise = score(process, denoise(x, t).x_0, x, t), draw()
             alpha = process.discretised(t, steps)[0] if langevin_alpha == "step" else process.alpha(t)
             # The mean over the batch, as in the authors' code: a separate size for each image would bias the result.
-            size = 2 * (snr * _mean_norm(noise) / _mean_norm(slope)).square() * alpha.square()
+            # An untrained network may predict exactly nothing, for which the step would be infinite.
+            least = _mean_norm(slope).clamp_min(1e-8)
+            size = 2 * (snr * _mean_norm(noise) / least).square() * alpha.square()
             x = x + size * slope + (2 * size).sqrt() * noise
         return x
 
