@@ -58,7 +58,7 @@ def test_dynamic_thresholding_keeps_to_any_range() -> None:
         partial(ddim, steps=4),
         partial(heun, steps=4),
         partial(dpm_solver, steps=4),
-        partial(predictor_corrector, steps=4),
+        partial(predictor_corrector, steps=4, order="predictor_first"),
         partial(probability_flow, tolerance=0.1),
         partial(repaint, steps=4, resamplings=2, known=torch.zeros(2, 3), mask=torch.zeros(3)),
     ],

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from genbench.diffusion.edm import PolynomialSigma
 from genbench.diffusion.estimates import Denoise, Estimate
 from genbench.diffusion.processes import (
     DiscreteProcess,
@@ -26,6 +28,7 @@ from genbench.diffusion.samplers import (
     predictor_corrector,
     probability_flow,
     repaint,
+    stochastic_heun,
     transition,
 )
 from genbench.diffusion.schedules import posterior
@@ -38,6 +41,7 @@ PROCESSES = {
     "vp": VariancePreserving(),
     "sub-vp": SubVariancePreserving(),
     "ve": VarianceExploding(0.01, 10.0),
+    "edm": PolynomialSigma(0.002, 10.0),
     "discrete": DiscreteProcess("linear", 1000),
     "cosine": DiscreteProcess("cosine", 500),
 }
@@ -66,15 +70,27 @@ def begin(process: Process, count: int, seed: int = 0) -> tuple[Tensor, Callable
     return process.prior_std * draw(), draw
 
 
-SAMPLERS = {
+EARLIER: dict[str, Any] = {
+    "predictor": "euler_maruyama",
+    "langevin_alpha": "cumulative",
+    "order": "predictor_first",
+}
+"""How earlier versions corrected."""
+
+SAMPLERS: dict[str, tuple[Callable[..., Tensor], tuple[str, ...]]] = {
     "ancestral": (partial(ancestral, steps=500), ("vp", "sub-vp", "ve", "discrete", "cosine")),
     "ddim": (partial(ddim, steps=300), ("vp", "sub-vp", "ve", "discrete", "cosine")),
     "ddim_eta_half": (partial(ddim, steps=400, eta=0.5), ("vp", "discrete")),
     "ddim_quadratic": (partial(ddim, steps=200, spacing="quadratic"), ("vp", "discrete")),
-    "heun": (partial(heun, steps=60), ("vp", "sub-vp", "ve", "discrete", "cosine")),
+    "heun": (partial(heun, steps=60), ("vp", "sub-vp", "ve", "edm", "discrete", "cosine")),
     "dpm_solver": (partial(dpm_solver, steps=60), ("vp", "sub-vp", "ve", "discrete", "cosine")),
-    "predictor": (partial(predictor_corrector, steps=1000, corrections=0), ("vp", "sub-vp")),
+    "predictor": (
+        partial(predictor_corrector, steps=1000, predictor="euler_maruyama", corrections=0),
+        ("vp", "sub-vp"),
+    ),
+    "reverse_diffusion": (partial(predictor_corrector, steps=1000, corrections=0), ("ve",)),
     "predictor_corrector": (partial(predictor_corrector, steps=1000, snr=0.1), ("vp", "ve")),
+    "stochastic_heun": (partial(stochastic_heun, steps=100, churn=20, churn_noise=1.0), ("vp", "ve", "edm")),
     "probability_flow": (probability_flow, ("vp", "sub-vp", "ve", "discrete")),
 }
 
@@ -213,7 +229,7 @@ def test_spacings_are_even_in_what_they_are_called_after() -> None:
         torch.testing.assert_close(roots, torch.linspace(1, PROCESSES[name].first ** 0.5, 12, dtype=torch.float64))
         for spacing in ("uniform", "quadratic", "log_snr", "karras"):
             assert PROCESSES[name].times(1, spacing).tolist() == pytest.approx([1])  # type: ignore[arg-type]
-    assert [PROCESSES[name].first for name in PROCESSES] == [1e-3, 1e-3, 1e-5, 1 / 1000, 1 / 500]
+    assert [PROCESSES[name].first for name in PROCESSES] == [1e-3, 1e-3, 1e-5, 0, 1 / 1000, 1 / 500]
     with pytest.raises(ValueError, match="steps must be at least 1, not 0"):
         PROCESSES["vp"].times(0)
 
@@ -228,8 +244,9 @@ def test_spacings_are_even_in_what_they_are_called_after() -> None:
         (partial(ddim, eta=0.1), "uniform", 50, 50, 49),
         (heun, "karras", 18, 35, 0),
         (dpm_solver, "log_snr", 20, 20, 0),
-        (predictor_corrector, "uniform", 1000, 2 * 999 + 1, 2 * 999),
-        (partial(predictor_corrector, steps=5, corrections=3), "uniform", 5, 4 * 4 + 1, 4 * 4),
+        (predictor_corrector, "uniform", 1000, 2 * 1000, 2 * 1000),
+        (partial(predictor_corrector, steps=25, corrections=3), "uniform", 25, 4 * 25, 4 * 25),
+        (partial(predictor_corrector, **EARLIER, steps=5, corrections=3), "uniform", 5, 4 * 4 + 1, 4 * 4),
     ],
 )
 def test_networks_are_called_as_often_as_said_at_the_spacings_times(
@@ -300,6 +317,25 @@ def test_repaint_step_by_step() -> None:
     steps.clear()
     repaint(denoise, process, x_1, lambda: ones, known, mask)
     assert len(steps) == 249 * 10 + 1
+
+
+def test_without_churn_the_stochastic_method_is_heuns() -> None:
+    for name in ("vp", "ve", "edm"):
+        x_1, draw = begin(PROCESSES[name], 20)
+        results = [
+            sampler(exact(PROCESSES[name]), PROCESSES[name], x_1, draw, steps=12)
+            for sampler in (heun, partial(stochastic_heun, churn=0.0), partial(stochastic_heun, churn_to=0.0))
+        ]
+        torch.testing.assert_close(results[1], results[0])
+        torch.testing.assert_close(results[2], results[0])
+    drawn: list[int] = []
+    # Only the levels between the bounds are raised.
+    stochastic_heun(
+        exact(PROCESSES["edm"]), PROCESSES["edm"], x_1, lambda: drawn.append(1) or draw(), steps=12, churn_to=5.0
+    )
+    assert len(drawn) == sum(0.05 <= sigma <= 5.0 for sigma in PROCESSES["edm"].sigma(PROCESSES["edm"].times(12)))
+    with pytest.raises(ValueError, match="churn=-1"):
+        stochastic_heun(exact(PROCESSES["vp"]), PROCESSES["vp"], x_1, draw, churn=-1)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 50, 1000])

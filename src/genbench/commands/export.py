@@ -3,14 +3,21 @@
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import save_file
 
 from genbench.commands.model_card import model_card
 from genbench.commands.opening import open_part
+from genbench.conditions.classes import Classes
+from genbench.config import short_name
 from genbench.errors import UserError, near
-from genbench.files import check_can_write, nearest_folder
+from genbench.files import check_can_write, nearest_folder, write_json
 from genbench.methods.base import Method
+from genbench.methods.denoising.ddpm import DDPM
+from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
+from genbench.published.to_diffusers import scheduler_of, to_diffusers
 from genbench.runs.folder import RunFolder
 from genbench.runs.part_files import Part, write_copy
 
@@ -49,5 +56,27 @@ def _as_safetensors(folder: RunFolder, part: Part) -> None:
         shutil.copyfile(part.folder.scores_file, folder.scores_file)
 
 
-_FORMS: Mapping[str, Callable[[RunFolder, Part], None]] = {"safetensors": _as_safetensors}
+def _as_diffusers(folder: RunFolder, part: Part) -> None:
+    method = part.model
+    if type(method) not in (DDPM, ImprovedDDPM) or not isinstance(method.condition, Classes | None):
+        raise UserError(
+            f"to=diffusers: its pipelines hold DDPMs of images, unconditional or of classes, and {part.folder.path} is "
+            f"of {short_name(part.settings.method)}"
+        )
+    settings: Any = OmegaConf.to_container(part.settings, resolve=True)
+    config, weights = to_diffusers(method.average.module.state_dict(), settings)
+    scheduler = scheduler_of(settings)
+    for name in ("unet", "scheduler"):
+        (folder.path / name).mkdir(parents=True)
+    parts = {"unet": config, "scheduler": scheduler}
+    kinds = {name: ["diffusers", part["_class_name"]] for name, part in parts.items()}
+    pipeline = {"_class_name": "DDPMPipeline", **kinds}
+    write_json(pipeline, folder.path / "model_index.json")
+    write_json(config, folder.path / "unet" / "config.json")
+    write_json(scheduler, folder.path / "scheduler" / "scheduler_config.json")
+    whole = {name: value.contiguous() for name, value in weights.items()}
+    save_file(whole, folder.path / "unet" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+
+
+_FORMS: Mapping[str, Callable[[RunFolder, Part], None]] = {"safetensors": _as_safetensors, "diffusers": _as_diffusers}
 """What a run can be exported as."""

@@ -15,6 +15,19 @@ from genbench.runs.part_files import Part
 from genbench.runs.score_file import Row, read_scores
 from genbench.wording import for_pasting
 
+_DIFFUSERS = """\
+```python
+from diffusers import DDIMPipeline
+
+pipeline = DDIMPipeline.from_pretrained("FOLDER")
+images = pipeline(batch_size=4, num_inference_steps=50, use_clipped_model_output=True).images
+```
+
+`DDPMPipeline` takes all steps of the chain. The same noise leads to the images of `sampler=ancestral` and of
+`sampler=ddim sampler.spacing=leading`."""
+"""How diffusers' own pipelines are used. By default they go on with the noise that belongs to the estimate
+of x_0 before it was clamped."""
+
 _UNKNOWN_LICENCE = "not stated: ask whoever trained it before using it, and mind the licence of the data"
 
 
@@ -89,12 +102,7 @@ def _table(row: Row) -> list[str]:
 
 def _use(part: Part, form: str) -> list[str]:
     if form == "diffusers":
-        code = [
-            "from diffusers import DDIMPipeline, DDPMPipeline",
-            "",
-            'pipeline = DDPMPipeline.from_pretrained("FOLDER")',
-        ]
-        return ["```python", *code, "images = pipeline(batch_size=4).images", "```"]
+        return _DIFFUSERS.splitlines()
     verbs = ["sample", "evaluate"] if isinstance(part.model, Draws) else ["evaluate"]
     commands = [for_pasting(verb, run=Path("FOLDER")) for verb in verbs]
     return [

@@ -38,9 +38,6 @@ SCHEDULES = {"linear": "linear", "scaled_linear": "quadratic", "squaredcos_cap_v
 PREDICTIONS = {"epsilon": "eps", "sample": "x_0", "v_prediction": "v"}
 """What the network predicts, diffusers' and ours."""
 
-CLAMPS = {True: "static", False: "none"}
-"""What is done to estimates of x_0: diffusers' `clip_sample`, and ours."""
-
 VARIANCES = {
     "fixed_small": "posterior",
     "fixed_small_log": "posterior",

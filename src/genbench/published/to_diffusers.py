@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.diffusers_names import CLAMPS, NAMES, PREDICTIONS, SCHEDULES, VARIANCES
+from genbench.published.diffusers_names import NAMES, PREDICTIONS, SCHEDULES, VARIANCES
 from genbench.published.source import Weights
 from genbench.published.unet_names import Plan, exported
 
@@ -50,6 +50,8 @@ Key = TypeVar("Key", str, bool)
 _UNET, _PROCESS = "genbench.networks.unet.UNet", "genbench.diffusion.processes.DiscreteProcess"
 _BETA_START, _BETA_END = 1e-4, 0.02
 _GROUPS = 32
+_NO_MOST = 1e6
+"""What a sample may reach before diffusers' thresholding stops scaling it: as good as anything."""
 
 
 def to_diffusers(weights: Weights, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -114,8 +116,10 @@ def scheduler_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         "beta_schedule": _counterpart(SCHEDULES, "schedule", process["schedule"]),
         "prediction_type": _counterpart(PREDICTIONS, "prediction", method.get("prediction", "eps")),
         "variance_type": _counterpart(VARIANCES, "variance", sampler.get("variance", "posterior")),
-        "clip_sample": _counterpart(CLAMPS, "clamp", sampler.get("clamp", "static")),
+        "clip_sample": sampler.get("clamp", "static") == "static",
     }
+    if sampler.get("clamp") == "dynamic":
+        config |= {"thresholding": True, "sample_max_value": _NO_MOST}
     if process["schedule"] != "cosine":
         # Ours are of 1,000 steps.
         for key, value in (("beta_start", _BETA_START), ("beta_end", _BETA_END)):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genbench.conditions.classes import Classes
 from genbench.errors import UserError, first_line
-from genbench.published.diffusers_names import CLAMPS, NAMES, PREDICTIONS, SCHEDULES, VARIANCES
+from genbench.published.diffusers_names import NAMES, PREDICTIONS, SCHEDULES, VARIANCES
 from genbench.published.reading import read
 from genbench.published.source import Archive, Published, Source
 from genbench.published.unet_names import Plan, imported, swapped, with_null
@@ -67,12 +67,14 @@ _SCHEDULER_DEFAULTS: dict[str, Any] = {
     "prediction_type": "epsilon",
     "variance_type": "fixed_small",
     "clip_sample": True,
+    "thresholding": False,
 }
 
 _SCHEDULER_ONLY: dict[str, tuple[Any, ...]] = {
     "trained_betas": (None,),
+    "clip_sample": (True, False),
     "clip_sample_range": (1, 1.0),
-    "thresholding": (False,),
+    "thresholding": (True, False),
     "rescale_betas_zero_snr": (False,),
     "beta_schedule": tuple(SCHEDULES),
     "prediction_type": tuple(PREDICTIONS),
@@ -136,7 +138,7 @@ class Diffusers(Source):
             converted["embed_condition.embedding.weight"] = with_null(embedded)
         classes = 0 if embedded is None else len(embedded)
         settings = _network(unet, side, plan, scheduler["num_train_timesteps"]) | _method(scheduler, classes)
-        settings |= {"data.size": side, "sampler.clamp": CLAMPS[scheduler["clip_sample"]]}
+        settings |= {"data.size": side, "sampler.clamp": _clamp(scheduler)}
         experiment = _experiment(side, unet["in_channels"], learned)
         if experiment in _ANCESTRAL:
             settings["sampler.variance"] = VARIANCES[scheduler["variance_type"]]
@@ -245,6 +247,13 @@ def _method(scheduler: Mapping[str, Any], classes: int) -> dict[str, Any]:
         # Ours are of 1,000 steps.
         found |= {f"process.{key}": scheduler[key] * steps / 1000 for key in ("beta_start", "beta_end")}
     return {f"method.{key}": value for key, value in found.items()}
+
+
+def _clamp(scheduler: Mapping[str, Any]) -> str:
+    """Return what our samplers do to estimates of x_0."""
+    if scheduler["thresholding"]:
+        return "dynamic"
+    return "static" if scheduler["clip_sample"] else "none"
 
 
 def _experiment(side: int, channels: int, learned: bool) -> str:

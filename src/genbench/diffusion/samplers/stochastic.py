@@ -2,8 +2,9 @@
 
 from torch import Tensor
 
+from genbench.diffusion.estimates import Clamp, Denoise, settled
 from genbench.diffusion.processes import Process, Spacing
-from genbench.diffusion.samplers import Denoise, Draw
+from genbench.diffusion.samplers.base import Draw
 
 _MOST = 2**0.5 - 1
 """A noise level is raised by this fraction of itself at most, so that never more noise is added than there is."""
@@ -21,6 +22,7 @@ def stochastic_heun(
     churn_to: float = 50.0,
     churn_noise: float = 1.003,
     spacing: Spacing = "karras",
+    clamp: Clamp = "none",
 ) -> Tensor:
     """Raise the noise level a little before each step of Heun's method, which corrects errors of earlier steps.
 
@@ -28,22 +30,24 @@ def stochastic_heun(
     ImageNet at 64.
 
     Args:
-        denoise: see `samplers`.
+        denoise: see above.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
-        draw: see `samplers`.
+        draw: see above.
         steps: network calls are twice as many, less one.
         churn: the sum of the raises of all steps, each a fraction of the noise level.
         churn_from: least noise level r that is raised.
         churn_to: largest one.
         churn_noise: standard deviation of the added noise, relative to what the level takes.
         spacing: of the times.
+        clamp: of the estimates.
 
     Raises:
         ValueError: `churn` or `churn_noise` is negative.
     """
     if churn < 0 or churn_noise < 0:
         raise ValueError(f"churn={churn} and churn_noise={churn_noise} must be at least 0")
+    denoise = settled(denoise, process, clamp)
 
     def raised(y: Tensor, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if not churn or not churn_from <= r <= churn_to:
