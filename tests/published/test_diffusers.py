@@ -315,6 +315,30 @@ def test_what_is_no_such_folder_is_named(tmp_path: Path) -> None:
         source.convert(found._replace(content=found.content | {"other.weight": torch.zeros(1)}))
 
 
+@pytest.mark.parametrize("variance", ["fixed_small", "fixed_large", "learned_range"])
+@pytest.mark.parametrize("clip_sample", [False, True])
+def test_the_whole_chain_draws_the_same_samples(variance: str, clip_sample: bool) -> None:
+    config = GOOGLE | {"out_channels": 6 if variance == "learned_range" else 3, "sample_size": 8}
+    scheduler = {"num_train_timesteps": 8, "variance_type": variance, "clip_sample": clip_sample, "beta_end": 0.3}
+    network, found = archive(config, **scheduler)
+    method = built(make("diffusers").convert(found))
+    # The first update is a copy.
+    method.average.update_parameters(method.denoiser)
+    noise = torch.Generator().manual_seed(3)
+    start = torch.randn(2, 3, 8, 8, generator=noise)
+    state = noise.get_state()
+    chain, x = diffusers.DDPMScheduler(**scheduler), start
+    with torch.no_grad():
+        for step in chain.timesteps:
+            x = chain.step(network(x, step).sample, step, x, generator=noise).prev_sample
+        noise.set_state(state)
+        ours = method.sampler(
+            method.denoise_with(None), method.process, start, lambda: torch.randn(2, 3, 8, 8, generator=noise)
+        )
+    assert x.std() > 0.2
+    torch.testing.assert_close(ours, x, rtol=0, atol=1e-4)
+
+
 def test_defaults_are_those_of_our_classes() -> None:
     for kind, known in ((UNet, UNET_DEFAULTS), (DiscreteProcess, PROCESS_DEFAULTS)):
         parameters = inspect.signature(kind).parameters
