@@ -15,7 +15,7 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.errors import UserError
 from genbench.networks.unet import UNet
 from genbench.published.source import Archive
-from genbench.published.sources import make
+from genbench.published.sources import make, names
 from genbench.published.to_diffusers import PROCESS_DEFAULTS, UNET_DEFAULTS, scheduler_of, to_diffusers
 from tests.kinds import classes
 from tests.published.building import built, composed, lively
@@ -87,9 +87,8 @@ def test_its_outputs_are_ours(name: str) -> None:
     config = VARIED[name]
     learned = {"variance_type": "learned_range"} if name == "learned variance" else {}
     network, found = archive(config, **learned)
-    source = make("diffusers")
-    assert source.recognises(found)
-    published = source.convert(found)
+    assert [one for one in names() if make(one).recognises(found)] == ["diffusers"]
+    published = make("diffusers").convert(found)
     channels = config.get("in_channels", 3)
     method = built(published, channels)
     y = torch.tensor([0, 1, 2, 2]) if name == "classes" else None
