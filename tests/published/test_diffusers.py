@@ -15,7 +15,7 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.errors import UserError
 from genbench.networks.unet import UNet
 from genbench.published.source import Archive
-from genbench.published.sources import make
+from genbench.published.sources import make, names
 from genbench.published.to_diffusers import PROCESS_DEFAULTS, UNET_DEFAULTS, scheduler_of, to_diffusers
 from tests.kinds import classes
 from tests.published.building import built, composed, lively
@@ -87,9 +87,8 @@ def test_its_outputs_are_ours(name: str) -> None:
     config = VARIED[name]
     learned = {"variance_type": "learned_range"} if name == "learned variance" else {}
     network, found = archive(config, **learned)
-    source = make("diffusers")
-    assert source.recognises(found)
-    published = source.convert(found)
+    assert [one for one in names() if make(one).recognises(found)] == ["diffusers"]
+    published = make("diffusers").convert(found)
     channels = config.get("in_channels", 3)
     method = built(published, channels)
     y = torch.tensor([0, 1, 2, 2]) if name == "classes" else None
@@ -163,7 +162,9 @@ def test_ours_is_drawn_by_diffusers(own: dict[str, Any], first_index: int, condi
             },
         },
     }
+    ours = ours.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     config, weights = to_diffusers(ours.state_dict(), settings)
+    assert all(tensor.is_contiguous() for tensor in weights.values())
     theirs = diffusers.UNet2DModel.from_config(config)
     theirs.load_state_dict(weights)
     y = torch.tensor([0, 1, 2, 3]) if conditional else None
@@ -253,6 +254,8 @@ def test_what_diffusers_cannot_hold_is_refused(changes: dict[str, Any], message:
         ("config", {"up_block_types": ["UpBlock2D", "AttnUpBlock2D"]}, "attend at different resolutions"),
         ("config", {"resnet_time_scale_shift": "scale_shift"}, "attn_norm_num_groups"),
         ("config", {"sample_size": [16, 32]}, "sample_size="),
+        ("config", {"block_out_channels": [32]}, "block_out_channels="),
+        ("scheduler_config", {"_class_name": "ScoreSdeVeScheduler"}, "ScoreSdeVeScheduler"),
         ("config", {"out_channels": 6}, "in_channels and out_channels"),
         ("scheduler_config", {"trained_betas": [0.1]}, "trained_betas"),
         ("scheduler_config", {"clip_sample_range": 2.0}, "clip_sample_range"),

@@ -121,7 +121,9 @@ def exported(weights: Weights, plan: Plan, names: Names) -> dict[str, Tensor]:
         for kind in ("weight", "bias"):
             for name, part in zip(theirs, weights[f"{ours}.{kind}"].chunk(len(theirs)), strict=True):
                 is_flat = kind == "weight" and ours.endswith((".to_qkv", ".to_out"))
-                found[f"{name}.{kind}"] = (part.flatten(1) if is_flat else part).clone()
+                part = part.flatten(1) if is_flat else part
+                # A file holds tensors in their plain order, whatever memory format the network has.
+                found[f"{name}.{kind}"] = part.clone(memory_format=torch.contiguous_format)
     return found
 
 

@@ -71,6 +71,7 @@ _SCHEDULER_DEFAULTS: dict[str, Any] = {
 }
 
 _SCHEDULER_ONLY: dict[str, tuple[Any, ...]] = {
+    "_class_name": ("DDPMScheduler", "DDIMScheduler", "PNDMScheduler"),
     "trained_betas": (None,),
     "clip_sample": (True, False),
     "clip_sample_range": (1, 1.0),
@@ -114,7 +115,7 @@ class Diffusers(Source):
         return Archive(path, read(weights), settings)
 
     def recognises(self, archive: Archive) -> bool:
-        """Return whether the configuration is of a `UNet2DModel`, or has none and the tensors are of one."""
+        """Return whether the configuration and the tensors are of a `UNet2DModel`."""
         config = archive.settings.get(_CONFIG)
         named = config.get("_class_name", "UNet2DModel") if isinstance(config, Mapping) else None
         content = archive.content
@@ -193,7 +194,11 @@ def _learned(unet: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
 def _plan(unet: Mapping[str, Any]) -> Plan:
     """Return the network's shape; the ways down and up attend at the same resolutions."""
     kinds = {"DownBlock2D": False, "AttnDownBlock2D": True, "UpBlock2D": False, "AttnUpBlock2D": True}
-    down, up = unet["down_block_types"], unet["up_block_types"]
+    down, up, maps = unet["down_block_types"], unet["up_block_types"], unet["block_out_channels"]
+    if not 0 < len(down) == len(up) == len(maps):
+        raise _refused(
+            "block_out_channels", maps, f"a number for each of {len(down)} kinds of blocks down and as many up"
+        )
     unknown = [kind for kind in (*down, *up) if kind not in kinds]
     if unknown:
         raise UserError(f"{_CONFIG}.json names {unknown[0]}, which can't be held here: only {', '.join(kinds)}")

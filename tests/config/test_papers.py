@@ -1,0 +1,97 @@
+"""What experiments say to be as in their authors' code is: the numbers of their scripts and of their READMEs."""
+
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from genbench.config import check
+
+HO: dict[str, Any] = {
+    "method.clip": 1.0,
+    "method.ema_decay": 0.9999,
+    "method.ema_warmup": False,
+    "method.schedule.warmup_steps": 5000,
+    "method.process.schedule": "linear",
+    "method.process.steps": 1000,
+    "method.process.first_index": 0,
+    "network.denoiser.padding": "ho",
+    "network.denoiser.initialisation": "ho",
+    "network.denoiser.attention": [16],
+}
+"""Of Ho's scripts."""
+
+OPENAI: dict[str, Any] = {
+    "method.clip": 0.0,
+    "method.ema_decay": 0.9999,
+    "method.ema_warmup": False,
+    "method.schedule.warmup_steps": 0,
+    "method.process.first_index": 0,
+    "network.denoiser.padding": "openai",
+    "network.denoiser.time": "sinusoids_openai",
+    "network.denoiser.norm_eps": 1e-5,
+}
+"""Of OpenAI's: no clipping, no warm-up."""
+
+PAPERS: dict[str, dict[str, Any]] = {
+    "ddpm_cifar10": HO
+    | {
+        "data.batch_size": 128,
+        "data.flip": True,
+        "method.optimizer.lr": 2e-4,
+        "network.denoiser.dropout": 0.1,
+        "sampler.variance": "step",
+        "steps": 800_000,
+    },
+    "ddpm_lsun": HO
+    | {
+        "data.batch_size": 64,
+        # As the paper says of bedrooms.
+        "data.flip": False,
+        "method.optimizer.lr": 2e-5,
+        "network.denoiser.dropout": 0.0,
+        "network.denoiser.multipliers": [1, 1, 2, 2, 4, 4],
+        "sampler.variance": "posterior",
+        "steps": 2_400_000,
+    },
+    "improved_ddpm_cifar10": OPENAI
+    | {
+        "data.batch_size": 128,
+        "data.flip": False,
+        "method.optimizer.lr": 1e-4,
+        "method.process.schedule": "cosine",
+        "method.process.steps": 4000,
+        "network.denoiser.blocks": 3,
+        "network.denoiser.dropout": 0.3,
+        "network.denoiser.heads": 4,
+        "steps": 500_000,
+    },
+    "improved_ddpm_lsun": OPENAI
+    | {
+        "data.batch_size": 128,
+        "data.flip": False,
+        "method.optimizer.lr": 1e-4,
+        "method.process.schedule": "linear",
+        "method.process.steps": 1000,
+        "network.denoiser.adaptive": False,
+        "network.denoiser.attention": [16],
+        "network.denoiser.blocks": 2,
+        "network.denoiser.dropout": 0.0,
+        "network.denoiser.heads": 1,
+        "steps": 1_200_000,
+    },
+    "improved_ddpm_imagenet64": OPENAI
+    | {"data.batch_size": 128, "data.flip": False, "network.denoiser.dropout": 0.0, "network.denoiser.heads": 4},
+    "adm_lsun": OPENAI
+    | {"network.denoiser.dropout": 0.1, "network.denoiser.head_channels": 64, "method.process.schedule": "linear"},
+    "adm_imagenet64": OPENAI
+    | {"network.denoiser.dropout": 0.1, "method.process.schedule": "cosine", "method.process.steps": 1000},
+    "noisy_classifier_imagenet64": {"method.process.schedule": "cosine", "network.classifier.blocks": 4},
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_an_experiment_has_its_authors_settings(name: str) -> None:
+    config = check("train", [f"experiment={name}", "data.root=none"])
+    found = {key: OmegaConf.select(config, key) for key in PAPERS[name]}
+    assert found == PAPERS[name]
