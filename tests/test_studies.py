@@ -184,3 +184,28 @@ def test_seeds(train: Train, tmp_path: Path) -> None:
     assert float(row["mean"]) == pytest.approx(statistics.fmean(values), rel=1e-3)
     assert float(row["deviation"]) == pytest.approx(statistics.stdev(values), rel=1e-2)
     assert (tmp_path / "out" / "seeds.png").is_file()
+
+
+def test_conventions(tmp_path: Path) -> None:
+    tiny = ["data.size=8", "data.batch_size=32", "steps=2", f"output={tmp_path}"]
+    quiet = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores")]
+    unet = ["network.denoiser.width=8", "network.denoiser.multipliers=[1,2]", "network.denoiser.attention=[]"]
+    quick = ["steps=30", "method.ema_decay=0.5"]
+    assert main(["experiment=ddpm_digits", *tiny, *quiet, *unet, *quick, "name=base"]) == 0
+    (base,) = (tmp_path / "base").iterdir()
+    classifier = ["network.classifier.width=8", "name=classifier"]
+    assert main(["experiment=noisy_classifier_digits", *tiny, *quiet, *classifier]) == 0
+    parts = [f"parts.denoiser={base}", f"parts.classifier={next((tmp_path / 'classifier').iterdir())}"]
+    assert main(["experiment=guided_digits", "data.size=8", *parts, f"output={tmp_path}", "name=guided"]) == 0
+    (guided,) = (tmp_path / "guided").iterdir()
+    options = ["--guided", guided, "--trained", base, "--count", 20, "--calls", 4, "--scales", 1]
+    run_study("conventions/study.py", base, *options, "--out", tmp_path / "out")
+    rows = table(tmp_path / "out" / "conventions.csv")
+    assert len(rows) == 4 * 2 + 2 + 3 * 3 + 2 * 2
+    scores = {(row["what"], row["setting"], row["sampler"]): float(row["fid_digits"]) for row in rows}
+    # A run that is opened as it was trained, by the way of the others, and by name.
+    own, other = "the network's conventions", "padding"
+    assert scores[own, "as trained", "ddim"] == scores["trained", "base", "ddim"] == scores["clamp", "static", "ddim"]
+    assert scores[own, other, "ddim"] != scores[own, "as trained", "ddim"]
+    assert scores["clamp", "none", "ddim"] != scores["clamp", "static", "ddim"]
+    assert all(row["agreement_digits"] for row in rows[-4:])

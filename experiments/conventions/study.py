@@ -158,7 +158,7 @@ def main() -> None:
     rows: list[Row] = []
     for part in parts:
         for row in part:
-            rows.append({"what": "", "setting": "", "sampler": "", "fid_digits": "", "agreement": ""} | row)
+            rows.append({"what": "", "setting": "", "sampler": "", "fid_digits": "", "agreement_digits": ""} | row)
             print(row, flush=True)
             # A long study is not lost if it is stopped.
             write_csv(rows, arguments.out / "conventions.csv")

@@ -94,13 +94,13 @@ def gan(method: Any, data: DataSet, move: Move = move) -> Step:
 
 
 def wgan_gp(method: Any, data: DataSet, move: Move = move) -> Step:
-    """A step of the critic with its penalty; every fifth time one of the generator."""
+    """A step of the critic with its penalty; every n-th time one of the generator."""
     generator, critic = method.generator.train(), method.discriminator.train()
     batch, latent_dim = _images(data, method.device), method.latent_dim
     average = _average(generator, 0.99)
     optimizer_d = Adam(critic.parameters(), 2e-4, (0.0, 0.9))
     optimizer_g = Adam(generator.parameters(), 2e-4, (0.0, 0.9))
-    done = [0]
+    done, every = [0], method.discriminator_steps
 
     def step() -> None:
         x = batch()
@@ -115,7 +115,7 @@ def wgan_gp(method: Any, data: DataSet, move: Move = move) -> Step:
         loss = critic(fake).mean() - critic(x).mean() + 10 * penalty
         move(optimizer_d, loss)
         done[0] += 1
-        if done[0] % 5 == 0:
+        if done[0] % every == 0:
             critic.requires_grad_(False)
             loss = -critic(generator(torch.randn(len(x), latent_dim, device=x.device))).mean()
             move(optimizer_g, loss)

@@ -25,7 +25,7 @@ from tests.benchmarks.turns import DEVICE, machine, now
 from tests.benchmarks.tutorial_scripts import SCRIPTS
 
 EXPERIMENTS: dict[str, list[str]] = {
-    "gan": ["data=mnist", "method=gan", "network=mlp"],
+    "gan": ["experiment=gan_mnist", "network=mlp", "data.size=28"],
     "dcgan": ["experiment=gan_mnist"],
     "wgan_gp": ["experiment=wgan_gp_mnist"],
     "ddpm": ["experiment=ddpm_mnist"],

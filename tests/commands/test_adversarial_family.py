@@ -122,7 +122,13 @@ def test_a_method_and_data_that_do_not_go_together(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("experiment", "layout"), [("pix2pix_folder", "paired"), ("cyclegan_folder", "unpaired"), ("dcgan_anime", "plain")]
+    ("experiment", "layout"),
+    [
+        ("pix2pix_folder", "paired"),
+        ("cyclegan_folder", "unpaired"),
+        ("translator_folder", "unpaired"),
+        ("dcgan_anime", "plain"),
+    ],
 )
 def test_the_papers_sizes_run_on_small_folders(
     tmp_path: Path, experiment: str, layout: str, monkeypatch: pytest.MonkeyPatch

@@ -32,7 +32,6 @@ VARIANTS = {
         "input_pyramid",
         "resampling",
         "time_scale",
-        "time_shift",
     },
     "network/ddgan_small.yaml": {
         "adaptive",

@@ -117,3 +117,31 @@ def test_what_does_not_do() -> None:
     for make in (lambda: VariancePreserving(2, 1), lambda: VarianceExploding(0, 1), lambda: VarianceExploding(2, 1)):
         with pytest.raises(ValueError, match="in this order"):
             make()
+
+
+@pytest.mark.parametrize("steps", [4, 1000, 4000])
+def test_networks_are_given_steps_counted_from_0_or_1(steps: int) -> None:
+    number = torch.arange(1, steps + 1)
+    # In the single precision that training draws them in, and in double precision, in which samplers have them.
+    for t in (number / steps, number.double() / steps):
+        given = DiscreteProcess("cosine", steps).network_time(t)
+        assert given.dtype == t.dtype
+        torch.testing.assert_close(given, ((number - 1).double() / steps).to(t), rtol=1e-7, atol=0)
+        assert DiscreteProcess("cosine", steps, first_index=1).network_time(t) is t
+        assert VariancePreserving().network_time(t) is t
+    process = DiscreteProcess("cosine", steps)
+    # Between steps in a line, and from the first on.
+    between = torch.tensor([0.0, 0.5 / steps, 1.25 / steps, 1.75 / steps], dtype=torch.float64)
+    found = process.network_time(between) * steps
+    torch.testing.assert_close(found, torch.tensor([0, 0, 0.25, 0.75], dtype=torch.float64))
+
+
+def test_the_ends_of_a_schedule_are_settings() -> None:
+    betas = DiscreteProcess("linear", 500, beta_start=2e-4, beta_end=0.01).betas
+    torch.testing.assert_close(betas[[0, -1]], torch.tensor([4e-4, 0.02], dtype=torch.float64))
+    assert DiscreteProcess("quadratic", beta_end=0.03).betas[0].item() == pytest.approx(1e-4)
+    for schedule in ("cosine", "vp"):
+        with pytest.raises(ValueError, match=f"no effect on the {schedule} schedule"):
+            DiscreteProcess(schedule, beta_end=0.03)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="first_index must be 0 or 1, not 2"):
+        DiscreteProcess(first_index=2)  # type: ignore[arg-type]

@@ -28,10 +28,10 @@ from genbench.diffusion.samplers import (
     predictor_corrector,
     probability_flow,
     repaint,
+    stochastic_heun,
     transition,
 )
 from genbench.diffusion.schedules import posterior
-from genbench.diffusion.stochastic_heun import stochastic_heun
 
 WEIGHTS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
 MEANS = torch.tensor([[-0.6, 0.3], [0.7, 0.5], [0.1, -0.8]], dtype=torch.float64)

@@ -296,11 +296,13 @@ def test_what_does_not_fit_is_one_message(source: str, shapes: Shapes | None) ->
     make = sources.make(source)
     with pytest.raises(UserError, match=re.escape("extra.layer.weight (2,) has no counterpart")):
         make.convert(Archive(Path("netG.pth"), weights | {"extra.layer.weight": torch.zeros(2)}))
-    for content in ({}, {"epoch": 3}, {"weight": torch.zeros(2)}, [1, 2]):
+    for content in ({}, {"epoch": 3}, {0: torch.zeros(2)}, {"weight": torch.zeros(2)}, [1, 2], None):
         assert not make.recognises(Archive(Path("netG.pth"), content))
         with pytest.raises(UserError, match=r"netG\.pth"):
             make.convert(Archive(Path("netG.pth"), content))
     if source in ("pix2pix", "cyclegan"):
+        with pytest.raises(UserError, match="generators"):
+            make.convert(Archive(Path("folder"), {"latest_net_G": weights, "latest_net_G_B": weights}))
         last = max(name for name in weights if name.endswith("bias") and weights[name].shape == (3,))
         changed = weights | {last.replace("bias", "weight"): torch.zeros(1, 1, 1, 1)}
         with pytest.raises(UserError, match="channels to 1"):

@@ -212,6 +212,18 @@ def test_the_chain_is_the_same_in_both_directions(ours: str, theirs: str, steps:
     assert settings["sampler.variance"] == "step"
 
 
+@pytest.mark.parametrize("clamp", ["static", "none", "dynamic"])
+def test_estimates_are_clamped_alike(clamp: str) -> None:
+    settings = run()
+    settings["sampler"]["clamp"] = clamp
+    config = scheduler_of(settings)
+    assert config["clip_sample"] is (clamp == "static")
+    assert config.get("thresholding", False) is (clamp == "dynamic")
+    _, found = archive(GOOGLE)
+    found = found._replace(settings=found.settings | {"scheduler_config": config})
+    assert make("diffusers").convert(found).settings["sampler.clamp"] == clamp
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -243,6 +255,7 @@ def test_what_diffusers_cannot_hold_is_refused(changes: dict[str, Any], message:
         ("config", {"sample_size": [16, 32]}, "sample_size="),
         ("config", {"out_channels": 6}, "in_channels and out_channels"),
         ("scheduler_config", {"trained_betas": [0.1]}, "trained_betas"),
+        ("scheduler_config", {"clip_sample_range": 2.0}, "clip_sample_range"),
         ("scheduler_config", {"beta_schedule": "exp"}, 'beta_schedule="exp"'),
     ],
 )
@@ -253,22 +266,6 @@ def test_what_ours_cannot_hold_is_refused(place: str, changes: dict[str, Any], m
     with pytest.raises(UserError, match=message) as refused:
         make("diffusers").convert(found._replace(settings=settings))
     assert str(refused.value).startswith(f"{place}.json says") or "names" in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("changes", "clamp"),
-    [({}, "static"), ({"clip_sample": False}, "none"), ({"clip_sample": False, "thresholding": True}, "dynamic")],
-)
-def test_estimates_are_clamped_as_the_scheduler_says_and_back(changes: dict[str, Any], clamp: str) -> None:
-    _, found = archive(GOOGLE)
-    settings = found.settings | {"scheduler_config": dict(found.settings["scheduler_config"]) | changes}
-    published = make("diffusers").convert(found._replace(settings=settings))
-    assert published.settings["sampler.clamp"] == clamp
-    back = scheduler_of(run(sampler={"clamp": clamp}))
-    assert {key: back.get(key, False) for key in ("clip_sample", "thresholding")} == {
-        "clip_sample": clamp == "static",
-        "thresholding": clamp == "dynamic",
-    }
 
 
 @pytest.mark.parametrize("layout", ["pipeline", "flat", "earlier"])
@@ -316,6 +313,30 @@ def test_what_is_no_such_folder_is_named(tmp_path: Path) -> None:
         source.convert(found._replace(content=weights))
     with pytest.raises(UserError, match=r"other\.weight .* has no counterpart"):
         source.convert(found._replace(content=found.content | {"other.weight": torch.zeros(1)}))
+
+
+@pytest.mark.parametrize("variance", ["fixed_small", "fixed_large", "learned_range"])
+@pytest.mark.parametrize("clip_sample", [False, True])
+def test_the_whole_chain_draws_the_same_samples(variance: str, clip_sample: bool) -> None:
+    config = GOOGLE | {"out_channels": 6 if variance == "learned_range" else 3, "sample_size": 8}
+    scheduler = {"num_train_timesteps": 8, "variance_type": variance, "clip_sample": clip_sample, "beta_end": 0.3}
+    network, found = archive(config, **scheduler)
+    method = built(make("diffusers").convert(found))
+    # The first update is a copy.
+    method.average.update_parameters(method.denoiser)
+    noise = torch.Generator().manual_seed(3)
+    start = torch.randn(2, 3, 8, 8, generator=noise)
+    state = noise.get_state()
+    chain, x = diffusers.DDPMScheduler(**scheduler), start
+    with torch.no_grad():
+        for step in chain.timesteps:
+            x = chain.step(network(x, step).sample, step, x, generator=noise).prev_sample
+        noise.set_state(state)
+        ours = method.sampler(
+            method.denoise_with(None), method.process, start, lambda: torch.randn(2, 3, 8, 8, generator=noise)
+        )
+    assert x.std() > 0.2
+    torch.testing.assert_close(ours, x, rtol=0, atol=1e-4)
 
 
 def test_defaults_are_those_of_our_classes() -> None:

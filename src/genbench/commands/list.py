@@ -18,7 +18,11 @@ _GROUPS = {
 }
 """Groups by their headings."""
 
-_ROOMS = {"metrics.scores": "genbench.metrics.scores", "metrics.extractor": "genbench.metrics.extractors"}
+_ROOMS = {
+    "metrics.scores": "genbench.metrics.scores",
+    "metrics.extractor": "genbench.metrics.extractors",
+    "source, of published weights": "genbench.published.sources",
+}
 """Settings whose values are the files of a folder."""
 
 

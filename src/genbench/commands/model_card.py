@@ -23,8 +23,8 @@ pipeline = DDIMPipeline.from_pretrained("FOLDER")
 images = pipeline(batch_size=4, num_inference_steps=50, use_clipped_model_output=True).images
 ```
 
-`DDPMPipeline` takes all steps of the chain. The same noise leads to the images of `sampler=ddim sampler.spacing=leading`
-and of `sampler=ancestral`."""
+`DDPMPipeline` takes all steps of the chain. The same noise leads to the images of `sampler=ancestral` and of
+`sampler=ddim sampler.spacing=leading`."""
 """How diffusers' own pipelines are used. By default they go on with the noise that belongs to the estimate
 of x_0 before it was clamped."""
 

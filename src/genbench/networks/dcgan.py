@@ -69,7 +69,8 @@ class DCGANDiscriminator(nn.Module):
     Args:
         image_shape: (C, S, S), S even and at least 8.
         width: channels of the first map, the one with S/2 pixels; 128 in the paper.
-        norm: "batch" as in the paper, or "none" where the output for one image must not depend on the others.
+        norm: "batch" as in the paper, or "none" or "layer" where the output for one image must not depend on
+            others.
 
     Raises:
         ValueError: the images are not square, or S is odd or less than 8.

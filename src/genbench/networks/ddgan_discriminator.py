@@ -61,8 +61,7 @@ class DDGANDiscriminator(nn.Module):
         first_keeps: whether the first block keeps the side, which all others halve.
         last_from_zero: whether the last convolution begins at zero; the authors' does for small images alone.
         time_width: length of the embedding of time and condition.
-        time_scale: it embeds `time_scale` t + `time_shift`, with the t that it is called with, see `NCSNpp`.
-        time_shift: see `time_scale`.
+        time_scale: it embeds `time_scale` t, with the t that it is called with: T for the number of the step.
 
     Raises:
         ValueError: the images are not square, or S can't be halved so often.
@@ -79,7 +78,6 @@ class DDGANDiscriminator(nn.Module):
         last_from_zero: bool = True,
         time_width: int = 256,
         time_scale: float = 4.0,
-        time_shift: float = -1.0,
     ) -> None:
         super().__init__()
         channels_in, height, side = shape
@@ -89,7 +87,7 @@ class DDGANDiscriminator(nn.Module):
                 f"it halves {halvings} times, which takes square images whose side is a multiple of {2**halvings}, "
                 f"not {height} x {side}"
             )
-        self.time_scale, self.time_shift = time_scale, time_shift
+        self.time_scale = time_scale
         self.embed_time = nn.Sequential(
             Sinusoids(time_width),
             initialise_by_outputs(nn.Linear(time_width, time_width)),
@@ -117,7 +115,7 @@ class DDGANDiscriminator(nn.Module):
         Raises:
             ValueError: it is conditional, and there are no rows.
         """
-        embedding = self.embed_time((self.time_scale * t + self.time_shift) / _SINUSOIDS)
+        embedding = self.embed_time(self.time_scale * t / _SINUSOIDS)
         if self.embed_condition is not None:
             if condition is None:
                 raise ValueError("this network is conditional: its condition is missing")

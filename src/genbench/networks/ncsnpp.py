@@ -122,8 +122,7 @@ class NCSNpp(nn.Module):
         dropout: probability in the residual blocks.
         time: "sinusoids" or "fourier", random Fourier features.
         time_scale: the features are of `time_scale` t + `time_shift`, with the t that it is called with: 999 t is as in
-            the authors' code for variance preserving SDEs, 999 - 999 t for discrete training, T t - 1 for T steps that
-            are counted from 0.
+            the authors' code for variance preserving SDEs, 999 - 999 t for discrete training, T t for T steps.
         time_shift: see `time_scale`.
         resampling: "plain" or "fir", see `Resample`.
         input_pyramid: how the image is joined to the encoder's maps: "none", "residual" or "sum", see `InputPyramid`.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import Tensor
 
@@ -20,14 +20,22 @@ def networks_of(archive: Archive, names: str) -> dict[str, Weights]:
             file of another name is the network "".
     """
     content = archive.content
-    if not isinstance(content, Mapping) or not content:
-        return {}
-    files = content if all(isinstance(each, Mapping) for each in content.values()) else {archive.path.stem: content}
+    files = {archive.path.stem: content} if is_weights(content) else content
     found: dict[str, Weights] = {}
-    for name, weights in files.items():
-        match = re.fullmatch(names, name)
-        found[match["network"] if match else ""] = without_prefix(weights)
+    if isinstance(files, Mapping) and all(is_weights(each) for each in files.values()):
+        for name, weights in files.items():
+            match = re.fullmatch(names, name)
+            found[match["network"] if match else ""] = without_prefix(weights)
     return found
+
+
+def is_weights(content: object) -> TypeGuard[Weights]:
+    """Return whether something is a state dictionary: tensors by their names, at least one."""
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(name, str) and isinstance(each, Tensor) for name, each in content.items())
+    )
 
 
 def tensor_of(weights: Weights, name: str) -> Tensor:

@@ -90,6 +90,11 @@ def is_openai(content: Any) -> bool:
     return isinstance(content, Mapping) and {_FIRST, _TIME, "middle_block.1.qkv.weight"} <= set(content)
 
 
+def has_strides(content: Weights) -> bool:
+    """Return whether sizes change by convolutions, not by residual blocks."""
+    return any(name.endswith(".op.weight") for name in content)
+
+
 def shape_of(weights: Weights) -> Shape:
     """Return the shape of a U-Net or of its downward half.
 

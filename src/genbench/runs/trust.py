@@ -105,7 +105,7 @@ def _check_target(target: Any, where: str) -> None:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise refusal from error
-    is_sampler = getattr(found, "__module__", None) == _SAMPLERS and callable(found)
+    is_sampler = callable(found) and str(getattr(found, "__module__", "")).startswith(f"{_SAMPLERS}.")
     if not (isinstance(found, type) or is_sampler) or not _is_trusted(found.__module__):
         raise refusal
 

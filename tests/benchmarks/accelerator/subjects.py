@@ -53,6 +53,9 @@ class Subject:
         return self.tiny_shape if form.tiny else self.shape
 
 
+_WGAN_GP = ("experiment=wgan_gp_cifar10", "method.generator_batch=1", "method.dequantise=false", *_NO_SCHEDULE)
+"""As the plain loop has it."""
+
 _DDPM_TINY = ("experiment=ddpm_digits", "network.denoiser.width=8")
 
 SUBJECTS = {
@@ -60,8 +63,7 @@ SUBJECTS = {
         ("experiment=dcgan_lsun",), (3, 64, 64), 128, ("experiment=gan_digits", *_NARROW), (1, 16, 16), plain_loops.gan
     ),
     "WGAN-GP, 32": Subject(
-        ("experiment=wgan_gp_cifar10",), (3, 32, 32), 64, ("experiment=wgan_gp_cifar10", *_NARROW), (3, 16, 16),
-        plain_loops.wgan_gp,
+        (*_WGAN_GP,), (3, 32, 32), 64, (*_WGAN_GP, *_NARROW), (3, 16, 16), plain_loops.wgan_gp,
     ),
     "pix2pix, 256": Subject(
         ("experiment=pix2pix_folder",), (3, 256, 256), 1, ("experiment=pix2pix_edges2digits", *_NARROW), (1, 32, 32),

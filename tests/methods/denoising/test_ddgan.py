@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from genbench.batch import Batch
+from genbench.commands.assembly import build
 from genbench.conditions.base import Condition
+from genbench.config import compose_config
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.methods.denoising.ddgan import DDGAN
 from genbench.methods.learning_rates import Cosine
@@ -188,3 +190,18 @@ def test_deviation_in_groups_is_nothing_for_one_picture() -> None:
 def test_settings_that_do_not_do(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**settings)
+
+
+def test_the_authors_networks_are_given_the_step_from_0() -> None:
+    narrow = ["generator.width=8", "generator.latent_width=8", "discriminator.width=8"]
+    config = compose_config("train", ["experiment=ddgan_cifar10", *(f"network.{line}" for line in narrow)])
+    shape, seen = (3, 32, 32), []
+    method = build(config.method, "method", image_shape=shape, condition=None)
+    for network in (method.generator, method.discriminator):
+        network.embed_time[0].register_forward_pre_hook(lambda _, given: seen.append(1000 * given[0]))
+    t = torch.arange(1, 5).double() / 4
+    x_t = torch.randn(4, *shape)
+    method.discriminate(method.step_back(x_t, t, None), x_t, t, None)
+    for given in seen:
+        torch.testing.assert_close(given, torch.arange(4.0))
+    assert len(seen) == 2

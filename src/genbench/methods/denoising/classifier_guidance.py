@@ -21,9 +21,9 @@ from torch.nn.functional import cross_entropy
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import expect
 from genbench.conditions.classes import Classes
+from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.guidance import classifier_guided
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.samplers import Denoise
 from genbench.medium import Medium
 from genbench.methods.denoising.ddpm import DDPM
 

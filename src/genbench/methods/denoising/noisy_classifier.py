@@ -24,6 +24,9 @@ from genbench.medium import Images, Medium
 from genbench.methods.base import Method
 from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.timed_encoder import TimedEncoder
+from genbench.networks.unet_encoder import UNetEncoder
+
+Encoder = TimedEncoder | UNetEncoder
 
 
 class NoisyClassifier(Method):
@@ -44,7 +47,7 @@ class NoisyClassifier(Method):
 
     def __init__(
         self,
-        classifier: Callable[..., TimedEncoder],
+        classifier: Callable[..., Encoder],
         medium: Medium,
         condition: Condition | None = None,
         *,
@@ -86,5 +89,5 @@ class NoisyClassifier(Method):
         return self._averaged.features(x, torch.zeros(len(x), device=x.device))
 
     @property
-    def _averaged(self) -> TimedEncoder:
-        return cast(TimedEncoder, self.average.module)
+    def _averaged(self) -> Encoder:
+        return cast(Encoder, self.average.module)

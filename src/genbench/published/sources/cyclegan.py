@@ -53,6 +53,8 @@ class CycleGAN(Source):
             (generator,) = generators.values()
             return Published("translator_folder", settings, {"generator": translators.resnet_weights(generator)})
         ours = {"G_A": "forth", "G_B": "back"}
+        if generators.keys() != ours.keys():
+            raise UserError(f"{archive.path} has the generators {', '.join(generators)}, not G_A and G_B")
         found = {"generator": _joined({ours[name]: translators.resnet_weights(generators[name]) for name in ours})}
         if all(name in networks for name in _DISCRIMINATORS):
             settings |= translators.discriminator_settings(networks["D_A"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from genbench.conditions.classes import Classes
 from genbench.errors import UserError
-from genbench.published.openai_unet import CLASSIFIER_END, IMAGE_END, Shape, converted, is_openai, shape_of
+from genbench.published.openai_unet import CLASSIFIER_END, IMAGE_END, Shape, converted, has_strides, is_openai, shape_of
 from genbench.published.source import Archive, Published, Source
 
 _SIDES: dict[tuple[float, ...], int] = {
@@ -35,7 +35,7 @@ class GuidedDiffusion(Source):
         content = archive.content
         if not is_openai(content):
             return False
-        return "out.2.positional_embedding" in content or shape_of(content).resamples
+        return "out.2.positional_embedding" in content or ("out.2.weight" in content and not has_strides(content))
 
     def convert(self, archive: Archive) -> Published:
         """Return the network with the shape that its tensors say."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from genbench.conditions.classes import Classes
 from genbench.errors import UserError
-from genbench.published.openai_unet import IMAGE_END, Shape, converted, is_openai, shape_of
+from genbench.published.openai_unet import IMAGE_END, Shape, converted, has_strides, is_openai, shape_of
 from genbench.published.source import Archive, Published, Source
 
 _SIDES: dict[tuple[float, ...], int] = {(1, 2, 2, 2): 32, (1, 2, 3, 4): 64, (1, 1, 2, 2, 4, 4): 256}
@@ -27,7 +27,7 @@ class ImprovedDiffusion(Source):
     def recognises(self, archive: Archive) -> bool:
         """Return whether it is one of OpenAI's U-Nets whose sizes change by convolutions."""
         content = archive.content
-        return is_openai(content) and "out.2.weight" in content and not shape_of(content).resamples
+        return is_openai(content) and "out.2.weight" in content and has_strides(content)
 
     def convert(self, archive: Archive) -> Published:
         """Return the network with the shape that its tensors say."""

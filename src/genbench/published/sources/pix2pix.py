@@ -34,12 +34,15 @@ class Pix2Pix(Source):
         """Return the generator, and the discriminator if there is one.
 
         Raises:
-            UserError: there is no U-Net generator, it changes the number of channels, or a tensor has no counterpart.
+            UserError: there is not one U-Net generator, it changes the number of channels, or a tensor has no
+                counterpart.
         """
         networks = networks_of(archive, translators.FILES)
         generators = [weights for weights in networks.values() if translators.is_unet(weights)]
-        if not generators:
-            raise UserError(f"{archive.path} has no U-Net generator, which latest_net_G.pth holds")
+        if len(generators) != 1:
+            raise UserError(
+                f"{archive.path} has {len(generators)} U-Net generators: give latest_net_G.pth, or its folder"
+            )
         (generator,) = generators
         first, last = generator["model.model.0.weight"], generator["model.model.3.weight"]
         if first.shape[1] != last.shape[1]:

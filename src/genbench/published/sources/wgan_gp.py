@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.networks import rules_of, tensor_of
+from genbench.published.networks import is_weights, rules_of, tensor_of
 from genbench.published.source import Archive, Published, Source, Weights, renamed, without_prefix
 
 _LAYERS = {"c1": "first", "c2": "second", "c_sc": "shortcut", "b1": "before.0", "b2": "between.0"}
@@ -64,7 +64,5 @@ def _generator(weights: Weights) -> dict[str, Tensor]:
 
 def _weights(archive: Archive) -> Weights:
     content = archive.content
-    if not isinstance(content, Mapping):
-        return {}
-    inner = content.get("model_state_dict", content)
-    return without_prefix(inner) if isinstance(inner, Mapping) else {}
+    inner = content.get("model_state_dict", content) if isinstance(content, Mapping) else None
+    return without_prefix(inner) if is_weights(inner) else {}

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from genbench.diffusion.estimates import Clamp, Denoise, settled
 from genbench.diffusion.processes import Process, Spacing
-from genbench.diffusion.samplers import Draw
+from genbench.diffusion.samplers.base import Draw
 
 _MOST = 2**0.5 - 1
 """A noise level is raised by this fraction of itself at most, so that never more noise is added than there is."""
@@ -30,10 +30,10 @@ def stochastic_heun(
     ImageNet at 64.
 
     Args:
-        denoise: see `samplers`.
+        denoise: see above.
         process: that the denoiser was trained for.
         x: x_1, (B, ...).
-        draw: see `samplers`.
+        draw: see above.
         steps: network calls are twice as many, less one.
         churn: the sum of the raises of all steps, each a fraction of the noise level.
         churn_from: least noise level r that is raised.
