@@ -5,6 +5,7 @@ Checked against the authors' networks on 2026-11-26, with equal random weights: 
 both pyramids), where the phases of the random Fourier features round differently.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ LSUN: dict[str, Any] = {
 def archive(weights: dict[str, Tensor], path: str = "vp/cifar10_ddpmpp_continuous/checkpoint_8.pth") -> Archive:
     """Return a checkpoint whose average is twice its weights, with the buffer and the frequencies as they are there."""
     averaged = [2 * tensor for name, tensor in weights.items() if not name.endswith(".W") or "NIN" in name]
-    model = parallel({"sigmas": torch.ones(1000), **weights})
+    sigmas = torch.linspace(math.log(90), math.log(0.01), 500, dtype=torch.float64, device="cpu").exp()
+    model = parallel({"sigmas": sigmas, **weights})
     content = {"optimizer": {}, "model": model, "ema": {"decay": 0.999, "shadow_params": averaged}, "step": 80}
     return Archive(Path(path), content)
 
@@ -60,8 +62,11 @@ def test_published_networks_fit_their_experiments(
     assert (published.experiment, published.step) == (experiment, 80)
     assert sum(p.numel() for p in method.denoiser.parameters()) == parameters
     assert method.network_time == network_time
-    # Discrete levels, known by their number, where neither the features nor the folder say otherwise.
-    assert method.levels == (1000 if "ve/" in path else None)
+    # Discrete levels, known by their number, where there are no random features of sigma; how many, the file says.
+    assert method.levels == (500 if "ve/" in path else None)
+    if experiment != "score_sde_cifar10":
+        # There they are of images in [0, 1].
+        assert (method.process.sigma_max, method.process.sigma_min) == (180, 0.02)
 
 
 def test_a_network_with_both_pyramids_fits_lsun() -> None:

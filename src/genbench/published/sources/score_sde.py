@@ -47,6 +47,7 @@ class ScoreSDE(Source):
         of_folder = next((sde for sde in _SDES if sde in folders), "vp")
         sde = "ve" if found.settings["time"] == "fourier" else of_folder
         experiment, settings = _experiment(found, sde)
+        settings |= _noise_levels(model, settings) if sde == "ve" else {}
         weights, averaged = (_noise_predictor(one, sde) for one in (found, average))
         return Published(
             experiment,
@@ -78,7 +79,7 @@ def _experiment(found: Found, sde: str) -> tuple[str, dict[str, Any]]:
     """
     discrete = sde == "ve" and found.settings["time"] == "sinusoids"
     if discrete and found.side == 64:
-        return "score_sde_celeba", {}
+        return "score_sde_celeba", {"method.levels": 1000}
     if sde == "ve" and found.side == 32:
         of_levels = {
             "network.denoiser.time_scale": -999.0,
@@ -99,6 +100,15 @@ def _experiment(found: Found, sde: str) -> tuple[str, dict[str, Any]]:
         f"this is an NCSN++ of {found.side} pixels: the experiments of score SDEs have 32 (CIFAR-10), 64 (CelebA) and, "
         "variance exploding, 256 (LSUN)"
     )
+
+
+def _noise_levels(model: Weights, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the levels of a variance exploding SDE, which the file has for images in [0, 1], from the largest down."""
+    if "sigmas" not in model:
+        return {}
+    largest, smallest = (round(2 * float(model["sigmas"][index]), 6) for index in (0, -1))
+    found: dict[str, Any] = {"method.process.sigma_max": largest, "method.process.sigma_min": smallest}
+    return found | ({"method.levels": len(model["sigmas"])} if "method.levels" in settings else {})
 
 
 def _noise_predictor(found: Found, sde: str) -> dict[str, Tensor]:
