@@ -45,8 +45,9 @@ def test_published_generators_fit_their_experiments(layout: dict[str, Any], expe
     method = built(published, device="meta")
     assert sum(p.numel() for p in method.generator.parameters()) == parameters
     # The step is fed as 0 ... 3.
-    assert (method.generator.time_scale, method.generator.time_shift) == (4, -1)
-    assert (method.discriminator.time_scale, method.discriminator.time_shift) == (4, -1)
+    fed = method.process.network_time(torch.arange(1, 5) / 4)
+    for network in (method.generator, method.discriminator):
+        torch.testing.assert_close(network.time_scale * fed, torch.arange(4.0))
 
 
 def test_a_latent_is_mapped_and_adapted_to_as_there() -> None:

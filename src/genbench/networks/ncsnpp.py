@@ -10,7 +10,7 @@ Example:
 """
 
 from collections.abc import Sequence
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -165,39 +165,16 @@ class NCSNpp(nn.Module):
         latent = latent_width if latent_dim else 0
         self.embed_latent = _mapping(latent_dim, latent_width, latent_layers) if latent else None
         more = 0 if self.embed_condition is None else self.embed_condition.channels
-        block = partial(ResidualBlock, width=embedding, dropout=dropout, latent=latent)
-
+        block = _Block(embedding, dropout, latent, resampling)
         self.from_image = initialise(nn.Conv2d(channels + more, width, 3, padding=1))
-        at, joined, skips = width, channels + more, [width]
-        down: list[nn.Module] = []
-        for index, multiplier in enumerate(multipliers):
-            halving = pyramid = None
-            if index:
-                halving = block(at, at, resample=resampling)
-                if input_pyramid != "none":
-                    pyramid = InputPyramid(input_pyramid, joined, at, resampling)
-                    joined = at if input_pyramid == "residual" else joined
-                skips.append(at)
-            steps: list[nn.Module] = []
-            for _ in range(blocks):
-                attends = Attention(width * multiplier) if side >> index in attention else None
-                steps.append(AttendingBlock(block(at, width * multiplier), attends))
-                at = width * multiplier
-                skips.append(at)
-            down.append(EncoderLevel(halving, pyramid, steps))
-        self.down = nn.ModuleList(down)
+        sizes = [width * multiplier for multiplier in multipliers]
+        attends = [side >> level in attention for level in range(len(sizes))]
+        pyramids = _pyramids(input_pyramid, channels + more, [width, *sizes[:-1]], resampling)
+        self.down, skips = _encoder(block, width, sizes, blocks, attends, pyramids)
+        at = sizes[-1]
         self.middle = nn.ModuleList([AttendingBlock(block(at, at), Attention(at)), AttendingBlock(block(at, at), None)])
-        up: list[nn.Module] = []
-        for index, multiplier in reversed(list(enumerate(multipliers))):
-            steps = []
-            for _ in range(blocks + 1):
-                steps.append(block(at + skips.pop(), width * multiplier))
-                at = width * multiplier
-            attends = Attention(at) if side >> index in attention else None
-            to_image = ToImage(at, outputs * channels) if output_pyramid == "sum" or not index else None
-            doubling = block(at, at, resample=resampling, doubles=True) if index else None
-            up.append(DecoderLevel(steps, attends, to_image, doubling))
-        self.up = nn.ModuleList(up)
+        images = [outputs * channels if output_pyramid == "sum" or not level else 0 for level in range(len(sizes))]
+        self.up = _decoder(block, sizes, blocks, attends, skips, images)
         self.resample = Resample(resampling)
         for layer in self.embed_time:
             if isinstance(layer, nn.Linear):
@@ -235,6 +212,80 @@ class NCSNpp(nn.Module):
             if image is not None:
                 images = [image + self.resample.up(images[0]) if images else image]
         return images[0]
+
+
+class _Block(NamedTuple):
+    """What all residual blocks of a network have in common; called, it makes one."""
+
+    embedding: int
+    dropout: float
+    latent: int
+    resampling: Resampling
+
+    def __call__(
+        self, channels_in: int, channels_out: int, *, resamples: bool = False, doubles: bool = False
+    ) -> ResidualBlock:
+        """Return a block, of which one that resamples halves the side unless it doubles it."""
+        resample = self.resampling if resamples else None
+        return ResidualBlock(
+            channels_in,
+            channels_out,
+            self.embedding,
+            self.dropout,
+            latent=self.latent,
+            resample=resample,
+            doubles=doubles,
+        )
+
+
+def _pyramids(kind: Pyramid, joined: int, sizes: Sequence[int], resampling: Resampling) -> list[nn.Module | None]:
+    """Return the input pyramid's part at each level, where the maps have `sizes` channels: none at the first."""
+    if kind == "none":
+        return [None] * len(sizes)
+    found: list[nn.Module | None] = [None]
+    for size in sizes[1:]:
+        found.append(InputPyramid(kind, joined, size, resampling))
+        joined = size if kind == "residual" else joined
+    return found
+
+
+def _encoder(
+    block: _Block,
+    at: int,
+    sizes: Sequence[int],
+    blocks: int,
+    attends: Sequence[bool],
+    pyramids: Sequence[nn.Module | None],
+) -> tuple[nn.ModuleList, list[int]]:
+    """Return the levels down from maps of `at` channels, and the channels of all maps for the decoder."""
+    levels, skips = nn.ModuleList(), [at]
+    for level, size in enumerate(sizes):
+        halving = block(at, at, resamples=True) if level else None
+        skips += [at] if level else []
+        steps: list[nn.Module] = []
+        for _ in range(blocks):
+            steps.append(AttendingBlock(block(at, size), Attention(size) if attends[level] else None))
+            at = size
+            skips.append(at)
+        levels.append(EncoderLevel(halving, pyramids[level], steps))
+    return levels, skips
+
+
+def _decoder(
+    block: _Block, sizes: Sequence[int], blocks: int, attends: Sequence[bool], skips: list[int], images: Sequence[int]
+) -> nn.ModuleList:
+    """Return the levels up, which take from the end of `skips`, and make images of as many channels, or none of 0."""
+    levels, at = nn.ModuleList(), sizes[-1]
+    for level in reversed(range(len(sizes))):
+        steps: list[nn.Module] = []
+        for _ in range(blocks + 1):
+            steps.append(block(at + skips.pop(), sizes[level]))
+            at = sizes[level]
+        attention = Attention(at) if attends[level] else None
+        to_image = ToImage(at, images[level]) if images[level] else None
+        doubling = block(at, at, resamples=True, doubles=True) if level else None
+        levels.append(DecoderLevel(steps, attention, to_image, doubling))
+    return levels
 
 
 def _checked(

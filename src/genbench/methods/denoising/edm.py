@@ -70,7 +70,10 @@ class EDM(DenoisingMethod):
         """Return D, the image expected for x_t at times (B,)."""
         alpha, sigma = self.process.coefficients(x_t, t)
         x, c = x_t / alpha, self.coefficients(sigma / alpha)
-        return c.skip * x + c.out * super().predict(network, c.into * x, c.noise.flatten(), y)
+        # Not the time of the process, which a chain would count from its first step.
+        given = (c.into * x, c.noise.flatten(), *(() if y is None else (y,)))
+        predicted: Tensor = c.skip * x + c.out * network(*given)
+        return predicted
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """|D - x_0|^2 / c_out^2, the mean over the pixels, (B,)."""
