@@ -346,3 +346,9 @@ def test_defaults_are_those_of_our_classes() -> None:
     for kind, known in ((UNet, UNET_DEFAULTS), (DiscreteProcess, PROCESS_DEFAULTS)):
         parameters = inspect.signature(kind).parameters
         assert {name: parameters[name].default for name in known} == known
+
+
+def test_thresholding_that_reaches_no_further_than_one_is_clamping() -> None:
+    for most, clamp in ((1.0, "static"), (1e6, "dynamic")):
+        _, found = archive(GOOGLE, thresholding=True, sample_max_value=most)
+        assert make("diffusers").convert(found).settings["sampler.clamp"] == clamp

@@ -7,7 +7,7 @@ Example:
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,8 +44,6 @@ PROCESS_DEFAULTS: dict[str, Any] = {
     "beta_end": None,
 }
 """What `DiscreteProcess` takes where the settings say nothing."""
-
-Key = TypeVar("Key", str, bool)
 
 _UNET, _PROCESS = "genbench.networks.unet.UNet", "genbench.diffusion.processes.DiscreteProcess"
 _BETA_START, _BETA_END = 1e-4, 0.02
@@ -198,7 +196,7 @@ def _counted_from_0(weight: Tensor, time: str) -> Tensor:
     return torch.cat(rotated, dim=1).to(weight)
 
 
-def _counterpart(table: Mapping[Key, str], name: str, ours: str) -> Key:
+def _counterpart(table: Mapping[str, str], name: str, ours: str) -> str:
     """Return what diffusers calls a setting of ours."""
     for theirs, own in table.items():
         if own == ours:

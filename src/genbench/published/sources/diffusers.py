@@ -68,6 +68,7 @@ _SCHEDULER_DEFAULTS: dict[str, Any] = {
     "variance_type": "fixed_small",
     "clip_sample": True,
     "thresholding": False,
+    "sample_max_value": 1.0,
 }
 
 _SCHEDULER_ONLY: dict[str, tuple[Any, ...]] = {
@@ -257,7 +258,8 @@ def _method(scheduler: Mapping[str, Any], classes: int) -> dict[str, Any]:
 def _clamp(scheduler: Mapping[str, Any]) -> str:
     """Return what our samplers do to estimates of x_0."""
     if scheduler["thresholding"]:
-        return "dynamic"
+        # A sample is scaled from one to this at most: by default not at all, which is to clamp it.
+        return "dynamic" if scheduler["sample_max_value"] > 1 else "static"
     return "static" if scheduler["clip_sample"] else "none"
 
 
