@@ -165,7 +165,8 @@ def _groups(unet: Mapping[str, Any], maps: list[int]) -> int:
         return int(unet["groups"])
     if any(each < 2 * _GROUPS or each % _GROUPS for each in maps):
         raise UserError(
-            f"diffusers' UNet2DModel can't hold GroupNorms of several numbers of groups, for maps of {maps}"
+            f"diffusers' UNet2DModel can't hold GroupNorms of several numbers of groups, as maps of {maps} have: train "
+            "with one, such as network.denoiser.groups=16"
         )
     return _GROUPS
 
