@@ -67,7 +67,7 @@ def test_prepare_says_what_it_made_and_writes_nothing_else(here: Path, capsys: p
         (["data=lsun"], "did you mean lsun_bedroom?"),
         (
             ["data=celeba", "data.crop=square"],
-            "data.crop must be one of crop_then_resize, resize_then_crop, stretch or",
+            "data.crop must be one of crop_then_resize, resize_then_crop, stretch, ddim or",
         ),
         (["data=celeba", "data.on_error=ignore"], "data.on_error must be one of stop, skip"),
         (["data=celeba", "data.root=nowhere"], "1,443,490,838 bytes"),
@@ -179,8 +179,9 @@ def test_the_papers_settings_run_at_their_resolution(here: Path, experiment: str
     assert main(["sample", f"run={run}", "count=2", "device=cpu"]) == 0
     with Image.open(next(iter(sorted(run.rglob("images/*.png"))))) as image:
         assert (image.size, image.mode) == ((64, 64), "RGB")
-    # Figure 1 of the DCGAN paper begins with 1024 channels of 4 x 4.
-    assert state_of(run)["generator.project.1.weight"].shape == (100, 1024, 4, 4)
+    # Figure 1 of the DCGAN paper begins with 1024 channels of 4 x 4; WGAN's code with half of them.
+    channels = 512 if experiment == "wgan_lsun" else 1024
+    assert state_of(run)["generator.project.1.weight"].shape == (100, channels, 4, 4)
 
 
 @pytest.mark.parametrize("data", ["celeba", "cifar10", "image_folder"])
