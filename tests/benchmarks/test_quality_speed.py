@@ -11,7 +11,7 @@ NARROW = ["network.generator.width=4", "network.discriminator.width=4"]
 SMALL: dict[str, list[str]] = {
     "gan": [],
     "dcgan": NARROW,
-    "wgan_gp": NARROW,
+    "wgan_gp": [*NARROW, "method.generator_optimizer.lr=1e-5"],
     "ddpm": ["data.batch_size=8", "network.denoiser.width=8", "network.denoiser.blocks=1", "sampler.steps=2"],
 }
 
