@@ -70,6 +70,7 @@ def test_without_a_licence_the_card_says_so(run: Path, tmp_path: Path) -> None:
         (["checkpoint=best"], "has no checkpoint 'best'"),
         (["path=full"], "path=.*full is there already"),
         (["run=nowhere"], "run=.*nowhere is not a run folder"),
+        (["path={run}/inside"], "lies within the run folder"),
     ],
 )
 def test_what_can_not_be_exported_is_said_and_leaves_nothing(
@@ -77,7 +78,9 @@ def test_what_can_not_be_exported_is_said_and_leaves_nothing(
 ) -> None:
     Path("full").mkdir()
     Path("full/notes").touch()
-    given = {"run": str(run), "path": str(tmp_path / "x" / "y")} | dict(word.split("=") for word in words)
+    given = {"run": str(run), "path": str(tmp_path / "x" / "y")} | dict(
+        word.format(run=run).split("=") for word in words
+    )
     assert main(["export", *(f"{key}={value}" for key, value in given.items())]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert re.search(said, line)

@@ -210,3 +210,59 @@ def test_a_damaged_file_no_file_and_a_full_place_are_refused(published: Path, tm
     Path("full/notes").touch()
     assert "full is there already" in refused(capsys, f"path={published}", "out=full")
     assert [path.name for path in Path("full").iterdir()] == ["notes"]
+
+
+HOSTILE = [
+    "{_target_: pathlib.Path.touch, self: {_target_: pathlib.Path, _args_: [ran]}}",
+    "${oc.env:HOME}",
+    "a,b",
+    [16, "{_target_: os.mkdir, path: ran}"],
+    [[1]],
+    {"_target_": "os.mkdir", "path": "ran"},
+    10**9,
+    float("inf"),
+    [1] * 100_000,
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: str(value)[:20])
+def test_what_a_file_says_of_its_network_builds_nothing(
+    value: Any, published: Path, trained: Path, tmp_path: Path, capsys: Any
+) -> None:
+    torch.save(content_of(trained) | {"width": value}, tmp_path / "x.pt")
+    line = refused(capsys, f"path={tmp_path / 'x.pt'}", "out=imported")
+    assert "the file sets network.denoiser.width=" in line
+    assert not Path("ran").exists()
+    assert not Path("imported").exists()
+
+
+def test_settings_that_a_file_has_are_known_classes_alone(published: Path, capsys: Any) -> None:
+    line = refused(capsys, f"path={published}", "out=imported", "method.process._target_=pathlib.Path")
+    assert "is not trusted" in line or "pathlib.Path" in line
+    assert not Path("imported").exists()
+
+
+def test_whatever_a_damaged_file_leads_to_is_one_message(published: Path, tmp_path: Path, capsys: Any) -> None:
+    torch.save({"net": {}}, tmp_path / "x.pt")
+    line = refused(capsys, f"path={tmp_path / 'x.pt'}", "source=laboratory")
+    assert "is damaged, or not quite of source=laboratory: KeyError" in line
+    for content in ({0: torch.zeros(2)}, {"model": {0: torch.zeros(2)}, "ema": {}, "step": 1}, [torch.zeros(2)]):
+        torch.save(content, tmp_path / "y.pt")
+        assert "of no kind that is known" in refused(capsys, f"path={tmp_path / 'y.pt'}")
+    assert not Path("error.txt").exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(trained: Path, tmp_path: Path, capsys: Any) -> None:
+    content = content_of(trained)
+    content["net"]["from_image.bias"] = torch.full((8,), float("nan"))
+    torch.save(content, tmp_path / "x.pt")
+    line = refused(capsys, f"path={tmp_path / 'x.pt'}")
+    assert "no finite numbers, in from_image.bias" in line
+
+
+def test_a_folder_that_can_not_be_read_is_said_why(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text("{}")
+    (tmp_path / "model/diffusion_pytorch_model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    line = refused(capsys, f"path={tmp_path / 'model'}")
+    assert re.search("source=diffusers: .*cut short or damaged", line)

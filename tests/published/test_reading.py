@@ -262,6 +262,9 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     ("content", "what"),
     [
         (b"<!DOCTYPE html><html>", "a web page"),
+        (b"\n<HTML>", "a web page"),
+        (b"<?xml version='1.0'?><Error>", "XML: the download gave an error"),
+        (b'{"error": "not found"}', "text in JSON"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "a pointer of Git LFS"),
         (b"\x1f\x8b\x08\x00", "compressed by gzip"),
         (b"", "it is empty"),
@@ -290,4 +293,45 @@ def test_containers_without_end_are_refused(tmp_path: Path) -> None:
     endless.append(endless)
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(endless))
     with pytest.raises(UserError, match="without end"):
+        read(tmp_path / "x.pkl")
+
+
+def test_containers_that_share_their_parts_without_end_are_refused(tmp_path: Path) -> None:
+    laughs: list[Any] = [1]
+    for _ in range(60):
+        laughs = [laughs, laughs]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(laughs))
+    torch.save({"x": laughs}, tmp_path / "x.pt")
+    for name in ("x.pkl", "x.pt"):
+        with pytest.raises(UserError, match="more parts than any published model"):
+            read(tmp_path / name)
+    endless: dict[str, Any] = {}
+    endless["self"] = endless
+    torch.save(endless, tmp_path / "y.pt")
+    with pytest.raises(UserError, match="without end"):
+        read(tmp_path / "y.pt")
+
+
+def test_numbers_are_read_once_and_never_inflated(tmp_path: Path) -> None:
+    one_tensor(tmp_path / "x", (2,), (1,))
+    with zipfile.ZipFile(tmp_path / "x") as plain, zipfile.ZipFile(tmp_path / "y", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(UserError, match="compressed"):
+        read(tmp_path / "y")
+
+
+def test_memory_that_a_pickle_asks_for_is_limited(tmp_path: Path) -> None:
+    # An empty list, remembered as the two-billionth.
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02]r" + struct.pack("<I", 0x7FFFFFFF) + b".")
+    with pytest.raises(UserError, match="more memory than it needs"):
+        read(tmp_path / "x.pkl")
+
+
+@pytest.mark.parametrize("state", [{"injected": 1}, (None, {"__defaults__": (1,)})], ids=["attributes", "slots"])
+def test_what_rebuilds_tensors_can_not_be_changed(tmp_path: Path, state: Any) -> None:
+    # GLOBAL, the state, BUILD, STOP.
+    inner = pickle.dumps(state, protocol=2)[2:-1]
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02ctorch._utils\n_rebuild_tensor\n" + inner + b"b.")
+    with pytest.raises(UserError, match="it changes what its tensors are rebuilt by"):
         read(tmp_path / "x.pkl")

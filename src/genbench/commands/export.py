@@ -17,6 +17,7 @@ from genbench.files import check_can_write, nearest_folder, write_json
 from genbench.methods.base import Method
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
+from genbench.published.diffusers_names import NULL_CLASS
 from genbench.published.to_diffusers import scheduler_of, to_diffusers
 from genbench.runs.folder import RunFolder
 from genbench.runs.part_files import Part, write_copy
@@ -33,6 +34,8 @@ def main(config: DictConfig) -> None:
     path, run = Path(config.path), RunFolder.open(config.run)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"path={path} is there already: choose another path=FOLDER")
+    if path.resolve().is_relative_to(run.path.resolve()):
+        raise UserError(f"path={path} lies within the run folder: choose another path=FOLDER")
     check_can_write(path, "path")
     weights = config.run if config.checkpoint == "last" else run.checkpoint(config.checkpoint)
     part = open_part("run", str(weights), Method)
@@ -70,7 +73,10 @@ def _as_diffusers(folder: RunFolder, part: Part) -> None:
         (folder.path / name).mkdir(parents=True)
     parts = {"unet": config, "scheduler": scheduler}
     kinds = {name: ["diffusers", part["_class_name"]] for name, part in parts.items()}
-    pipeline = {"_class_name": "DDPMPipeline", **kinds}
+    pipeline: dict[str, Any] = {"_class_name": "DDPMPipeline", **kinds}
+    if method.condition is not None:
+        # diffusers leaves alone what begins so: of its classes the last one stands for none.
+        pipeline[NULL_CLASS] = True
     write_json(pipeline, folder.path / "model_index.json")
     write_json(config, folder.path / "unet" / "config.json")
     write_json(scheduler, folder.path / "scheduler" / "scheduler_config.json")

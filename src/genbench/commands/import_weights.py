@@ -1,13 +1,14 @@
 """`import`: make a run folder of published weights, which is sampled, scored and edited like any other."""
 
 import json
+import math
 import re
 import secrets
 from pathlib import Path
 from typing import Any
 
 from lightning import seed_everything
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from genbench.commands.assembly import build_data, build_method
@@ -21,9 +22,13 @@ from genbench.methods.base import Method
 from genbench.published.source import Published, Weights
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import UNKNOWN, RunFolder, describe_session
+from genbench.runs.trust import check_names
 
-_SHOWN = 3
-"""Tensors that a message names."""
+_SHOWN, _SHOWN_TEXT = 3, 60
+"""Tensors that a message names, and characters of a text."""
+
+_MOST, _MOST_BLOCKS = 100_000, 64
+"""The largest number that a file may set, and the largest one of blocks, layers or parts of a list."""
 
 
 def main(config: DictConfig, overrides: list[str]) -> None:
@@ -42,6 +47,8 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     name, published = find_source(config.source, path)
     experiment = config.experiment or published.experiment
     settings = _settings(experiment, published, [*_of_user(overrides), f"seed={config.seed}"])
+    # Whatever a file led to: nothing is built that a saved configuration could not name.
+    check_names(OmegaConf.to_container(settings, resolve=True), str(path))
     seed_everything(config.seed, verbose=False)
     data = build_data(settings)
     condition = UNKNOWN if published.condition is None else published.condition
@@ -66,6 +73,8 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         raise
     counts = ", ".join(f"{part} of {count:,} parameters" for part, count in loaded.items())
     print(f"imported from {name}: {counts}")
+    for note in published.notes:
+        print(f"  {note}")
     for child in facts["not_in_file"]:
         print(f"  not in the file, and as it was initialised: {child}")
     print(f"run folder: {folder.path}")
@@ -112,6 +121,9 @@ def _load(network: nn.Module, weights: Weights, path: str, experiment: str) -> N
             f"the file does not fit the {path} of experiment={experiment}, of whose tensors it {said}. Choose another "
             f"experiment=, or set what differs, such as network.{path}.width=N"
         )
+    infinite = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if infinite:
+        raise UserError(f"the file's {path} has values that are no finite numbers, in {', '.join(infinite[:_SHOWN])}")
     network.load_state_dict(dict(weights))
 
 
@@ -126,7 +138,10 @@ def _write(
     folder.path.mkdir(parents=True, exist_ok=True)
     content = {"state_dict": method.state_dict(), "global_step": published.step}
     CheckpointFiles().save_checkpoint(content, folder.checkpoint_file)
-    folder.write_condition(getattr(method, "condition", None))
+    # A classifier's is no condition of the method, and needed to build it again.
+    condition = getattr(method, "condition", UNKNOWN) if published.condition is None else published.condition
+    if condition is not UNKNOWN:
+        folder.write_condition(condition)
     folder.add_to_manifest(
         **describe_session(),
         id=secrets.token_hex(4),
@@ -177,9 +192,28 @@ def _of_file(published: Published) -> list[str]:
     """Return the overrides that a file's own settings are."""
     lines = []
     for key, value in published.settings.items():
-        written = json.dumps(value) if isinstance(value, str) and not options(key) else _literal(value)
-        lines.append(f"{key}={written}" if options(key) else f"++{key}={written}")
+        check_plain(key, value)
+        lines.append(f"{key}={value}" if options(key) else f"++{key}={_literal(value)}")
     return lines
+
+
+def check_plain(key: str, value: Any) -> None:
+    """Check that what a file sets is a number, a truth value, a name, or a short list of these, none of them absurd.
+
+    A file may come from anywhere: a text in it must not become a configuration, nor a number an endless loop.
+
+    Raises:
+        UserError: it is something else.
+    """
+    items = value if isinstance(value, list | tuple) else [value]
+    most = _MOST_BLOCKS if key.endswith(("blocks", "layers")) else _MOST
+    for item in items:
+        is_name = isinstance(item, str) and re.fullmatch(r"[A-Za-z_][\w.]*", item)
+        is_number = isinstance(item, int | float) and math.isfinite(item) and abs(item) <= most
+        if not (item is None or is_name or is_number) or len(items) > _MOST_BLOCKS:
+            shown = str(value)
+            shown = shown if len(shown) <= _SHOWN_TEXT else f"{shown[:_SHOWN_TEXT]}..."
+            raise UserError(f"the file sets {key}={shown!r}, which no published model has: it is damaged or hostile")
 
 
 def _literal(value: Any) -> str:
@@ -187,7 +221,7 @@ def _literal(value: Any) -> str:
         return str(value).lower().replace("none", "null")
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_literal, value)) + "]"
-    return str(value)
+    return json.dumps(value)
 
 
 def _of_user(overrides: list[str]) -> list[str]:

@@ -10,12 +10,13 @@ from genbench.abilities import Draws
 from genbench.commands.protocols import protocol_title
 from genbench.config import short_name, tags_of
 from genbench.errors import UserError
+from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
 from genbench.runs.folder import RunFolder
 from genbench.runs.part_files import Part
 from genbench.runs.score_file import Row, read_scores
 from genbench.wording import for_pasting
 
-_DIFFUSERS = """\
+_PIPELINE = """\
 ```python
 from diffusers import DDIMPipeline
 
@@ -25,8 +26,28 @@ images = pipeline(batch_size=4, num_inference_steps=50, use_clipped_model_output
 
 `DDPMPipeline` takes all steps of the chain. The same noise leads to the images of `sampler=ancestral` and of
 `sampler=ddim sampler.spacing=leading`."""
-"""How diffusers' own pipelines are used. By default they go on with the noise that belongs to the estimate
-of x_0 before it was clamped."""
+
+_LEARNED = """\
+```python
+from diffusers import DDPMPipeline
+
+images = DDPMPipeline.from_pretrained("FOLDER")(batch_size=4).images
+```
+
+The network predicts its variance too, which `DDIMPipeline` does not take."""
+
+_OF_CLASSES = """\
+```python
+from diffusers import DDPMScheduler, UNet2DModel
+
+unet = UNet2DModel.from_pretrained("FOLDER", subfolder="unet")
+scheduler = DDPMScheduler.from_pretrained("FOLDER", subfolder="scheduler")
+```
+
+The network takes `class_labels`, which diffusers' pipelines of unconditional models do not give it; the last class
+stands for none."""
+"""How diffusers uses what is exported. By default its DDIM goes on with the noise that belongs to the estimate of x_0
+before it was clamped."""
 
 _UNKNOWN_LICENCE = "not stated: ask whoever trained it before using it, and mind the licence of the data"
 
@@ -47,9 +68,15 @@ def model_card(run: RunFolder, part: Part, form: str, licence: str | None) -> st
     front: dict[str, Any] = {"library_name": "diffusers" if form == "diffusers" else "genbench"}
     front |= {"license": licence} if licence else {}
     front["tags"] = [*dict.fromkeys([method, *tags_of(part.settings)])]
-    count = sum(parameter.numel() for _, network in _networks(part) for parameter in network.parameters())
+    # Of published weights, those that the file holds.
+    counts = (imported or {}).get("parameters") or {
+        name: sum(parameter.numel() for parameter in network.parameters()) for name, network in _networks(part)
+    }
+    count = sum(counts.values())
     lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {part.settings.name}", ""]
+    absent = ", ".join((imported or {}).get("not_in_file") or [])
     lines += [f"`{method}`, {count:,} parameters, from GenBench {genbench.__version__}.", ""]
+    lines += [f"Never trained, since the published file lacks it: {absent}.", ""] if absent else []
     lines += ["## Training", "", *_training(run, part, manifest, imported), ""]
     lines += ["## Scores", "", *_scores(run, part), ""]
     lines += ["## Use", "", *_use(part, form), ""]
@@ -66,7 +93,7 @@ def _training(run: RunFolder, part: Part, manifest: dict[str, Any], imported: di
     data, settings = run.read_data(), part.settings
     seen = data.get("name") or short_name(settings.data)
     hashed = f", {data['sha256']}" if isinstance(data.get("sha256"), str) else ""
-    rows = [("data", f"{seen}{hashed}")]
+    rows = [("data", f"{seen}{hashed}")] if imported is None else []
     if imported is not None:
         files = ", ".join(f"{name} (SHA-256 {digest})" for name, digest in (imported.get("sha256") or {}).items())
         rows += [("published weights", f"source {imported.get('source')}: {files}")]
@@ -102,7 +129,9 @@ def _table(row: Row) -> list[str]:
 
 def _use(part: Part, form: str) -> list[str]:
     if form == "diffusers":
-        return _DIFFUSERS.splitlines()
+        if part.model.condition is not None:
+            return _OF_CLASSES.splitlines()
+        return (_LEARNED if isinstance(part.model, ImprovedDDPM) else _PIPELINE).splitlines()
     verbs = ["sample", "evaluate"] if isinstance(part.model, Draws) else ["evaluate"]
     commands = [for_pasting(verb, run=Path("FOLDER")) for verb in verbs]
     return [

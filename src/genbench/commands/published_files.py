@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from genbench.errors import UserError
+from genbench.errors import UserError, first_line
 from genbench.published import sources
 from genbench.published.reading import read, tensors_of
 from genbench.published.source import Archive, Published, Source
@@ -27,20 +27,24 @@ def find_source(name: str | None, path: Path) -> tuple[str, Published]:
     if name is not None:
         source = sources.make(name)
         archive = source.read(path)
-        if source.recognises(archive):
-            return name, source.convert(archive)
-        others = [other for other, _, _ in _recognising(path)]
+        if _recognises(source, archive):
+            return name, _converted(name, source, archive)
+        others = [other for other, _, _ in _recognising(path, {})]
         seems = f"it seems to be of source={others[0]}" if others else _contents(archive)
         raise UserError(f"path={path} is not of source={name} ({source.title}): {seems}{_known(others)}")
-    found = _recognising(path)
+    errors: dict[str, UserError] = {}
+    found = _recognising(path, errors)
     if len(found) == 1:
         other, source, archive = found[0]
-        return other, source.convert(archive)
+        return other, _converted(other, source, archive)
     if found:
         choices = " or ".join(f"source={other}" for other, _, _ in found)
         raise UserError(f"path={path} may be of several kinds: choose {choices}")
+    if path.is_dir():
+        said = "; ".join(f"source={other}: {error}" for other, error in errors.items())
+        raise UserError(f"path={path} is a folder that no source knows. {said}")
     # Whatever reads it says best what is wrong.
-    raise UserError(f"path={path} is of no kind that is known: {_contents(_plain(path))}{_known([])}")
+    raise UserError(f"path={path} is of no kind that is known: {_contents(Archive(path, read(path)))}{_known([])}")
 
 
 def hashes(path: Path) -> dict[str, str]:
@@ -54,8 +58,37 @@ def hashes(path: Path) -> dict[str, str]:
     return found
 
 
-def _recognising(path: Path) -> list[tuple[str, Source, Archive]]:
-    """Return the sources that recognise a file, which is read once by each way of reading it."""
+def _recognises(source: Source, archive: Archive) -> bool:
+    try:
+        return source.recognises(archive)
+    # What a source expects of a file, another one's need not have: a name may be a number.
+    except Exception:
+        return False
+
+
+def _converted(name: str, source: Source, archive: Archive) -> Published:
+    """Return a file in GenBench's words.
+
+    Raises:
+        UserError: it is damaged, or has no counterpart here.
+    """
+    try:
+        return source.convert(archive)
+    except UserError:
+        raise
+    # A damaged or hostile file may lead to anything.
+    except Exception as error:
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"path={archive.path} is damaged, or not quite of source={name}: {said}") from error
+
+
+def _recognising(path: Path, errors: dict[str, UserError]) -> list[tuple[str, Source, Archive]]:
+    """Return the sources that recognise a file, which is read once by each way of reading it.
+
+    Args:
+        path: of a file or folder.
+        errors: to which those of the sources that can't read it are added.
+    """
     archives: dict[Callable[..., Any], Archive | None] = {}
     found = []
     for name in sources.names():
@@ -64,20 +97,12 @@ def _recognising(path: Path) -> list[tuple[str, Source, Archive]]:
         if way not in archives:
             try:
                 archives[way] = source.read(path)
-            except UserError:
-                archives[way] = None
+            except UserError as error:
+                archives[way], errors[name] = None, error
         archive = archives[way]
-        if archive is not None and source.recognises(archive):
+        if archive is not None and _recognises(source, archive):
             found.append((name, source, archive))
     return found
-
-
-def _plain(path: Path) -> Archive:
-    """Return what a file holds, of whatever kind it is."""
-    if path.is_dir():
-        inside = ", ".join(sorted(file.name for file in path.iterdir())[:_SHOWN]) or "nothing"
-        raise UserError(f"path={path} is a folder that no source knows ({inside}): name the file itself{_known([])}")
-    return Archive(path, read(path))
 
 
 def _contents(archive: Archive) -> str:

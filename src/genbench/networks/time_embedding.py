@@ -67,6 +67,8 @@ def embed_time(features: TimeFeatures, width: int, length: int, scale: float = 1
     Raises:
         ValueError: there are no such features, or what has no sinusoids is scaled.
     """
+    if scale == 0:
+        raise ValueError("time_scale must not be 0: the network would know nothing of the time")
     if features not in get_args(TimeFeatures):
         raise ValueError(f"time must be one of {', '.join(get_args(TimeFeatures))}, not {features!r}")
     if features == "fourier":

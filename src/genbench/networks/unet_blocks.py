@@ -49,6 +49,8 @@ class Norm(NamedTuple):
         Raises:
             ValueError: the channels are not divisible into the groups.
         """
+        if self.epsilon <= 0:
+            raise ValueError(f"norm_eps must be positive, not {self.epsilon}")
         groups = self.groups_of(channels)
         if groups < 1 or channels % groups:
             raise ValueError(f"{channels} channels are not divisible into groups={groups}")

@@ -38,6 +38,9 @@ SCHEDULES = {"linear": "linear", "scaled_linear": "quadratic", "squaredcos_cap_v
 PREDICTIONS = {"epsilon": "eps", "sample": "x_0", "v_prediction": "v"}
 """What the network predicts, diffusers' and ours."""
 
+NULL_CLASS = "_genbench_null_class"
+"""In `model_index.json`, whether the last class stands for no condition, as in what is exported from here."""
+
 VARIANCES = {
     "fixed_small": "posterior",
     "fixed_small_log": "posterior",

@@ -8,11 +8,13 @@ is given and does nothing. A name of Python's standard library, such as `os.syst
 import io
 import math
 import pickle
+import pickletools
 import sys
 import warnings
 import zipfile
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +43,9 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _DEEPEST = 200
 """Levels of containers in containers that are read."""
 
+_MOST = 2_000_000
+"""Parts of which all containers together may consist: a list of itself twice, sixty times over, has a quintillion."""
+
 
 class Inert(dict[Any, Any]):
     """What stands for an object of a class that is not read: its items and attributes, as far as they are known."""
@@ -68,12 +73,42 @@ class Inert(dict[Any, Any]):
     add = append
 
 
-class _Storage(NamedTuple):
-    """Numbers in a file."""
+class _Storage:
+    """Numbers in a file, which are read once, however many tensors are made of them."""
 
-    dtype: torch.dtype
-    length: int
-    content: Callable[[], bytes]
+    def __init__(self, dtype: torch.dtype, length: int, content: Callable[[], bytes]) -> None:
+        self.dtype, self.length, self._content = dtype, length, content
+
+    @cached_property
+    def numbers(self) -> Tensor:
+        """All of them.
+
+        Raises:
+            ValueError: some are missing.
+        """
+        content = bytearray(self._content())
+        if len(content) != self.length * self.dtype.itemsize:
+            raise ValueError("numbers of a tensor are missing")
+        return torch.frombuffer(content, dtype=self.dtype) if content else torch.empty(0, dtype=self.dtype)
+
+    def __setstate__(self, state: Any) -> None:
+        """Refuse to be changed by a pickle."""
+        raise pickle.UnpicklingError("it changes numbers that are read already")
+
+
+class _Call:
+    """A function that a pickle may call, and can't change."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
+
+    def __call__(self, *args: Any) -> Any:
+        return self._run(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it changes what its tensors are rebuilt by")
 
 
 class _Lazy(NamedTuple):
@@ -100,11 +135,8 @@ class _Lazy(NamedTuple):
         count = math.prod(self.size)
         if count and (last >= storage.length or count > storage.length):
             raise ValueError("a tensor is larger than its numbers")
-        content = bytearray(storage.content())
-        if len(content) != storage.length * storage.dtype.itemsize:
-            raise ValueError("numbers of a tensor are missing")
-        flat = torch.frombuffer(content, dtype=storage.dtype) if content else torch.empty(0, dtype=storage.dtype)
-        return flat.as_strided(self.size, self.stride, self.offset).clone() if count else flat.new_empty(self.size)
+        flat = storage.numbers
+        return flat.as_strided(self.size, self.stride, self.offset) if count else flat.new_empty(self.size)
 
 
 def read_zip(path: Path) -> Any:
@@ -118,11 +150,17 @@ def read_zip(path: Path) -> Any:
         if any(name == f"{root}byteorder" and archive.read(name) != b"little" for name in archive.namelist()):
             raise ValueError("it was written on a machine with another order of bytes")
 
+        found: dict[str, _Storage] = {}
+
         def find(identity: Any) -> _Storage:
             _, kind, key, _, count, *_ = identity
-            return _Storage(_dtype_of(kind), count, lambda: archive.read(f"{root}data/{key}"))
+            name = f"{root}data/{key}"
+            # As torch writes them; what is compressed may be a thousand times as large as the file.
+            if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+                raise ValueError("its numbers are compressed, as PyTorch never writes them")
+            return found.setdefault(key, _Storage(_dtype_of(kind), count, lambda: archive.read(name)))
 
-        return _plain(_Unpickler(io.BytesIO(archive.read(f"{root}data.pkl")), find).load())
+        return plain(_Unpickler(io.BytesIO(archive.read(f"{root}data.pkl")), find).load())
 
 
 def read_legacy(path: Path) -> Any:
@@ -149,7 +187,7 @@ def read_legacy(path: Path) -> Any:
             contents[key] = file.read(count * found[key].dtype.itemsize)
             if len(contents[key]) < count * found[key].dtype.itemsize:
                 raise EOFError
-        return _plain(content)
+        return plain(content)
 
 
 def is_legacy(path: Path) -> bool:
@@ -165,11 +203,12 @@ def read_pickle(path: Path) -> Any:
         Exception: of any kind: it is damaged, or names what would be run.
     """
     with path.open("rb") as file:
-        return _plain(_Unpickler(file).load())
+        return plain(_Unpickler(file).load())
 
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: Any, find: Callable[[Any], _Storage] | None = None) -> None:
+        _check_memo(file)
         super().__init__(file)
         self._find = find
 
@@ -190,6 +229,19 @@ class _Unpickler(pickle.Unpickler):
         return self._find(pid)
 
 
+def _check_memo(file: Any) -> None:
+    """Check that a pickle does not remember things by such numbers that the memory for them would not suffice.
+
+    Raises:
+        ValueError: it does, or it is damaged.
+    """
+    begin = file.tell()
+    for operation, argument, _ in pickletools.genops(file):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument) > _MOST:  # type: ignore[arg-type]
+            raise ValueError("it asks for more memory than it needs")
+    file.seek(begin)
+
+
 def _inert(full: str) -> type[Inert]:
     # A class of its own each, since a pickle may set attributes of a class.
     return type(full.rpartition(".")[2], (Inert,), {})
@@ -204,10 +256,6 @@ def _dtype_of(kind: Any) -> torch.dtype:
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _Lazy:
     return _Lazy(storage, offset, tuple(size), tuple(stride))
-
-
-def _parameter(tensor: Any, *_: Any) -> Any:
-    return tensor
 
 
 def _storage_from(content: bytes) -> _Storage:
@@ -232,44 +280,66 @@ def _reconstructed(kind: Any, *_: Any) -> Any:
     return kind() if isinstance(kind, type) and issubclass(kind, Inert) else Inert()
 
 
+def _defaults(*_: Any) -> dict[Any, Any]:
+    return defaultdict()
+
+
 def _as_is(value: Any, *_: Any) -> Any:
     return value
 
 
-_KNOWN: dict[str, Any] = {
+_CALLED: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch._utils._rebuild_parameter": _as_is,
+    "torch._utils._rebuild_parameter_with_state": _as_is,
     "torch.storage._load_from_bytes": _storage_from,
-    "torch.Size": tuple,
     "torch.device": _as_is,
     "torch.jit._pickle.build_intlist": _as_is,
     "torch.jit._pickle.build_doublelist": _as_is,
     "torch.jit._pickle.build_boollist": _as_is,
     "torch.jit._pickle.build_tensorlist": _as_is,
     "torch_utils.persistence._reconstruct_persistent_obj": _persistent,
-    "collections.OrderedDict": OrderedDict,
-    "collections.defaultdict": lambda *_: defaultdict(),
+    "collections.defaultdict": _defaults,
     "copyreg._reconstructor": _reconstructed,
     "copy_reg._reconstructor": _reconstructed,
+    "_codecs.encode": _as_is,
+}
+"""What the names of functions in a pickle stand for."""
+
+_KNOWN: dict[str, Any] = {
+    **{name: _Call(run) for name, run in _CALLED.items()},
+    "torch.Size": tuple,
+    "collections.OrderedDict": OrderedDict,
     "builtins.set": set,
     "__builtin__.set": set,
     "builtins.object": object,
     "__builtin__.object": object,
-    "_codecs.encode": lambda text, *_: text,
 }
 """What names in a pickle stand for."""
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Return plain dictionaries, lists, values and tensors; an object of an unknown class is a dictionary."""
-    if depth > _DEEPEST:
-        raise ValueError("it holds containers in containers without end")
-    if isinstance(value, _Lazy):
-        return value.tensor()
-    if isinstance(value, dict):
-        return {key: _plain(item, depth + 1) for key, item in value.items() if isinstance(key, str | int)}
-    if isinstance(value, list | tuple | set):
-        return [_plain(item, depth + 1) for item in value]
-    return value if isinstance(value, str | bytes | int | float | bool | type(None)) else None
+def plain(content: Any) -> Any:
+    """Return plain dictionaries, lists, values and tensors; an object of an unknown class is a dictionary.
+
+    Raises:
+        ValueError: it consists of too many parts, or holds containers in containers without end.
+    """
+    parts = 0
+
+    def copied(value: Any, depth: int) -> Any:
+        nonlocal parts
+        parts += 1
+        if depth > _DEEPEST:
+            raise ValueError("it holds containers in containers without end")
+        if parts > _MOST:
+            raise ValueError("it holds more parts than any published model")
+        if isinstance(value, _Lazy):
+            return value.tensor()
+        if isinstance(value, dict):
+            return {key: copied(item, depth + 1) for key, item in value.items() if isinstance(key, str | int)}
+        if isinstance(value, list | tuple | set):
+            return [copied(item, depth + 1) for item in value]
+        return value if isinstance(value, Tensor | str | bytes | int | float | bool | type(None)) else None
+
+    return copied(content, 0)

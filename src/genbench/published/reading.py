@@ -12,12 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from genbench.errors import UserError, first_line
-from genbench.published.pickles import is_legacy, read_legacy, read_pickle, read_zip
+from genbench.published.pickles import is_legacy, plain, read_legacy, read_pickle, read_zip
 
 _SEEMS = {
     b"version https://git-lfs": "a pointer of Git LFS, and not the file itself: fetch it by `git lfs pull`",
     b"<!DOCTYPE": "a web page: the download gave an error, a form or a warning instead of the file",
-    b"<!doctype": "a web page: the download gave an error, a form or a warning instead of the file",
+    b"<?xml": "XML: the download gave an error instead of the file",
+    b"{": "text in JSON: the weights are another file, or the download gave an error instead",
     b"<html": "a web page: the download gave an error, a form or a warning instead of the file",
     b"\x89HDF": "an HDF5 file, as of Keras: convert it to a state dictionary of PyTorch first",
     b"\x1f\x8b": "compressed by gzip: unpack it first",
@@ -78,7 +79,7 @@ def _reader(path: Path) -> Callable[[Path], Any]:
     if first[:1] == b"\x80":
         return read_legacy if is_legacy(path) else read_pickle
     for start, what in _SEEMS.items():
-        if first.lstrip().startswith(start):
+        if first.lstrip().lower().startswith(start.lower()):
             raise UserError(f"{path} is {what}")
     empty = "it is empty" if not first else "it is no file of PyTorch, of safetensors or a pickle"
     raise UserError(f"{path} can't be read: {empty}")
@@ -95,7 +96,7 @@ def _read_archive(path: Path) -> Any:
         raise ValueError(f"it is a zip archive of something else ({inside}): unpack it first, if the weights are in it")
     if not any(name.endswith("/constants.pkl") for name in names):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return plain(torch.load(path, map_location="cpu", weights_only=True))
         except pickle.UnpicklingError:
             # It names classes of other packages, for which torch has no stand-ins.
             pass

@@ -51,6 +51,7 @@ class Published:
         averages: averaged weights, where a file has both, by the same paths.
         condition: what the model is conditioned on; None if it is unconditional or the experiment's data set says it.
         step: of the training, if the file says it.
+        notes: what was taken for granted, since the file does not say it, each a line for whoever imports it.
     """
 
     experiment: str
@@ -59,6 +60,7 @@ class Published:
     averages: Mapping[str, Weights] = field(default_factory=dict)
     condition: Condition | None = None
     step: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Source(ABC):

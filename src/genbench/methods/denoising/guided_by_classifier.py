@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from genbench.abilities import ClassifiesNoisy, Denoises
+from genbench.conditions.classes import Classes
 from genbench.diffusion.guidance import classifier_guided
 from genbench.diffusion.processes import Process
 from genbench.errors import UserError
@@ -29,10 +30,10 @@ _TIMES = 11
 
 
 class GuidedByClassifier(GenerativeMethod):
-    """Sample an unconditional diffusion model class-conditionally.
+    """Sample a diffusion model class-conditionally, by the gradient of a classifier.
 
     Args:
-        denoiser: an unconditional diffusion model.
+        denoiser: a diffusion model, unconditional or of the same classes.
         classifier: of noisy images of the same process.
         sampler: one of `diffusion.samplers`, with its settings.
         guidance: the guidance scale s.
@@ -52,8 +53,9 @@ class GuidedByClassifier(GenerativeMethod):
         super().__init__()
         if guidance < 0:
             raise ValueError(f"guidance must be at least 0, not {guidance}")
-        if denoiser.condition is not None:
-            raise ValueError("parts.denoiser must be unconditional: the classifier alone says what a sample is to show")
+        given, classes = denoiser.condition, classifier.classes
+        if given is not None and not (isinstance(given, Classes) and len(given.names) == len(classes.names)):
+            raise ValueError("parts.denoiser must be unconditional, or conditioned on the classes of parts.classifier")
         if denoiser.medium.shape != classifier.medium.shape:
             raise ValueError(
                 f"parts.denoiser draws {denoiser.medium.shape}, and parts.classifier takes {classifier.medium.shape}"
@@ -82,7 +84,8 @@ class GuidedByClassifier(GenerativeMethod):
         y = self.check_condition(condition, count)
         assert y is not None
         process, bounds = self.denoiser.process, self.medium.bounds
-        unguided = self.denoiser.denoise_with(None)
+        # A conditional model is led by both, as guided-diffusion's for ImageNet are.
+        unguided = self.denoiser.denoise_with(None if self.denoiser.condition is None else y)
         denoise = classifier_guided(unguided, self.classifier.classify, y, self.guidance)
 
         def draw() -> Tensor:

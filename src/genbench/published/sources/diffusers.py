@@ -13,12 +13,12 @@ from torch import Tensor
 
 from genbench.conditions.classes import Classes
 from genbench.errors import UserError, first_line
-from genbench.published.diffusers_names import NAMES, PREDICTIONS, SCHEDULES, VARIANCES
+from genbench.published.diffusers_names import NAMES, NULL_CLASS, PREDICTIONS, SCHEDULES, VARIANCES
 from genbench.published.reading import read
 from genbench.published.source import Archive, Published, Source
 from genbench.published.unet_names import Plan, imported, swapped, with_null
 
-_CONFIG, _SCHEDULER = "config", "scheduler_config"
+_CONFIG, _SCHEDULER, _INDEX = "config", "scheduler_config", "model_index"
 
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 
@@ -99,6 +99,8 @@ class Diffusers(Source):
         Raises:
             UserError: it is no folder, or a file is missing or can't be read.
         """
+        if path.name in _WEIGHTS and (path.parent / f"{_CONFIG}.json").is_file():
+            path = path.parent
         if not path.is_dir():
             raise UserError(f"{path} is no folder: this source takes a folder with config.json and {_WEIGHTS[0]}")
         unet = path / "unet" if (path / "unet").is_dir() else path
@@ -110,6 +112,8 @@ class Diffusers(Source):
                 settings[name] = _json(file)
             elif name == _CONFIG:
                 raise UserError(f"{file} is missing: it says the network's settings")
+        index = path / f"{_INDEX}.json"
+        settings |= {_INDEX: _json(index)} if index.is_file() else {}
         weights = next((unet / name for name in _WEIGHTS if (unet / name).is_file()), None)
         if weights is None:
             raise UserError(f"{unet} has neither {' nor '.join(_WEIGHTS)}")
@@ -137,8 +141,10 @@ class Diffusers(Source):
         if unet["flip_sin_to_cos"]:
             converted["embed_time.1.weight"] = swapped(converted["embed_time.1.weight"])
         if embedded is not None:
-            converted["embed_condition.embedding.weight"] = with_null(embedded)
-        classes = 0 if embedded is None else len(embedded)
+            has_null = archive.settings.get(_INDEX, {}).get(NULL_CLASS) is True
+            embedded = embedded if has_null else with_null(embedded)
+            converted["embed_condition.embedding.weight"] = embedded
+        classes = 0 if embedded is None else len(embedded) - 1
         settings = _network(unet, side, plan, scheduler["num_train_timesteps"]) | _method(scheduler, classes)
         settings |= {"data.size": side, "sampler.clamp": _clamp(scheduler)}
         experiment = _experiment(side, unet["in_channels"], learned)

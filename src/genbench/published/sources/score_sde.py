@@ -43,9 +43,14 @@ class ScoreSDE(Source):
         model = without_prefix(archive.content["model"])
         found = read_ncsnpp(model)
         average = read_ncsnpp(_averaged(model, archive.content["ema"]))
-        folders = [part.lower() for part in archive.path.parts]
-        of_folder = next((sde for sde in _SDES if sde in folders), "vp")
-        sde = "ve" if found.settings["time"] == "fourier" else of_folder
+        # The nearest folder says it, as the authors lay out their files.
+        of_folder = next((part.lower() for part in reversed(archive.path.parts) if part.lower() in _SDES), None)
+        is_fourier = found.settings["time"] == "fourier"
+        sde = "ve" if is_fourier else of_folder or "vp"
+        said = "its Fourier features" if is_fourier else f"its folder {of_folder}" if of_folder else "nothing"
+        note = f"the SDE is taken to be {sde}, of which {said} speaks"
+        if not is_fourier and of_folder is None:
+            note += ": the file does not name it; for another, move it into a folder named ve, vp or subvp"
         experiment, settings = _experiment(found, sde)
         settings |= _noise_levels(model, settings) if sde == "ve" else {}
         weights, averaged = (_noise_predictor(one, sde) for one in (found, average))
@@ -55,6 +60,7 @@ class ScoreSDE(Source):
             {"denoiser": weights},
             {"denoiser": averaged},
             step=int(archive.content["step"]),
+            notes=(note,),
         )
 
 
