@@ -28,7 +28,8 @@ EXPERIMENTS: dict[str, list[str]] = {
     "gan": ["experiment=gan_mnist", "network=mlp", "data.size=28"],
     "dcgan": ["experiment=gan_mnist"],
     "wgan_gp": ["experiment=wgan_gp_mnist"],
-    "ddpm": ["experiment=ddpm_mnist"],
+    # The experiment of laptops, at the script's size.
+    "ddpm": ["experiment=ddpm_mnist16", "data.size=28"],
 }
 """What stands beside each script."""
 
