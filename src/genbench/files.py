@@ -111,6 +111,20 @@ def nearest_folder(path: Path) -> Path:
     return next((one for one in (path, *path.parents) if one.is_dir()), Path(path.anchor))
 
 
+def check_is_new(folder: Path, key: str) -> None:
+    """Make sure that a folder is not there yet, or is empty.
+
+    Args:
+        folder: where something is to be written.
+        key: the setting that names it, for the message.
+
+    Raises:
+        UserError: something is there.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{key}={folder} is there already: choose another {key}=FOLDER")
+
+
 def check_can_write(folder: Path, key: str) -> None:
     """Make sure that files can be written into a folder, which need not exist yet; nothing is left behind.
 

@@ -106,6 +106,17 @@ def networks_of(method: Method) -> list[torch.nn.Module]:
     return [network for network in found if next(network.parameters(), None) is not None]
 
 
+def parameters_by_network(method: Method) -> dict[str, int]:
+    """Return how many parameters each network of a method has, by its name; averages are none of them."""
+    averages = [average for _, average in method.averages]
+    counts = {
+        name: sum(parameter.numel() for parameter in child.parameters())
+        for name, child in method.named_children()
+        if child not in averages
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
 def allow_tf32(allowed: bool) -> None:
     """Let GPUs with tensor cores multiply float32 numbers with TF32's 10 bits of mantissa, in convolutions too."""
     if torch.cuda.is_available():

@@ -13,7 +13,7 @@ from genbench.commands.opening import open_part
 from genbench.conditions.classes import Classes
 from genbench.config import short_name
 from genbench.errors import UserError, near
-from genbench.files import check_can_write, nearest_folder, write_json
+from genbench.files import check_can_write, check_is_new, nearest_folder, write_json
 from genbench.methods.base import Method
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
@@ -32,8 +32,7 @@ def main(config: DictConfig) -> None:
     if config.to not in _FORMS:
         raise UserError(f"to={config.to}: there is no such form{near(config.to, _FORMS)}")
     path, run = Path(config.path), RunFolder.open(config.run)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"path={path} is there already: choose another path=FOLDER")
+    check_is_new(path, "path")
     if path.resolve().is_relative_to(run.path.resolve()):
         raise UserError(f"path={path} lies within the run folder: choose another path=FOLDER")
     check_can_write(path, "path")
@@ -80,8 +79,7 @@ def _as_diffusers(folder: RunFolder, part: Part) -> None:
     write_json(pipeline, folder.path / "model_index.json")
     write_json(config, folder.path / "unet" / "config.json")
     write_json(scheduler, folder.path / "scheduler" / "scheduler_config.json")
-    whole = {name: value.contiguous() for name, value in weights.items()}
-    save_file(whole, folder.path / "unet" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
+    save_file(weights, folder.path / "unet" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
 
 
 _FORMS: Mapping[str, Callable[[RunFolder, Part], None]] = {"safetensors": _as_safetensors, "diffusers": _as_diffusers}

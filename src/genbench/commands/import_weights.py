@@ -11,13 +11,13 @@ from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from genbench.commands.assembly import build_data, build_method
+from genbench.commands.assembly import build_data, build_method, parameters_by_network
 from genbench.commands.endings import what_next
 from genbench.commands.published_files import find_source, hashes
 from genbench.config import as_words, check, options
 from genbench.config.schemas import keys_of
 from genbench.errors import UserError
-from genbench.files import check_can_write, nearest_folder
+from genbench.files import check_can_write, check_is_new, nearest_folder
 from genbench.methods.base import Method
 from genbench.published.source import Published, Weights
 from genbench.runs.checkpoint_files import CheckpointFiles
@@ -39,8 +39,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     """
     path = Path(config.path)
     folder = RunFolder(config.out or Path("outputs", "published", _name_of(path)).absolute())
-    if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
-        raise UserError(f"out={folder.path} is there already: choose another out=FOLDER")
+    check_is_new(folder.path, "out")
     check_can_write(folder.path, "out")
     if not path.exists():
         raise UserError(f"path={path} is not there")
@@ -62,7 +61,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         "licence": config.licence,
         "parameters": loaded,
         "not_in_file": [
-            child for child, _ in _networks(method) if not any(part.split(".")[0] == child for part in loaded)
+            child for child in parameters_by_network(method) if not any(part.split(".")[0] == child for part in loaded)
         ],
     }
     kept = nearest_folder(folder.path)
@@ -153,15 +152,6 @@ def _write(
     )
     # What makes it a run comes last.
     folder.create(settings)
-
-
-def _networks(method: Method) -> list[tuple[str, nn.Module]]:
-    averages = [average for _, average in method.averages]
-    return [
-        (name, child)
-        for name, child in method.named_children()
-        if child not in averages and any(True for _ in child.parameters())
-    ]
 
 
 def _name_of(path: Path) -> str:

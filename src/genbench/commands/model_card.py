@@ -7,6 +7,7 @@ import yaml
 
 import genbench
 from genbench.abilities import Draws
+from genbench.commands.assembly import parameters_by_network
 from genbench.commands.protocols import protocol_title
 from genbench.config import short_name, tags_of
 from genbench.errors import UserError
@@ -69,9 +70,7 @@ def model_card(run: RunFolder, part: Part, form: str, licence: str | None) -> st
     front |= {"license": licence} if licence else {}
     front["tags"] = [*dict.fromkeys([method, *tags_of(part.settings)])]
     # Of published weights, those that the file holds.
-    counts = (imported or {}).get("parameters") or {
-        name: sum(parameter.numel() for parameter in network.parameters()) for name, network in _networks(part)
-    }
+    counts = (imported or {}).get("parameters") or parameters_by_network(part.model)
     count = sum(counts.values())
     lines = ["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "", f"# {part.settings.name}", ""]
     absent = ", ".join((imported or {}).get("not_in_file") or [])
@@ -82,11 +81,6 @@ def model_card(run: RunFolder, part: Part, form: str, licence: str | None) -> st
     lines += ["## Use", "", *_use(part, form), ""]
     lines += ["## Licence", "", licence or _UNKNOWN_LICENCE, ""]
     return "\n".join(lines)
-
-
-def _networks(part: Part) -> list[tuple[str, Any]]:
-    averages = [average for _, average in part.model.averages]
-    return [(name, child) for name, child in part.model.named_children() if child not in averages]
 
 
 def _training(run: RunFolder, part: Part, manifest: dict[str, Any], imported: dict[str, Any] | None) -> list[str]:

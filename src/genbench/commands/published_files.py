@@ -1,7 +1,6 @@
 """Find out what published a file, and turn it into GenBench's words."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +88,11 @@ def _recognising(path: Path, errors: dict[str, UserError]) -> list[tuple[str, So
         path: of a file or folder.
         errors: to which those of the sources that can't read it are added.
     """
-    archives: dict[Callable[..., Any], Archive | None] = {}
+    archives: dict[Any, Archive | None] = {}
     found = []
     for name in sources.names():
         source = sources.make(name)
-        way = type(source).read
+        way = type(source).read, source.files if path.is_dir() else None
         if way not in archives:
             try:
                 archives[way] = source.read(path)

@@ -29,6 +29,7 @@ from genbench.networks.ncsnpp_blocks import (
     initialise_by_outputs,
 )
 from genbench.networks.time_embedding import TimeFeatures, embed_time
+from genbench.networks.unet_levels import expect_side
 
 _SINUSOIDS = 1000
 """What `embed_time` itself multiplies times by, for sinusoids."""
@@ -295,12 +296,7 @@ def _checked(
     if len(shape) != 3:
         raise ValueError(f"NCSN++ takes images (C, H, W), not samples of shape {tuple(shape)}")
     channels, height, side = shape
-    halvings = len(multipliers) - 1
-    if height != side or side % 2**halvings:
-        raise ValueError(
-            f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side is a "
-            f"multiple of {2**halvings}, not {height} x {side}"
-        )
+    expect_side(multipliers, height, side)
     if input_pyramid not in ("none", "residual", "sum"):
         raise ValueError(f"input_pyramid must be none, residual or sum, not {input_pyramid!r}")
     if output_pyramid not in ("none", "sum"):

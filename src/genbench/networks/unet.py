@@ -18,11 +18,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.networks.conditioning import encoder_of
 from genbench.networks.time_embedding import TimeFeatures, embed_time
 from genbench.networks.unet_blocks import Given, Initialisation, Norm, Padding, ZeroConv2d, initialise_as_ho
-from genbench.networks.unet_levels import Attends, Levels, Resampling, expect_choice, maps_of
+from genbench.networks.unet_levels import Attends, Levels, Resampling, maps_of
 
 
 class UNet(nn.Module):

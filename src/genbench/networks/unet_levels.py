@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from torch import Tensor, nn
 
+from genbench.choices import expect_choice
 from genbench.networks.unet_blocks import (
     Attention,
     Downsample,
@@ -167,22 +168,21 @@ def maps_of(width: int, multipliers: Sequence[float], height: int, side: int) ->
     Raises:
         ValueError: a number of channels is no whole one, or the images are not square or of an unsuitable side.
     """
+    expect_side(multipliers, height, side)
+    if any(width * each != int(width * each) or each <= 0 for each in multipliers):
+        raise ValueError(f"multipliers={list(multipliers)} of width={width} are not all whole numbers of channels")
+    return [int(width * each) for each in multipliers]
+
+
+def expect_side(multipliers: Sequence[float], height: int, side: int) -> None:
+    """Check that images can be halved once between each two resolutions.
+
+    Raises:
+        ValueError: they are not square or of an unsuitable side.
+    """
     halvings = len(multipliers) - 1
     if height != side or side % 2**halvings:
         raise ValueError(
             f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side is a "
             f"multiple of {2**halvings}, not {height} x {side}"
         )
-    if any(width * each != int(width * each) or each <= 0 for each in multipliers):
-        raise ValueError(f"multipliers={list(multipliers)} of width={width} are not all whole numbers of channels")
-    return [int(width * each) for each in multipliers]
-
-
-def expect_choice(name: str, value: object, choices: object) -> None:
-    """Check that a setting has one of a Literal's values.
-
-    Raises:
-        ValueError: it has none.
-    """
-    if value not in get_args(choices):
-        raise ValueError(f"{name} must be {' or '.join(get_args(choices))}, not {value!r}")

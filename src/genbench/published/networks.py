@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from torch import Tensor
 
@@ -64,25 +63,3 @@ def last_index(weights: Weights, prefix: str) -> int:
 def rules_of(places: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the rules of `renamed` that give each layer's tensors the name of another layer."""
     return [(re.escape(old) + r"\.(\w+)", rf"{new}.\1") for old, new in places.items()]
-
-
-def read_folder(path: Path, names: str, read: Any) -> Archive:
-    """Return the newest file of each network in a folder, by the files' names.
-
-    Args:
-        path: the folder.
-        names: see `networks_of`; a group "epoch" is "latest" or a number, and the newest is taken.
-        read: returns what a file holds.
-
-    Raises:
-        UserError: the folder has no such file, or one can't be read.
-    """
-    newest: dict[str, tuple[float, Path]] = {}
-    for file in sorted(path.glob("*.pth")):
-        if match := re.fullmatch(names, file.stem):
-            epoch = match.groupdict().get("epoch")
-            age = float(epoch) if epoch and epoch.isdigit() else float("inf")
-            newest[match["network"]] = max(newest.get(match["network"], (-1.0, file)), (age, file))
-    if not newest:
-        raise UserError(f"{path} has no .pth file of a network of this kind")
-    return Archive(path, {file.stem: read(file) for _, file in newest.values()})

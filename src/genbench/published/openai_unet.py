@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.source import Weights, renamed
+from genbench.published.source import Weights, multipliers_of, renamed
 from genbench.published.unet_names import swapped, with_null
 
 _FIRST, _TIME = "input_blocks.0.0.weight", "time_embed.0.weight"
@@ -119,7 +119,7 @@ def shape_of(weights: Weights) -> Shape:
         channels,
         width,
         weights[_TIME].shape[1],
-        tuple(each // width if each % width == 0 else each / width for each in maps),
+        tuple(multipliers_of(maps, width)),
         blocks,
         tuple(_attends(weights, start) for start in starts),
         embedded == 2 * maps[0],

@@ -1,6 +1,7 @@
 """Read published files without running anything that they hold."""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,28 @@ def read(path: Path) -> Any:
     # A damaged or hostile file may lead to anything; MemoryError and RecursionError are among these.
     except Exception as error:
         raise UserError(f"{path} can't be read: {_why(error)}") from error
+
+
+def read_newest(path: Path, names: str) -> dict[str, Any]:
+    """Return what the newest file of each network in a folder holds, by the files' names.
+
+    Args:
+        path: the folder.
+        names: regular expression for a file's name without the suffix; its group "network" is which network it is, and
+            a group "epoch" is "latest" or a number, of which the newest is taken.
+
+    Raises:
+        UserError: the folder has no such file, or one can't be read.
+    """
+    newest: dict[str, tuple[float, Path]] = {}
+    for file in sorted(path.glob("*.pth")):
+        if match := re.fullmatch(names, file.stem):
+            epoch = match.groupdict().get("epoch")
+            age = float(epoch) if epoch and epoch.isdigit() else float("inf")
+            newest[match["network"]] = max(newest.get(match["network"], (-1.0, file)), (age, file))
+    if not newest:
+        raise UserError(f"{path} has no .pth file of a network of this kind")
+    return {file.stem: read(file) for _, file in newest.values()}
 
 
 def tensors_of(content: Any) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ Example:
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from genbench.conditions.base import Condition
+from genbench.conditions.classes import Classes
 from genbench.errors import UserError
-from genbench.published.reading import read
+from genbench.published.reading import read, read_newest
 
 Weights = Mapping[str, Tensor]
 
@@ -69,12 +70,17 @@ class Source(ABC):
     title: str
     """What the files are, such as "diffusers' UNet2DModel", for lists and messages."""
 
+    files: str | None = None
+    """Names of the files of a folder with a network each, see `reading.read_newest`; None for a file alone."""
+
     def read(self, path: Path) -> Archive:
         """Return what a file or folder holds, without running anything of it.
 
         Raises:
             UserError: it can't be read, or holds something that would be run.
         """
+        if self.files is not None and path.is_dir():
+            return Archive(path, read_newest(path, self.files))
         return Archive(path, read(path))
 
     @abstractmethod
@@ -114,6 +120,16 @@ def renamed(weights: Weights, rules: Iterable[tuple[str, str]]) -> dict[str, Ten
         else:
             raise UserError(f"the tensor {name} {tuple(tensor.shape)} has no counterpart in this model")
     return found
+
+
+def numbered_classes(count: int) -> Classes | None:
+    """Return the condition of a model of so many classes, which its file does not name; None for none."""
+    return Classes([str(number) for number in range(count)]) if count else None
+
+
+def multipliers_of(maps: Sequence[int], width: int) -> list[float]:
+    """Return what a width is multiplied by for the channels at each resolution, a whole number where it is one."""
+    return [each // width if each % width == 0 else each / width for each in maps]
 
 
 def without_prefix(weights: Weights, prefix: str = "module.") -> dict[str, Tensor]:

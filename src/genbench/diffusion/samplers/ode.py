@@ -1,6 +1,7 @@
 """Solvers of the probability flow ODE (Song et al. 2021; Karras et al. 2022; Lu et al. 2022)."""
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from scipy.integrate import solve_ivp
@@ -38,13 +39,25 @@ def heun(
     times = process.times(steps, spacing)
     alphas, ratios = process.alpha(times), process.sigma(times) / process.alpha(times)
     y = x / alphas[0]
-    for index in range(len(times) - 1):
-        (r, r_next), alpha_next = ratios[index : index + 2], alphas[index + 1]
-        slope = (y - denoise(y * alphas[index], times[index]).x_0) / r
-        ahead = y + (r_next - r) * slope
-        slope_ahead = (ahead - denoise(ahead * alpha_next, times[index + 1]).x_0) / r_next
-        y = y + (r_next - r) * (slope + slope_ahead) / 2
+    for now, then in pairwise(map(Level, ratios, alphas, times)):
+        y = heun_step(denoise, y, now, then)
     return denoise(y * alphas[-1], times[-1]).x_0
+
+
+class Level(NamedTuple):
+    """A noise level: r = sigma / alpha, alpha and the time, scalars."""
+
+    r: Tensor
+    alpha: Tensor
+    t: Tensor
+
+
+def heun_step(denoise: Denoise, y: Tensor, now: Level, then: Level) -> Tensor:
+    """Return y at the next noise level by Heun's method: the mean of the slopes at both ends of Euler's step."""
+    slope = (y - denoise(y * now.alpha, now.t).x_0) / now.r
+    ahead = y + (then.r - now.r) * slope
+    slope_ahead = (ahead - denoise(ahead * then.alpha, then.t).x_0) / then.r
+    return y + (then.r - now.r) * (slope + slope_ahead) / 2
 
 
 def dpm_solver(

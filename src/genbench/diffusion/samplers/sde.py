@@ -1,11 +1,12 @@
 """The sampler of the reverse SDE, with corrections (Song et al. 2021, https://arxiv.org/abs/2011.13456)."""
 
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from genbench.choices import expect_choice
 from genbench.diffusion.estimates import Clamp, Denoise, settled
 from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers.base import Draw, score
@@ -51,12 +52,11 @@ def predictor_corrector(
         ValueError: there is no such choice, or there are too few steps.
     """
     for name, value, choices in (
-        ("predictor", predictor, get_args(Predictor)),
-        ("langevin_alpha", langevin_alpha, get_args(LangevinAlpha)),
-        ("order", order, get_args(Order)),
+        ("predictor", predictor, Predictor),
+        ("langevin_alpha", langevin_alpha, LangevinAlpha),
+        ("order", order, Order),
     ):
-        if value not in choices:
-            raise ValueError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+        expect_choice(name, value, choices)
     denoise = settled(denoise, process, clamp)
 
     def predicted(x: Tensor, t: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:

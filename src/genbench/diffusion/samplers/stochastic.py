@@ -1,10 +1,13 @@
 """EDM's stochastic sampler (Karras et al. 2022, https://arxiv.org/abs/2206.00364, algorithm 2)."""
 
+from itertools import pairwise
+
 from torch import Tensor
 
 from genbench.diffusion.estimates import Clamp, Denoise, settled
 from genbench.diffusion.processes import Process, Spacing
 from genbench.diffusion.samplers.base import Draw
+from genbench.diffusion.samplers.ode import Level, heun_step
 
 _MOST = 2**0.5 - 1
 """A noise level is raised by this fraction of itself at most, so that never more noise is added than there is."""
@@ -49,23 +52,22 @@ def stochastic_heun(
         raise ValueError(f"churn={churn} and churn_noise={churn_noise} must be at least 0")
     denoise = settled(denoise, process, clamp)
 
-    def raised(y: Tensor, r: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def raised(y: Tensor, level: Level) -> tuple[Tensor, Level]:
+        r = level.r
         if not churn or not churn_from <= r <= churn_to:
-            return y, r, t
+            return y, level
         above = r * (1 + min(churn / steps, _MOST))
         y = y + (above.square() - r.square()).sqrt() * churn_noise * draw()
         # The first level may be raised beyond the last time.
-        return y, above, process.time_of(-2 * above.log()).clamp(max=1)
+        t = process.time_of(-2 * above.log()).clamp(max=1)
+        return y, Level(above, process.alpha(t), t)
 
     times = process.times(steps, spacing)
-    ratios = process.sigma(times) / process.alpha(times)
-    y = x / process.alpha(times[0])
-    for index in range(steps - 1):
-        y, r, t = raised(y, ratios[index], times[index])
-        r_next, t_next = ratios[index + 1], times[index + 1]
-        slope = (y - denoise(process.alpha(t) * y, t).x_0) / r
-        ahead = y + (r_next - r) * slope
-        slope_ahead = (ahead - denoise(process.alpha(t_next) * ahead, t_next).x_0) / r_next
-        y = y + (r_next - r) * (slope + slope_ahead) / 2
-    y, _, t = raised(y, ratios[-1], times[-1])
-    return denoise(process.alpha(t) * y, t).x_0
+    alphas, ratios = process.alpha(times), process.sigma(times) / process.alpha(times)
+    levels = [*map(Level, ratios, alphas, times)]
+    y = x / alphas[0]
+    for now, then in pairwise(levels):
+        y, now = raised(y, now)
+        y = heun_step(denoise, y, now, then)
+    y, last = raised(y, levels[-1])
+    return denoise(y * last.alpha, last.t).x_0

@@ -14,11 +14,12 @@ Example:
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.diffusion.likelihood import density_bits_per_dim, dequantise, flow_log_likelihood
 from genbench.diffusion.parameterisation import convert
@@ -81,12 +82,11 @@ class ScoreSDE(DenoisingMethod):
         if tolerance <= 0:
             raise ValueError(f"tolerance must be positive, not {tolerance}")
         for name, value, choices in (
-            ("reduction", reduction, get_args(Reduction)),
-            ("network_time", network_time, get_args(NetworkTime)),
-            ("input_scale", input_scale, get_args(InputScale)),
+            ("reduction", reduction, Reduction),
+            ("network_time", network_time, NetworkTime),
+            ("input_scale", input_scale, InputScale),
         ):
-            if value not in choices:
-                raise ValueError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+            expect_choice(name, value, choices)
         times = EvenTimes(first_time) if levels is None else EvenLevels(levels)
         super().__init__(denoiser, medium, condition, process=process, times=times, **settings)
         self.weighting: Weighting = weighting

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from genbench.errors import UserError
 from genbench.published import translators
-from genbench.published.networks import networks_of, read_folder, tensor_of
-from genbench.published.reading import read
+from genbench.published.networks import networks_of, tensor_of
 from genbench.published.source import Archive, Published, Source, Weights
 
 _DISCRIMINATORS = {"D_A": "y", "D_B": "x"}
@@ -24,18 +23,11 @@ class CycleGAN(Source):
     """A file of a residual generator, or a folder with those of both directions."""
 
     title = "CycleGAN of pytorch-CycleGAN-and-pix2pix"
-
-    def read(self, path: Path) -> Archive:
-        """Return what a file or a folder holds.
-
-        Raises:
-            UserError: it can't be read, or the folder has no such file.
-        """
-        return read_folder(path, translators.FILES, read) if path.is_dir() else super().read(path)
+    files = translators.FILES
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether a residual generator is among the networks."""
-        return any(translators.is_resnet(weights) for weights in networks_of(archive, translators.FILES).values())
+        return any(translators.is_resnet(weights) for weights in networks_of(archive, self.files).values())
 
     def convert(self, archive: Archive) -> Published:
         """Return both generators, and the discriminators if they are there; or one generator without its way back.
@@ -44,7 +36,7 @@ class CycleGAN(Source):
             UserError: there is no residual generator, it changes the number of channels, or a tensor is
                 missing or has no counterpart.
         """
-        networks = networks_of(archive, translators.FILES)
+        networks = networks_of(archive, self.files)
         generators = {name: each for name, each in networks.items() if translators.is_resnet(each)}
         if not generators:
             raise UserError(f"{archive.path} has no residual generator, which latest_net_G.pth holds")

@@ -4,36 +4,25 @@ Its convolutions next to the image and to the output have no bias; ours are zero
 both networks (3,576,704 and 2,765,568 parameters) gave the same outputs as the example's.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.networks import last_index, networks_of, read_folder, tensor_of
-from genbench.published.reading import read
+from genbench.published.networks import last_index, networks_of, tensor_of
 from genbench.published.source import Archive, Published, Source, Weights, renamed
-
-_FILES = r"net(?P<network>[GD])(?:_epoch_(?P<epoch>\d+))?"
 
 
 class DCGAN(Source):
     """A file of the generator or of the discriminator, or a folder with both."""
 
     title = "DCGAN of PyTorch's examples"
-
-    def read(self, path: Path) -> Archive:
-        """Return what a file or a folder holds.
-
-        Raises:
-            UserError: it can't be read, or the folder has no such file.
-        """
-        return read_folder(path, _FILES, read) if path.is_dir() else super().read(path)
+    files = r"net(?P<network>[GD])(?:_epoch_(?P<epoch>\d+))?"
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether all networks are sequences of convolutions called `main`."""
-        networks = networks_of(archive, _FILES).values()
+        networks = networks_of(archive, self.files).values()
         return bool(networks) and all("main.0.weight" in weights for weights in networks)
 
     def convert(self, archive: Archive) -> Published:
@@ -45,7 +34,7 @@ class DCGAN(Source):
         # Only a generator has BatchNorm after its first convolution.
         networks = {
             "generator" if "main.1.weight" in weights else "discriminator": weights
-            for weights in networks_of(archive, _FILES).values()
+            for weights in networks_of(archive, self.files).values()
         }
         if "generator" not in networks:
             raise UserError(f"{archive.path} has no generator: give netG_epoch_*.pth, or the folder that holds it")

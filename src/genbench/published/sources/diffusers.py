@@ -11,11 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from genbench.conditions.classes import Classes
 from genbench.errors import UserError, first_line
 from genbench.published.diffusers_names import NAMES, NULL_CLASS, PREDICTIONS, SCHEDULES, VARIANCES
 from genbench.published.reading import read
-from genbench.published.source import Archive, Published, Source
+from genbench.published.source import Archive, Published, Source, multipliers_of, numbered_classes
 from genbench.published.unet_names import Plan, imported, swapped, with_null
 
 _CONFIG, _SCHEDULER, _INDEX = "config", "scheduler_config", "model_index"
@@ -154,7 +153,7 @@ class Diffusers(Source):
             experiment,
             settings,
             {"denoiser": converted},
-            condition=Classes([str(number) for number in range(classes)]) if classes else None,
+            condition=numbered_classes(classes),
         )
 
 
@@ -227,7 +226,7 @@ def _network(unet: Mapping[str, Any], side: int, plan: Plan, steps: int) -> dict
     head_channels = unet["attention_head_dim"]
     found = {
         "width": width,
-        "multipliers": [each // width if each % width == 0 else each / width for each in maps],
+        "multipliers": multipliers_of(maps, width),
         "blocks": plan.blocks,
         "attention": [side // 2**level for level, attends in enumerate(plan.attention) if attends],
         "heads": 1 if head_channels is None else None,

@@ -7,10 +7,9 @@ and v are: the README's flags do, for each kind of network.
 from math import isqrt
 from typing import Any
 
-from genbench.conditions.classes import Classes
 from genbench.errors import UserError
 from genbench.published.openai_unet import CLASSIFIER_END, IMAGE_END, Shape, converted, has_strides, is_openai, shape_of
-from genbench.published.source import Archive, Published, Source
+from genbench.published.source import Archive, Published, Source, numbered_classes
 
 _SIDES: dict[tuple[float, ...], int] = {
     (1, 2, 3, 4): 64,
@@ -67,7 +66,7 @@ class GuidedDiffusion(Source):
             "adm_imagenet64" if shape.classes else "adm_lsun",
             {"data.size": side, **_keyed("network.denoiser", network), **_keyed("method", method)},
             {"denoiser": converted(archive.content, IMAGE_END, *order)},
-            condition=_classes(shape.classes) if shape.classes else None,
+            condition=numbered_classes(shape.classes),
         )
 
 
@@ -85,16 +84,12 @@ def _classifier(archive: Archive, shape: Shape) -> Published:
             **_keyed("network.classifier", network),
         },
         {"classifier": converted(content, CLASSIFIER_END, None, _HEAD_CHANNELS)},
-        condition=_classes(len(content["out.2.c_proj.weight"])),
+        condition=numbered_classes(len(content["out.2.c_proj.weight"])),
     )
 
 
 def _time_width(shape: Shape) -> int | None:
     return None if shape.time_width == shape.width else shape.time_width
-
-
-def _classes(count: int) -> Classes:
-    return Classes([str(number) for number in range(count)])
 
 
 def _keyed(node: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.source import Archive, Published, Source
+from genbench.published.source import Archive, Published, Source, multipliers_of
 from genbench.published.unet_names import Names, Plan, imported
 
 _ATTENTION_SIDE = 16
@@ -76,7 +76,7 @@ class Ho(Source):
         settings = {
             "data.size": side,
             "network.denoiser.width": width,
-            "network.denoiser.multipliers": [each // width if each % width == 0 else each / width for each in maps],
+            "network.denoiser.multipliers": multipliers_of(maps, width),
             "network.denoiser.blocks": plan.blocks,
             "network.denoiser.attention": [_ATTENTION_SIDE],
             "network.denoiser.groups": 32,

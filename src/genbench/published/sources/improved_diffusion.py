@@ -6,10 +6,9 @@ of network.
 
 from typing import Any
 
-from genbench.conditions.classes import Classes
 from genbench.errors import UserError
 from genbench.published.openai_unet import IMAGE_END, Shape, converted, has_strides, is_openai, shape_of
-from genbench.published.source import Archive, Published, Source
+from genbench.published.source import Archive, Published, Source, numbered_classes
 
 _SIDES: dict[tuple[float, ...], int] = {(1, 2, 2, 2): 32, (1, 2, 3, 4): 64, (1, 1, 2, 2, 4, 4): 256}
 """Sides in pixels, by the multipliers."""
@@ -48,7 +47,7 @@ class ImprovedDiffusion(Source):
             _EXPERIMENTS[side],
             settings,
             {"denoiser": converted(archive.content, IMAGE_END, heads, None)},
-            condition=Classes([str(number) for number in range(shape.classes)]) if shape.classes else None,
+            condition=numbered_classes(shape.classes),
         )
 
 

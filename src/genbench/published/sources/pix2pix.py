@@ -4,12 +4,9 @@ On 2026-11-26 the U-Net of 256 pixels (54,413,955 parameters) was 5e-7 from one 
 dropout, and the PatchGAN (2,768,705) 3e-6.
 """
 
-from pathlib import Path
-
 from genbench.errors import UserError
 from genbench.published import translators
-from genbench.published.networks import networks_of, read_folder
-from genbench.published.reading import read
+from genbench.published.networks import networks_of
 from genbench.published.source import Archive, Published, Source
 
 
@@ -17,18 +14,11 @@ class Pix2Pix(Source):
     """A file of the U-Net generator, or a folder with that of the PatchGAN too."""
 
     title = "pix2pix of pytorch-CycleGAN-and-pix2pix"
-
-    def read(self, path: Path) -> Archive:
-        """Return what a file or a folder holds.
-
-        Raises:
-            UserError: it can't be read, or the folder has no such file.
-        """
-        return read_folder(path, translators.FILES, read) if path.is_dir() else super().read(path)
+    files = translators.FILES
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether a U-Net generator is among the networks."""
-        return any(translators.is_unet(weights) for weights in networks_of(archive, translators.FILES).values())
+        return any(translators.is_unet(weights) for weights in networks_of(archive, self.files).values())
 
     def convert(self, archive: Archive) -> Published:
         """Return the generator, and the discriminator if there is one.
@@ -37,7 +27,7 @@ class Pix2Pix(Source):
             UserError: there is not one U-Net generator, it changes the number of channels, or a tensor has no
                 counterpart.
         """
-        networks = networks_of(archive, translators.FILES)
+        networks = networks_of(archive, self.files)
         generators = [weights for weights in networks.values() if translators.is_unet(weights)]
         if len(generators) != 1:
             raise UserError(
