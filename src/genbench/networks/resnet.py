@@ -16,6 +16,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from genbench.choices import expect_choice
 from genbench.networks.initialisation import initialise_glorot
 from genbench.networks.normalisation import NormName, normalisation
 
@@ -114,8 +115,7 @@ class ResNetGenerator(nn.Module):
         self, latent_dim: int, image_shape: Sequence[int], width: int = 128, upsampling: Upsampling = "nearest"
     ) -> None:
         super().__init__()
-        if upsampling not in ("nearest", "bilinear"):
-            raise ValueError(f"upsampling must be nearest or bilinear, not {upsampling!r}")
+        expect_choice("upsampling", upsampling, Upsampling)
         doublings = doublings_to(image_shape)
         self.project = nn.Sequential(
             nn.Linear(latent_dim, START * START * width), nn.Unflatten(1, (width, START, START))
@@ -151,8 +151,7 @@ class ResNetCritic(nn.Module):
 
     def __init__(self, image_shape: Sequence[int], width: int = 128, first_block: FirstBlock = "optimised") -> None:
         super().__init__()
-        if first_block not in ("optimised", "convolution"):
-            raise ValueError(f"first_block must be optimised or convolution, not {first_block!r}")
+        expect_choice("first_block", first_block, FirstBlock)
         halvings = max(1, doublings_to(image_shape) - 1)
         if first_block == "optimised":
             halvings -= 1

@@ -8,11 +8,12 @@ Example:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from genbench.choices import expect_choice
 from genbench.networks.initialisation import initialise_normal
 from genbench.networks.normalisation import NormName, normalisation
 
@@ -50,8 +51,7 @@ class UNetTranslator(nn.Module):
         super().__init__()
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), not {dropout}")
-        if dropout_layers not in get_args(DropoutLayers):
-            raise ValueError(f"dropout_layers must be paper or pytorch_code, not {dropout_layers!r}")
+        expect_choice("dropout_layers", dropout_layers, DropoutLayers)
         make_norm, bias = normalisation(norm)
         side = image_shape[1]
         halvings = side.bit_length() - 1
