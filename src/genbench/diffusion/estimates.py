@@ -8,6 +8,7 @@ adds to it; clamped afterwards, nearly all of the guidance would be lost.
 from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 
 from genbench.diffusion.processes import Process
@@ -19,6 +20,12 @@ Clamp = Literal["none", "static", "dynamic"]
 """What is done to estimates of x_0 that leave the bounds of samples: nothing, as in score SDEs, DDIM's code and EDM;
 they are clamped, as in Ho's and OpenAI's code; or thresholded dynamically (Saharia et al. 2022, section 2.3), each
 sample scaled so that 99.5 % of its values are within."""
+
+
+def at_time(t: Tensor, x: Tensor) -> Tensor:
+    """Return time t, a scalar, for each of the samples x (B, ...)."""
+    # Filled in, not copied: a copy from the CPU would wait until a GPU has done all that it was asked before.
+    return torch.full((len(x),), float(t), dtype=x.dtype, device=x.device)
 
 
 class Estimate(NamedTuple):

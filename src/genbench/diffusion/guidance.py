@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from genbench.diffusion.estimates import Denoise, Estimate
+from genbench.diffusion.estimates import Denoise, Estimate, at_time
 
 
 def classifier_guided(
@@ -30,7 +30,7 @@ def classifier_guided(
     def guided(x: Tensor, t: Tensor) -> Estimate:
         with torch.enable_grad():
             x_t = x.detach().requires_grad_()
-            log_probability = -cross_entropy(classify(x_t, t.to(x_t).expand(len(x_t))), y, reduction="sum")
+            log_probability = -cross_entropy(classify(x_t, at_time(t, x_t)), y, reduction="sum")
             (slope,) = torch.autograd.grad(log_probability, x_t)
         return denoise(x, t)._replace(gradient=scale * slope)
 

@@ -88,12 +88,13 @@ class UNetTranslator(nn.Module):
         self.dropped = range(count) if dropout_layers == "paper" else range(1, 1 + count)
         self.apply(initialise_normal)
 
-    def forward(self, source: Tensor, uniform: Callable[..., Tensor] = torch.rand) -> Tensor:
+    def forward(self, source: Tensor, uniform: Callable[..., Tensor] | None = None) -> Tensor:
         """Return the translations of source images.
 
         Args:
             source: (B, C, S, S) in [-1, 1].
-            uniform: draws numbers of a given shape from [0, 1), which decide which features are dropped.
+            uniform: draws numbers of a given shape from [0, 1), which decide which features are dropped; None for
+                torch's own, drawn where the features are.
         """
         skips = []
         x = source
@@ -104,7 +105,8 @@ class UNetTranslator(nn.Module):
         for index, layer in enumerate(self.up):
             x = layer(x)
             if index in self.dropped:
-                kept = uniform(*x.shape).to(x.device) >= self.dropout
+                drawn = torch.rand(x.shape, device=x.device) if uniform is None else uniform(*x.shape).to(x.device)
+                kept = drawn >= self.dropout
                 x = x * kept / (1 - self.dropout)
             x = torch.cat([skips.pop(), x], dim=1)
         image: Tensor = self.to_image(x)

@@ -14,7 +14,7 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
 from genbench.conditions.derived import Derived
-from genbench.diffusion.estimates import Denoise, Estimate
+from genbench.diffusion.estimates import Denoise, Estimate, at_time
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Draw
@@ -174,7 +174,7 @@ class DenoisingMethod(GenerativeMethod):
         network = self.average.module
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
-            times = t.to(x_t).expand(len(x_t))
+            times = at_time(t, x_t)
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
                 unconditional = self.predict(network, x_t, times, self.null.expand_as(y))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.choosing import chosen
-from genbench.diffusion.estimates import Estimate
+from genbench.diffusion.estimates import Estimate, at_time
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ancestral, transition
 from genbench.losses import cross_entropy_discriminator_loss, non_saturating_generator_loss, r1_penalty
@@ -138,7 +138,7 @@ class DDGAN(AdversarialMethod):
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             z = noise.normal(count, self.latent_dim).to(x_t)
-            return Estimate(self.average(x_t, self.process.network_time(t).to(x_t).expand(count), y, z).tanh())
+            return Estimate(self.average(x_t, at_time(self.process.network_time(t), x_t), y, z).tanh())
 
         def draw() -> Tensor:
             return noise.normal(count, *self.medium.shape).to(self.device)
