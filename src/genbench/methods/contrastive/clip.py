@@ -201,7 +201,9 @@ def joined(rows: Tensor) -> Tensor:
     """
     if not _is_distributed():
         return rows
-    return torch.cat(torch.distributed.nn.functional.all_gather(rows))
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(rows))
 
 
 def _rank() -> int:
