@@ -80,11 +80,11 @@ class AttentionPool(nn.Module):
 
 
 class CLIPResNet(nn.Module):
-    """Map images (B, 3, side, side) to embeddings (B, outputs).
+    """Map images (B, 3, side, side) to embeddings (B, embedding_dim).
 
     Args:
         side: of the images in pixels, a multiple of 32.
-        outputs: numbers of an embedding.
+        embedding_dim: numbers of an embedding.
         width: channels of the stem; the last maps have 32 times as many, in heads of 64 channels.
         layers: bottleneck blocks at each of the four resolutions.
 
@@ -92,13 +92,13 @@ class CLIPResNet(nn.Module):
         ValueError: a number is out of range.
     """
 
-    def __init__(self, side: int, *, outputs: int, width: int, layers: Sequence[int]) -> None:
+    def __init__(self, side: int, *, embedding_dim: int, width: int, layers: Sequence[int]) -> None:
         super().__init__()
         if side % 32:
             raise ValueError(f"data.size={side} must be a multiple of 32 pixels")
         if len(layers) != 4 or min(layers) < 1 or width < 2 or width % 2:
             raise ValueError(f"layers={list(layers)} must be four numbers from 1 on, and width={width} even")
-        self.side, self.outputs = side, outputs
+        self.side, self.embedding_dim = side, embedding_dim
         half = width // 2
         self.stem = nn.Sequential(
             *(nn.Conv2d(3, half, 3, 2, 1, bias=False), nn.BatchNorm2d(half), nn.ReLU()),
@@ -114,7 +114,7 @@ class CLIPResNet(nn.Module):
                 channels_in = _EXPANSION * channels
             levels.append(nn.Sequential(*blocks))
         self.levels = nn.Sequential(*levels)
-        self.pool = AttentionPool((side // 32) ** 2, channels_in, outputs)
+        self.pool = AttentionPool((side // 32) ** 2, channels_in, embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the embeddings."""

@@ -8,14 +8,14 @@ from genbench.networks.clip_transformer import Block, Gelu, make_blocks
 
 
 class TextTransformer(nn.Module):
-    """Map token sequences (B, L) to embeddings (B, outputs).
+    """Map token sequences (B, L) to embeddings (B, embedding_dim).
 
     Attention is causal, so the embedding depends on no token after the end of the text: neither on the padding's
     length nor on what is in it.
 
     Args:
         form: of the token sequences.
-        outputs: numbers of an embedding.
+        embedding_dim: numbers of an embedding.
         width: of the tokens.
         layers: blocks.
         heads: of each attention.
@@ -26,15 +26,15 @@ class TextTransformer(nn.Module):
     """
 
     def __init__(
-        self, form: Tokens, *, outputs: int, width: int, layers: int, heads: int, gelu: Gelu = "openai"
+        self, form: Tokens, *, embedding_dim: int, width: int, layers: int, heads: int, gelu: Gelu = "openai"
     ) -> None:
         super().__init__()
-        self.form, self.outputs = form, outputs
+        self.form, self.embedding_dim = form, embedding_dim
         self.tokens = nn.Embedding(form.vocabulary, width)
         self.positions = nn.Parameter(torch.empty(form.length, width))
         self.blocks = make_blocks(width, layers, heads, causal=True, gelu=gelu)
         self.norm_after = nn.LayerNorm(width)
-        self.project = nn.Linear(width, outputs, bias=False)
+        self.project = nn.Linear(width, embedding_dim, bias=False)
         self._initialise(width, layers)
 
     def _initialise(self, width: int, layers: int) -> None:

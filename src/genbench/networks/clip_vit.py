@@ -10,11 +10,11 @@ from genbench.networks.clip_transformer import Gelu, make_blocks
 
 
 class VisionTransformer(nn.Module):
-    """Map images (B, 3, side, side) to embeddings (B, outputs).
+    """Map images (B, 3, side, side) to embeddings (B, embedding_dim).
 
     Args:
         side: of the images in pixels, a multiple of `patch`.
-        outputs: numbers of an embedding.
+        embedding_dim: numbers of an embedding.
         width: of the tokens.
         layers: blocks.
         heads: of each attention; OpenAI's have 64 channels each.
@@ -26,12 +26,12 @@ class VisionTransformer(nn.Module):
     """
 
     def __init__(
-        self, side: int, *, outputs: int, width: int, layers: int, heads: int, patch: int, gelu: Gelu = "openai"
+        self, side: int, *, embedding_dim: int, width: int, layers: int, heads: int, patch: int, gelu: Gelu = "openai"
     ) -> None:
         super().__init__()
         if patch < 1 or side % patch:
             raise ValueError(f"data.size={side} must be a multiple of patch={patch} pixels")
-        self.side, self.outputs = side, outputs
+        self.side, self.embedding_dim = side, embedding_dim
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
         scale = width**-0.5
         self.first = nn.Parameter(scale * torch.randn(width))
@@ -39,7 +39,7 @@ class VisionTransformer(nn.Module):
         self.norm_before = nn.LayerNorm(width)
         self.blocks = make_blocks(width, layers, heads, causal=False, gelu=gelu)
         self.norm_after = nn.LayerNorm(width)
-        self.project = nn.Linear(width, outputs, bias=False)
+        self.project = nn.Linear(width, embedding_dim, bias=False)
         nn.init.normal_(self.project.weight, std=scale)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -166,17 +166,17 @@ def converted(weights: Weights) -> dict[str, Tensor]:
 def _vit_settings(weights: Weights, known: Known) -> dict[str, Any]:
     width, _, patch, _ = tensor_of(weights, "visual.conv1.weight").shape
     return {
-        "image_tower.outputs": tensor_of(weights, "visual.proj").shape[1],
+        "image_tower.embedding_dim": tensor_of(weights, "visual.proj").shape[1],
         "image_tower.width": width,
         "image_tower.layers": _count(weights, r"visual\.transformer\.resblocks"),
-        "image_tower.heads": known.image_heads or width // _HEAD_CHANNELS,
+        "image_tower.heads": known.image_heads or max(1, width // _HEAD_CHANNELS),
         "image_tower.patch": patch,
     }
 
 
 def _resnet_settings(weights: Weights) -> dict[str, Any]:
     return {
-        "image_tower.outputs": len(tensor_of(weights, "visual.attnpool.c_proj.weight")),
+        "image_tower.embedding_dim": len(tensor_of(weights, "visual.attnpool.c_proj.weight")),
         "image_tower.width": len(tensor_of(weights, "visual.conv3.weight")),
         "image_tower.layers": [_count(weights, rf"visual\.layer{level}") for level in (1, 2, 3, 4)],
     }
@@ -187,7 +187,7 @@ def _text_settings(weights: Weights, known: Known) -> dict[str, Any]:
     return {
         "text_tower.width": width,
         "text_tower.layers": _count(weights, r"transformer\.resblocks"),
-        "text_tower.heads": known.text_heads or width // _HEAD_CHANNELS,
+        "text_tower.heads": known.text_heads or max(1, width // _HEAD_CHANNELS),
     }
 
 

@@ -100,9 +100,11 @@ class CLIP(Method):
         self.positives = positives
         side = medium.shape[1]
         image, text = image_tower(side=side), text_tower(form=self.condition.form)
-        if image.outputs != text.outputs:
-            raise ValueError(f"embeddings of images have {image.outputs} numbers, and those of texts {text.outputs}")
-        self.embedding_dim: int = text.outputs
+        if image.embedding_dim != text.embedding_dim:
+            raise ValueError(
+                f"embeddings of images have {image.embedding_dim} numbers, and those of texts {text.embedding_dim}"
+            )
+        self.embedding_dim: int = text.embedding_dim
         self.preprocess = Preprocessing(side, mean, std)
         self.towers = Towers(image, text)
         self.average = self.averaged(self.towers)
@@ -116,7 +118,7 @@ class CLIP(Method):
         """
         if parts > 1:
             raise ValueError(
-                "CLIP contrasts each pair with all others of its batch, and a part of it has fewer: set data.batch_size=N"
+                "CLIP contrasts each pair with all others of its batch, and parts have fewer: set data.batch_size=N"
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
