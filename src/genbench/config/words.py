@@ -16,10 +16,13 @@ from genbench.metrics.extractors import OF_RUN
 ASKED = ("label", "attributes", "prompt", "condition")
 """The keys of `sample` and `edit` by which a person says in words what samples are to show."""
 
-VERBATIM = frozenset((*PATHS, *ASKED))
+OF_LABELS = ("labels", "template")
+"""The keys of `classify` that are texts of labels."""
+
+VERBATIM = frozenset((*PATHS, *ASKED, *OF_LABELS))
 """The keys whose values are taken as they are, besides `parts.NAME`."""
 
-_LISTS = ("runs",)
+_LISTS = ("runs", *OF_LABELS)
 """Those that may be several, `[a,b]`."""
 
 OF_METHOD = ("schedule",)
@@ -31,8 +34,8 @@ _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DO
 def as_overrides(words: list[str], multirun: bool) -> list[str]:
     """Return the overrides of Hydra that words `key=value` mean.
 
-    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]`, a
-    comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and a group that
+    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]`
+    and `labels=[a,b]`, a comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and a group that
     is a part of the method is named by itself.
     """
     return [_as_override(word, multirun) for word in words]
