@@ -13,6 +13,9 @@ from genbench.text.words import PADDING, WordTokenizer
 UNUSED = -1
 """Fills the places of captions that an image does not have, where others have more."""
 
+CONTEXT = 77
+"""Tokens of a caption of CLIP's, start and end included."""
+
 
 class Captions(Condition):
     """Rows are tokens (N, length), int64, padded with 0; the empty text stands for none.
@@ -32,7 +35,7 @@ class Captions(Condition):
     key = "prompt"
 
     def __init__(
-        self, words: Sequence[str] | None = None, length: int = 77, *, tokenizer: TokenizerName = "words"
+        self, words: Sequence[str] | None = None, length: int = CONTEXT, *, tokenizer: TokenizerName = "words"
     ) -> None:
         self.tokenizer = make_tokenizer(tokenizer, words)
         least = max(1, 0 if self.tokenizer.end is None else 2)
