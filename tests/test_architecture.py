@@ -12,14 +12,15 @@ import genbench
 
 SOURCE = Path(genbench.__file__).parent
 ALLOWED = {
-    "commands": {"methods", "editing", "data", "metrics", "callbacks", "figures", "runs", "logs", "published"},
-    "editing": {"losses", "diffusion"},
+    "commands": {"methods", "editing", "data", "metrics", "callbacks", "figures", "runs", "logs", "published", "text"},
+    "editing": {"losses", "diffusion", "text"},
     "methods": {"networks", "losses", "diffusion", "logs"},
     "networks": set(),
     "losses": set(),
     "diffusion": set(),
-    "data": set(),
-    "metrics": set(),
+    "text": set(),
+    "data": {"text"},
+    "metrics": {"text"},
     "published": set(),
     "callbacks": {"metrics", "figures", "logs", "runs"},
     "figures": set(),

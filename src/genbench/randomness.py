@@ -17,7 +17,7 @@ from torch import Tensor
 CHUNK = 64
 """Images a chunk of a sampled set. Changing it changes every sampled set."""
 
-_STREAMS = {"order": 0, "step": 1, "sample": 2, "flip": 3, "jitter": 4, "data": 5}
+_STREAMS = {"order": 0, "step": 1, "sample": 2, "flip": 3, "jitter": 4, "data": 5, "alternative": 6}
 
 
 def derive_seed(stream: str, *numbers: int) -> int:

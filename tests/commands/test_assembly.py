@@ -2,13 +2,14 @@
 
 import pytest
 
-from genbench.commands.assembly import build_method
+from genbench.commands.assembly import build_data, build_method
 from genbench.conditions.base import Condition
 from genbench.conditions.classes import Classes
 from genbench.config import check
 from genbench.data.base import DataSet, Split
 from genbench.data.prepared import MissingDataError
 from genbench.data.store import SampleStore
+from genbench.errors import UserError
 from genbench.medium import Images
 from tests.kinds import classes
 
@@ -42,3 +43,10 @@ def test_what_a_run_folder_kept_stands_for_what_the_files_would_say() -> None:
     method = build_method(check("train", [*DDPM, "method.conditional=true"]), Elsewhere(), condition=classes(3))
     assert isinstance(method.condition, Classes)
     assert len(method.condition.names) == 3
+
+
+def test_captions_of_what_a_method_does_not_look_at_are_refused() -> None:
+    for words in (["experiment=gan_digits"], ["experiment=ddpm_digits"]):
+        config = check("train", [*words, "data.captions='the digit {}'"])
+        with pytest.raises(UserError, match=r"data\.captions=the digit {} has no effect"):
+            build_method(config, build_data(config))

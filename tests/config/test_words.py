@@ -100,3 +100,22 @@ def test_a_relative_path_may_look_like_a_value(name: str) -> None:
 
 def test_null_is_no_path() -> None:
     assert compose_config("sample", as_overrides(["run=x", "out=null"], multirun=False)).out is None
+
+
+@pytest.mark.parametrize(
+    ("words", "captions"),
+    [
+        ("a photo of a {}", "a photo of a {}"),
+        ("{}, a kind of [pet]=1", "{}, a kind of [pet]=1"),
+        ("null", None),
+        ("[a photo of a {},the {}]", ["a photo of a {}", "the {}"]),
+        ("[\"a {}, a pet\", 'its {}' , the {}]", ["a {}, a pet", "its {}", "the {}"]),
+        ('[a {}\\, a pet,a "{}"]', ["a {}, a pet", 'a "{}"']),
+    ],
+)
+def test_captions_are_taken_as_they_are(words: str, captions: object) -> None:
+    overrides = as_overrides([f"data.captions={words}"], multirun=False)
+    assert compose_config("train", ["data=mnist", *overrides]).data.captions == captions
+    # What another process is started with means the same.
+    (again,) = as_words(overrides)
+    assert compose_config("train", ["data=mnist", *as_overrides([again], multirun=False)]).data.captions == captions

@@ -5,6 +5,7 @@ from itertools import chain, islice
 import pytest
 import torch
 
+from genbench.conditions.captions import Captions
 from genbench.data.augmentation import Augmentation
 from genbench.data.loader import BatchLoader
 from genbench.data.store import SampleStore, UnpairedStore
@@ -116,3 +117,50 @@ def test_an_unpaired_epoch_goes_on_from_any_step() -> None:
     targets, sources = torch.cat(epoch(0)[:3], dim=1)
     assert len(targets.unique()) == 12
     assert sorted(sources.unique(return_counts=True)[1].tolist()) == [2, 2, 2, 3, 3]
+
+
+@pytest.fixture
+def captioned() -> SampleStore:
+    """Return 100 images: image i has 1 + i % 4 captions, the words wi and c0, c1, ..."""
+    captions = Captions([f"w{image}" for image in range(100)] + [f"c{number}" for number in range(4)], 2)
+    texts = [[f"w{image} c{number}" for number in range(1 + image % 4)] for image in range(100)]
+    images = torch.arange(100, dtype=torch.uint8).view(-1, 1, 1, 1)
+    return SampleStore(images, captions.encode_several(texts), condition=captions)
+
+
+def texts_of(loader: BatchLoader, epochs: int = 1) -> list[list[str]]:
+    captions = loader._store.condition
+    return [captions.describe(batch.condition) for _ in range(epochs) for batch in loader]
+
+
+def test_each_epoch_draws_one_of_an_images_captions_uniformly(captioned: SampleStore) -> None:
+    counts = torch.zeros(100, 4)
+    for batch in texts_of(BatchLoader(captioned, 10, seed=1), epochs=200):
+        for text in batch:
+            image, number = (int(word[1:]) for word in text.split())
+            counts[image, number] += 1
+    assert (counts.sum(1) == 200).all()
+    for several in range(1, 5):
+        by_number = counts[several - 1 :: 4].sum(0)
+        assert (by_number[several:] == 0).all()
+        expected = 200 * 25 / several
+        # Five standard deviations.
+        assert ((by_number[:several] - expected).abs() <= 5 * expected**0.5).all()
+
+
+def test_captions_stay_with_their_images_whoever_draws_them(captioned: SampleStore) -> None:
+    for batch in BatchLoader(captioned, 10, seed=3):
+        images = ((batch.x[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+        texts = captioned.condition.describe(batch.condition)
+        assert [text.split()[0] for text in texts] == [f"w{image}" for image in images]
+    whole = texts_of(BatchLoader(captioned, 10, seed=3), epochs=2)
+    first, second = ({text.split()[0]: text for batch in half for text in batch} for half in (whole[:10], whole[10:]))
+    assert first != second
+    parts = [texts_of(BatchLoader(captioned, 10, seed=3, rank=rank, world_size=2), epochs=2) for rank in range(2)]
+    assert [one + other for one, other in zip(*parts, strict=True)] == whole
+    assert texts_of(BatchLoader(captioned, 10, seed=3, start_step=7), epochs=2) == whole[7:]
+
+
+def test_without_a_draw_the_first_caption_counts(captioned: SampleStore) -> None:
+    texts = captioned.condition.describe(captioned.batch(torch.arange(4)).condition)
+    assert texts == ["w0 c0", "w1 c0", "w2 c0", "w3 c0"]

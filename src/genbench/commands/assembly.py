@@ -81,6 +81,8 @@ def build_method(
     # Only what is asked for: to count a folder's classes the folder must be there.
     if config.method.get("conditional") is False:
         condition = None
+    if data.captions is not None and ("condition" not in asked or condition is None):
+        raise UserError(f"data.captions={data.captions} has no effect: this method is not conditioned on anything")
     kept = {} if condition is UNKNOWN else {"condition": condition}
     facts = {name: kept[name] if name in kept else getattr(data, name) for name in data.facts if name in asked}
     for name in facts:

@@ -33,15 +33,28 @@ class Vector:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Rows are token sequences (B, length), int64; 0 is padding.
+    """Rows are token sequences (B, length), int64, padded with 0; `mask` says which tokens are of the text.
 
     Attributes:
         vocabulary: how many tokens there are, padding included.
         length: of each sequence with its padding.
+        end: the token that ends each text; None if a text ends where its padding begins.
     """
 
     vocabulary: int
     length: int
+    end: int | None = None
+
+    def mask(self, rows: Tensor) -> Tensor:
+        """Return which tokens of rows are of the text, bool (B, L): up to the first `end`, or all but padding."""
+        if self.end is None:
+            return rows != 0
+        ends = rows == self.end
+        return ends.cumsum(-1) - ends.long() == 0
+
+    def last(self, rows: Tensor) -> Tensor:
+        """Return the position of the last token of each text, int64 (B,); 0 for a text without tokens."""
+        return (self.mask(rows) * torch.arange(rows.shape[-1], device=rows.device)).amax(-1)
 
 
 @dataclass(frozen=True)
@@ -121,6 +134,19 @@ class Condition(ABC):
     def store(self, rows: Tensor) -> Tensor:
         """Return rows of a batch as they are stored."""
         return rows
+
+    def has_alternatives(self, shape: tuple[int, ...]) -> bool:
+        """Whether stored rows of a shape hold several alternatives for each sample, such as captions."""
+        return False
+
+    def choose(self, rows: Tensor, places: Tensor) -> Tensor:
+        """Return stored rows with one alternative each.
+
+        Args:
+            rows: with alternatives, (B, K, ...).
+            places: which of a sample's alternatives, (B,), as a fraction in [0, 1) of their number.
+        """
+        raise TypeError(f"{type(self).__name__} have no alternatives")
 
     def labels(self, rows: Tensor) -> Tensor | None:
         """Return the class (N,) of each stored row, for scores of each class; None where rows are no classes."""

@@ -7,36 +7,49 @@ import torch
 from torch import Tensor
 
 from genbench.conditions.base import Condition, Tokens, check_count
-from genbench.errors import near
-from genbench.text.words import PADDING, WordTokenizer, split_words
+from genbench.text.tokenizer import TokenizerName, make_tokenizer
+from genbench.text.words import PADDING, WordTokenizer
+
+UNUSED = -1
+"""Fills the places of captions that an image does not have, where others have more."""
+
+CONTEXT = 77
+"""Tokens of a caption of CLIP's, start and end included."""
 
 
 class Captions(Condition):
-    """Rows are tokens (N, length), int64, padded with 0; a caption without words stands for none.
+    """Rows are tokens (N, length), int64, padded with 0; the empty text stands for none.
+
+    Stored rows of images with several captions are (N, K, length); an image with fewer than K is filled up with rows of
+    `UNUSED`. Training draws one for each step; whoever takes one only takes the first.
 
     Args:
-        words: the tokenizer's vocabulary.
+        words: the vocabulary of the tokenizer "words"; None for another.
         length: tokens of the longest caption; what is longer is refused, not cut.
+        tokenizer: "words", or "clip_bpe", whose captions begin and end with a token for it.
 
     Raises:
-        ValueError: `length` is out of range.
+        ValueError: `length` is out of range, or the tokenizer and its vocabulary do not go together.
     """
 
     key = "prompt"
 
-    def __init__(self, words: Sequence[str], length: int) -> None:
-        if length < 1:
-            raise ValueError(f"a caption has room for at least one token, not {length}")
-        self.tokenizer = WordTokenizer(words)
+    def __init__(
+        self, words: Sequence[str] | None = None, length: int = CONTEXT, *, tokenizer: TokenizerName = "words"
+    ) -> None:
+        self.tokenizer = make_tokenizer(tokenizer, words)
+        least = max(1, 0 if self.tokenizer.end is None else 2)
+        if length < least:
+            raise ValueError(f"a caption has room for at least {('one token', 'two tokens')[least - 1]}, not {length}")
         self.length = length
 
     @property
     def form(self) -> Tokens:
         """The tokens."""
-        return Tokens(self.tokenizer.size, self.length)
+        return Tokens(self.tokenizer.size, self.length, self.tokenizer.end)
 
     def check(self, rows: Tensor, count: int) -> Tensor:
-        """Return tokens of the vocabulary."""
+        """Return tokens of the vocabulary, one caption a row."""
         check_count(rows, count, "captions")
         if rows.ndim != 2 or rows.shape[1] != self.length or rows.is_floating_point():
             raise ValueError(
@@ -44,41 +57,82 @@ class Captions(Condition):
             )
         if count and (rows.min() < 0 or rows.max() >= self.tokenizer.size):
             raise ValueError(f"tokens are numbers from 0 to {self.tokenizer.size - 1}")
+        if self.tokenizer.end is not None and not (rows == self.tokenizer.end).any(1).all():
+            raise ValueError(f"a caption lacks the token that ends it, {self.tokenizer.end}")
         return rows
 
     def null(self, count: int) -> Tensor:
-        """Return the caption without words."""
-        return torch.full((count, self.length), PADDING)
+        """Return the empty text."""
+        return self._row("").repeat(count, 1)
 
     def parse(self, text: str) -> Tensor:
         """Return the tokens of a text.
 
         Raises:
-            ValueError: it has too many words, or one that no caption has.
+            ValueError: it is too long, or has a word that no caption has.
         """
-        for word in split_words(text):
-            if word not in self.tokenizer.words:
-                raise ValueError(f"no caption has the word {word!r}{near(word, self.tokenizer.words)}")
+        self.tokenizer.check(text)
         return self.encode([text])
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Return the rows of texts; a word that the vocabulary lacks is the unknown one.
+        """Return the rows (N, length) of texts; a word that the vocabulary lacks is the unknown one.
 
         Raises:
-            ValueError: a text has too many words; the message names it.
+            ValueError: a text is too long; the message names it.
         """
-        rows = self.null(len(texts))
-        for row, text in zip(rows, texts, strict=True):
-            tokens = self.tokenizer.encode(text)
-            if len(tokens) > self.length:
-                raise ValueError(f"{text!r} has {len(tokens)} words and marks, and there is room for {self.length}")
-            row[: len(tokens)] = torch.tensor(tokens, dtype=torch.long)
-        return rows
+        return torch.stack([self._row(text) for text in texts]) if texts else self.null(0)
+
+    def encode_several(self, texts: Sequence[Sequence[str]]) -> Tensor:
+        """Return the stored rows of images with several captions each, (N, K, length); (N, length) if K is 1.
+
+        Raises:
+            ValueError: a text is too long, or an image has none.
+        """
+        if not all(texts):
+            raise ValueError("an image has no caption")
+        most = max(map(len, texts), default=1)
+        rows = torch.full((len(texts), most, self.length), UNUSED)
+        for row, own in zip(rows, texts, strict=True):
+            row[: len(own)] = self.encode(own)
+        return rows[:, 0] if most == 1 else rows
+
+    def load(self, rows: Tensor) -> Tensor:
+        """Return one caption a row, the first of several, as int64."""
+        return self._first(rows).long()
+
+    def has_alternatives(self, shape: tuple[int, ...]) -> bool:
+        """Whether stored rows of a shape hold several captions each."""
+        return len(shape) == 3
+
+    def choose(self, rows: Tensor, places: Tensor) -> Tensor:
+        """Return one of each image's captions."""
+        counts = (rows[..., 0] != UNUSED).sum(1)
+        # Rounding may give the number itself.
+        chosen = torch.minimum((places.to(rows.device) * counts).long(), counts - 1)
+        return rows[torch.arange(len(rows), device=rows.device), chosen]
 
     def describe(self, rows: Tensor) -> list[str]:
-        """Return the words."""
-        return [self.tokenizer.decode(row) for row in rows.tolist()]
+        """Return the words, those of the first caption of several."""
+        return [self.tokenizer.decode(row) for row in self._first(rows).tolist()]
+
+    def describe_all(self, rows: Tensor) -> list[list[str]]:
+        """Return the words of all captions of each image."""
+        several = rows if rows.ndim == 3 else rows.unsqueeze(1)
+        return [[self.tokenizer.decode(row) for row in own if row[0] != UNUSED] for own in several.tolist()]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the vocabulary and the length."""
-        return {"words": self.tokenizer.words, "length": self.length}
+        """Return the vocabulary, or the tokenizer's name, and the length."""
+        if isinstance(self.tokenizer, WordTokenizer):
+            return {"words": self.tokenizer.words, "length": self.length}
+        return {"tokenizer": "clip_bpe", "length": self.length}
+
+    def _row(self, text: str) -> Tensor:
+        tokens = self.tokenizer.encode(text)
+        if len(tokens) > self.length:
+            raise ValueError(
+                f"{text!r} has {len(tokens)} {self.tokenizer.counted}, and there is room for {self.length}"
+            )
+        return torch.tensor(tokens + [PADDING] * (self.length - len(tokens)), dtype=torch.long)
+
+    def _first(self, rows: Tensor) -> Tensor:
+        return rows[:, 0] if rows.ndim == 3 else rows

@@ -16,10 +16,13 @@ from genbench.metrics.extractors import OF_RUN
 ASKED = ("label", "attributes", "prompt", "condition")
 """The keys of `sample` and `edit` by which a person says in words what samples are to show."""
 
-VERBATIM = frozenset((*PATHS, *ASKED))
+TEXTS = ("data.captions", "labels", "template")
+"""The keys of texts such as "a photo of a {}"; those of a list may be quoted."""
+
+VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS))
 """The keys whose values are taken as they are, besides `parts.NAME`."""
 
-_LISTS = ("runs",)
+_LISTS = ("runs", *TEXTS)
 """Those that may be several, `[a,b]`."""
 
 OF_METHOD = ("schedule",)
@@ -31,9 +34,9 @@ _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DO
 def as_overrides(words: list[str], multirun: bool) -> list[str]:
     """Return the overrides of Hydra that words `key=value` mean.
 
-    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]`, a
-    comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and a group that
-    is a part of the method is named by itself.
+    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]` or
+    `labels=[a,b]`, a comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and
+    a group that is a part of the method is named by itself.
     """
     return [_as_override(word, multirun) for word in words]
 
@@ -62,7 +65,7 @@ def _as_override(word: str, multirun: bool) -> str:
         if key.startswith(OF_PARTS):
             # Which there are the method says.
             prefix = "++"
-        return f"{prefix}{key}={_quoted(value, key in _LISTS, multirun)}"
+        return f"{prefix}{key}={_quoted(value, key, multirun)}"
     if key == "debug" and value.lower() in ("true", "false"):
         # A group whose option has the name of a truth value.
         return 'debug="true"' if value.lower() == "true" else "~debug"
@@ -78,14 +81,21 @@ def _is_verbatim(key: str) -> bool:
     return key in VERBATIM or key.startswith(OF_PARTS)
 
 
-def _quoted(value: str, may_be_list: bool, multirun: bool) -> str:
-    if may_be_list and value.startswith("[") and value.endswith("]"):
-        return "[" + ",".join(map(_quote, _split(value[1:-1]))) + "]"
+def _quoted(value: str, key: str, multirun: bool) -> str:
+    if key in _LISTS and value.startswith("[") and value.endswith("]"):
+        items = _texts(value[1:-1]) if key in TEXTS else _split(value[1:-1])
+        return "[" + ",".join(map(_quote, items)) + "]"
     return ",".join(map(_quote, _split(value))) if multirun else _quote(value)
 
 
 def _split(text: str) -> list[str]:
     return [part.replace("\\,", ",") for part in re.split(r"(?<!\\),", text)]
+
+
+def _texts(items: str) -> list[str]:
+    """Return the texts of a list, without the blanks around each and without the quotes if it has some."""
+    found = re.findall(r"""\s*("[^"]*"|'[^']*'|(?:\\,|[^,])+?)\s*(?:,|$)""", items)
+    return [text[1:-1] if text[0] in "\"'" and text[-1] == text[0] else text.replace("\\,", ",") for text in found]
 
 
 def _quote(text: str) -> str:

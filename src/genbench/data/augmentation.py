@@ -1,4 +1,4 @@
-"""Augmentation of training images: horizontal flips, and random crops of a slightly enlarged version."""
+"""What varies from epoch to epoch: horizontal flips, random crops of a slightly enlarged version, the caption drawn."""
 
 from dataclasses import dataclass
 
@@ -19,16 +19,19 @@ class Variation:
         corners: corner of each crop within the enlarged version, as a fraction in [0, 1) of the margin, (B, ..., 2), or
             None.
         jitter: pixels by which height and width are enlarged.
+        places: which of the alternatives of a condition, as a fraction in [0, 1) of their number, (B, ...), or None.
     """
 
     flips: Tensor | None = None
     corners: Tensor | None = None
     jitter: int = 0
+    places: Tensor | None = None
 
     def __getitem__(self, index: slice | tuple[slice, int]) -> "Variation":
         """Return the variation of some rows, or of one image of each row."""
-        flips, corners = (None if part is None else part[index] for part in (self.flips, self.corners))
-        return Variation(flips, corners, self.jitter)
+        parts = (self.flips, self.corners, self.places)
+        flips, corners, places = (None if part is None else part[index] for part in parts)
+        return Variation(flips, corners, self.jitter, places)
 
     def apply(self, images: Tensor) -> Tensor:
         """Return the augmented images (B, C, H, W), float in [-1, 1]."""
@@ -67,11 +70,19 @@ class Augmentation:
         if self.jitter < 0:
             raise UserError(f"data.jitter must be at least 0 pixels, not {self.jitter}")
 
-    def draw(self, shape: torch.Size, seed: int, epoch: int) -> Variation:
-        """Return the augmentation of an epoch's rows, of a given shape: a function of (seed, epoch) only."""
+    def draw(self, shape: torch.Size, seed: int, epoch: int, alternatives: bool = False) -> Variation:
+        """Return the variation of an epoch's rows: a function of (seed, epoch) only.
+
+        Args:
+            shape: of the rows.
+            seed: of the data.
+            epoch: from 0.
+            alternatives: whether each row has several conditions, of which one is drawn.
+        """
         flips = torch.rand(shape, generator=make_generator("flip", seed, epoch)) < 0.5 if self.flip else None
         corners = torch.rand(*shape, 2, generator=make_generator("jitter", seed, epoch)) if self.jitter else None
-        return Variation(flips, corners, self.jitter)
+        places = torch.rand(shape, generator=make_generator("alternative", seed, epoch)) if alternatives else None
+        return Variation(flips, corners, self.jitter, places)
 
 
 NOTHING = Augmentation()

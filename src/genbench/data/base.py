@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,8 +16,11 @@ from genbench.data.contents import digest
 from genbench.data.loader import BatchLoader
 from genbench.data.shuffling import Shuffle
 from genbench.data.store import SampleStore
+from genbench.data.templates import Templates
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
+from genbench.text.templates import as_words
+from genbench.text.tokenizer import TokenizerName
 
 Split = str
 """The name of a split: "train", "val", "test", or another that a data set has, such as "unseen" of scenes."""
@@ -39,6 +43,8 @@ class DataSet(LightningDataModule):
         flip: whether half of the training images are flipped horizontally.
         jitter: pixels by which training images are enlarged before a random crop.
         shuffle: how the training images are shuffled, see `shuffling`.
+        captions: a template such as "a photo of a {}", or several, by which captions of the labels take their place.
+        tokenizer: of these captions.
 
     Raises:
         UserError: an argument is out of range.
@@ -47,9 +53,6 @@ class DataSet(LightningDataModule):
     medium: Medium
     """What a sample is."""
 
-    condition: Condition | None = None
-    """What the samples are labelled with; None if they are unlabelled."""
-
     facts: tuple[str, ...] = ("medium", "condition", "image_shape")
     """Attributes passed to a method whose constructor has arguments of these names; a data set may add its own."""
 
@@ -57,18 +60,31 @@ class DataSet(LightningDataModule):
     """The data set's name in scores and tables."""
 
     def __init__(
-        self, batch_size: int, seed: int, flip: bool = False, shuffle: Shuffle = "full", jitter: int = 0
+        self,
+        batch_size: int,
+        seed: int,
+        flip: bool = False,
+        shuffle: Shuffle = "full",
+        jitter: int = 0,
+        captions: str | Sequence[str] | None = None,
+        tokenizer: TokenizerName = "words",
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise UserError(f"data.batch_size must be at least 1, not {batch_size}")
+        if captions is None and tokenizer != "words":
+            raise UserError(f"data.tokenizer={tokenizer} has no effect without data.captions, a template")
         self.batch_size = batch_size
         self.accumulated = 1
         """Batches of `batch_size` images that a step accumulates; set before the training."""
         self.seed = seed
         self.augmentation = Augmentation(flip, jitter)
         self.shuffle = shuffle
-        self._stores: dict[Split, SampleStore] = {}
+        self._labels: Condition | None = None
+        self.captions = captions
+        self._templates = None if captions is None else Templates(captions, tokenizer)
+        self._labelled: dict[Split, SampleStore] = {}
+        self._captioned: dict[Split, SampleStore] = {}
         self._description: dict[str, Any] | None = None
 
     @property
@@ -90,6 +106,20 @@ class DataSet(LightningDataModule):
         """
 
     @property
+    def labels(self) -> Condition | None:
+        """What the samples are labelled with; None if they are unlabelled."""
+        return self._labels
+
+    @property
+    def condition(self) -> Condition | None:
+        """What methods are conditioned on: the labels, or captions of them if `captions` has templates."""
+        return self.labels if self._templates is None else self._templates.condition(self.every_phrase())
+
+    @condition.setter
+    def condition(self, labels: Condition | None) -> None:
+        self._labels = labels
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image.
 
@@ -103,8 +133,27 @@ class DataSet(LightningDataModule):
 
     @property
     def class_names(self) -> list[str] | None:
-        """The names of the classes by their numbers; None if the condition has none."""
-        return self.condition.names if isinstance(self.condition, Classes) else None
+        """The names of the classes by their numbers; None if the samples are not labelled with classes."""
+        return self.labels.names if isinstance(self.labels, Classes) else None
+
+    def phrases(self, labels: torch.Tensor) -> list[str]:
+        """Return what stored labels are called in a caption by template.
+
+        Raises:
+            UserError: they are no classes.
+        """
+        names = self.every_phrase()
+        return [names[number] for number in labels.tolist()]
+
+    def every_phrase(self) -> list[str]:
+        """Return phrases that hold every word of `phrases`, one as long as any among them.
+
+        Raises:
+            UserError: the samples are not labelled with classes.
+        """
+        if (names := self.class_names) is None:
+            raise UserError(f"data.captions: {self.name} has no classes whose names could be put into a template")
+        return [as_words(name) for name in names]
 
     def recall(self, described: dict[str, Any]) -> None:
         """Use the facts that a run recorded by `describe`, instead of reading them from files."""
@@ -130,7 +179,10 @@ class DataSet(LightningDataModule):
         """
         if self._description is None:
             parts, classes = self.describe_parts(), self.class_names
-            seen = digest([*((part, facts["sha256"]) for part, facts in parts.items()), classes])[:_DIGITS]
+            content: list[Any] = [*((part, facts["sha256"]) for part, facts in parts.items()), classes]
+            if self._templates is not None:
+                content.append(self._templates.templates)
+            seen = digest(content)[:_DIGITS]
             self._description = {
                 "name": self.name,
                 **self.medium.describe(),
@@ -146,37 +198,53 @@ class DataSet(LightningDataModule):
         parts: dict[str, dict[str, Any]] = {}
         for split in self.splits:
             if split != "val":
-                store = self.store(split)
+                store = self.labelled(split)
                 tensors = [one[:] for one in (store.samples, store.conditions) if one is not None]
                 content: list[Any] = [_hash(tensor) for tensor in tensors]
-                if not isinstance(self.condition, Classes | SourceImages | None):
+                if not isinstance(self.labels, Classes | SourceImages | None):
                     # Tokens mean nothing without their vocabulary. (The names of classes are added in `describe`.)
-                    content.append(self.condition.to_dict())
-                parts[split] = part_facts(len(store), content, self._labels(tensors))
+                    content.append(self.labels.to_dict())
+                parts[split] = part_facts(len(store), content, self._by_class(tensors))
         return parts
 
-    def _labels(self, tensors: list[torch.Tensor]) -> list[int] | None:
+    def _by_class(self, tensors: list[torch.Tensor]) -> list[int] | None:
         return None if (names := self.class_names) is None else tensors[1].bincount(minlength=len(names)).tolist()
 
     def identity(self, split: Split) -> dict[str, Any]:
         """Return facts that identify the images of a split; for small data sets a hash of the pixels."""
-        return {**self.medium.describe(), "sha256": _hash(self.store(split).samples[:])[:_DIGITS]}
+        return {**self.medium.describe(), "sha256": _hash(self.labelled(split).samples[:])[:_DIGITS]}
 
     def store(self, split: Split) -> SampleStore:
-        """Return a split; it is read only once.
+        """Return a split, each sample with its condition; it is read only once.
 
         Raises:
             UserError: there is no such split, or it can't be read.
         """
-        if split not in self._stores:
+        labelled = self.labelled(split)
+        if self._templates is None:
+            return labelled
+        if split not in self._captioned:
+            condition = self._templates.condition(self.every_phrase())
+            assert labelled.conditions is not None
+            phrases = self.phrases(labelled.conditions[:])
+            self._captioned[split] = self._templates.captioned(labelled, phrases, condition)
+        return self._captioned[split]
+
+    def labelled(self, split: Split) -> SampleStore:
+        """Return a split, each sample with its label as `labels` has them, also where captions take their place.
+
+        Raises:
+            UserError: there is no such split, or it can't be read.
+        """
+        if split not in self._labelled:
             if split not in self.splits:
                 raise UserError(f"{self.name} has no {split} split, only {', '.join(self.splits)}")
-            self._stores[split] = self._checked(self.load(split), split)
-        return self._stores[split]
+            self._labelled[split] = self._checked(self.load(split), split)
+        return self._labelled[split]
 
     def _checked(self, store: SampleStore, split: Split) -> SampleStore:
         """Return a store after checking that its samples have the declared shapes, for which networks are built."""
-        form = None if self.condition is None else self.condition.form
+        form = None if self.labels is None else self.labels.form
         sources = form.shape if isinstance(form, Channels) else None
         for what, rows, shape in (
             ("samples", store.samples, self.medium.shape),

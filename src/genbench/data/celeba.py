@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from torch import Tensor
 
 from genbench.conditions.attributes import Attributes
 from genbench.data.base import Split
@@ -17,6 +18,7 @@ from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource, ZipSource
 from genbench.data.store import SampleStore
 from genbench.errors import UserError, near
+from genbench.text.faces import describe_face, every_phrase
 
 _FILES = {
     "img_align_celeba.zip": (1_443_490_838, "00d2c5bc6d35e252742224ab0c1e8fcb"),
@@ -57,7 +59,7 @@ class CelebA(PreparedData):
         self.attributes = attributes
 
     @property
-    def condition(self) -> Attributes:  # type: ignore[override]
+    def labels(self) -> Attributes:
         """The requested attributes, or all of the annotations."""
         if self.attributes is not None:
             return Attributes(self.attributes)
@@ -68,6 +70,19 @@ class CelebA(PreparedData):
     def splits(self) -> tuple[Split, ...]:
         """The official ones."""
         return ("train", "val", "test")
+
+    def phrases(self, labels: Tensor) -> list[str]:
+        """Return faces in words, such as "a smiling woman with black hair", of stored attributes (N, K)."""
+        names = self.labels.names
+        found = {}
+        for row in (rows := [tuple(row) for row in labels.tolist()]):
+            if row not in found:
+                found[row] = describe_face({name for name, there in zip(names, row, strict=True) if there}, names)
+        return [found[row] for row in rows]
+
+    def every_phrase(self) -> list[str]:
+        """Return faces whose phrases hold every word of any, one as long as any among them."""
+        return every_phrase(self.labels.names)
 
     def load(self, split: Split) -> SampleStore:
         """Return the images of a split with the requested attributes."""

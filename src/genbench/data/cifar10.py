@@ -41,7 +41,7 @@ class CIFAR10(DataSet):
         download: whether torchvision may fetch the archive into `root`.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
-        flip: whether half of the training images are flipped horizontally.
+        settings: those of `DataSet`.
 
     Raises:
         UserError: an argument is out of range.
@@ -56,9 +56,9 @@ class CIFAR10(DataSet):
         download: bool = True,
         batch_size: int = 128,
         seed: int = 0,
-        flip: bool = False,
+        **settings: Any,
     ) -> None:
-        super().__init__(batch_size, seed, flip)
+        super().__init__(batch_size, seed, **settings)
         if size < 8:
             raise UserError(f"data.size must be at least 8 pixels, not {size}")
         self.medium = Images((3, size, size))

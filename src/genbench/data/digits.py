@@ -6,6 +6,8 @@ Example:
     python -m genbench experiment=gan_digits data.size=32
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -27,6 +29,7 @@ class Digits(DataSet):
         size: side in pixels, resized from 8 by bicubic interpolation; at least 8.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
+        settings: those of `DataSet`.
 
     Raises:
         UserError: an argument is out of range.
@@ -34,8 +37,8 @@ class Digits(DataSet):
 
     name = "digits"
 
-    def __init__(self, size: int = 28, batch_size: int = 64, seed: int = 0) -> None:
-        super().__init__(batch_size, seed)
+    def __init__(self, size: int = 28, batch_size: int = 64, seed: int = 0, **settings: Any) -> None:
+        super().__init__(batch_size, seed, **settings)
         if size < 8:
             raise UserError(f"data.size must be at least the digits' own 8 pixels, not {size}")
         self.medium = Images((1, size, size))

@@ -61,7 +61,7 @@ class ImageFolder(PreparedData):
         self._order: Callable[[str], Any] = natural_order
 
     @property
-    def condition(self) -> Classes | None:  # type: ignore[override]
+    def labels(self) -> Classes | None:
         """The classes, if there are any."""
         names = self.class_names
         return None if names is None else Classes(names)

@@ -16,9 +16,10 @@ from genbench.randomness import make_generator
 class BatchLoader:
     """Iterate over an epoch of shuffled batches.
 
-    The order and the augmentation depend only on (seed, epoch). Each global batch is divided equally among the
-    processes, so 1, 2 or 8 processes together get the same batches. The last incomplete batch of an epoch is dropped. A
-    loader that starts at step s yields the same as an uninterrupted one after s batches, also within an epoch.
+    The order, the augmentation and which of several captions is drawn depend only on (seed, epoch). Each global batch
+    is divided equally among the processes, so 1, 2 or 8 processes together get the same batches. The last incomplete
+    batch of an epoch is dropped. A loader that starts at step s yields the same as an uninterrupted one after s
+    batches, also within an epoch.
 
     Args:
         store: the images.
@@ -81,7 +82,7 @@ class BatchLoader:
         """Yield the rest of the current epoch; the next iteration yields the next epoch."""
         epoch, first = divmod(self._next_step, len(self))
         order = self._store.order(self._shuffle, make_generator("order", self._seed, epoch))
-        variation = self._augmentation.draw(order.rows.shape, self._seed, epoch)
+        variation = self._augmentation.draw(order.rows.shape, self._seed, epoch, self._store.has_alternatives)
         own = self._batch_size // self._world_size
         # Data read ahead before `first` are no longer cached.
         ahead = [window for window in order.windows if window[0] >= first * self._batch_size]

@@ -7,6 +7,7 @@ Example:
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ class MNIST(DataSet):
         download: whether torchvision may download missing files into `root`.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
+        settings: those of `DataSet`.
 
     Raises:
         UserError: an argument is out of range.
@@ -47,9 +49,15 @@ class MNIST(DataSet):
     name = "mnist"
 
     def __init__(
-        self, root: str = "data", size: int = _SIDE, download: bool = True, batch_size: int = 128, seed: int = 0
+        self,
+        root: str = "data",
+        size: int = _SIDE,
+        download: bool = True,
+        batch_size: int = 128,
+        seed: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(batch_size, seed)
+        super().__init__(batch_size, seed, **settings)
         if size < 8:
             raise UserError(f"data.size must be at least 8 pixels, not {size}")
         self.medium = Images((1, size, size))

@@ -17,7 +17,6 @@ from genbench.data.preparation import Crop, Filter, Preparation, Square
 from genbench.data.prepare import OnError, Plan, prepare
 from genbench.data.prepare_progress import say
 from genbench.data.shards import MANIFEST, Shards, read_conditions, read_manifest
-from genbench.data.shuffling import Shuffle
 from genbench.data.sources import CONTENT_HASH, Origin
 from genbench.data.store import SampleStore
 from genbench.errors import UserError
@@ -76,9 +75,7 @@ class PreparedData(DataSet):
         on_error: "stop" ends the preparation at an unreadable record, "skip" leaves it out and lists it.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
-        flip: whether half of the training images are flipped horizontally.
-        shuffle: how the training images are shuffled, see `shuffling`.
-        jitter: pixels by which training images are enlarged before a random crop.
+        settings: those of `DataSet`.
 
     Raises:
         UserError: an argument is out of range.
@@ -100,11 +97,9 @@ class PreparedData(DataSet):
         on_error: OnError = "stop",
         batch_size: int = 128,
         seed: int = 0,
-        flip: bool = False,
-        shuffle: Shuffle = "full",
-        jitter: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(batch_size, seed, flip, shuffle, jitter)
+        super().__init__(batch_size, seed, **settings)
         if workers is not None and workers < 1:
             raise UserError(f"data.workers must be at least 1, not {workers}")
         self.preparation = Preparation(size, crop, filter, channels)

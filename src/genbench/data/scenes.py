@@ -31,6 +31,7 @@ from genbench.text.scenes import (
     examples,
     is_unseen,
 )
+from genbench.text.tokenizer import TokenizerName
 from genbench.text.words import WordTokenizer, split_words
 
 _SPLITS = ("train", "test", "unseen")
@@ -84,6 +85,7 @@ class Scenes(DataSet):
         count: training scenes.
         held_out: scenes of `test`, and as many of `unseen`.
         scene_seed: of the scenes.
+        tokenizer: of the captions, see `text.tokenizer`.
         download: whether missing files of MNIST may be downloaded.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
@@ -102,6 +104,7 @@ class Scenes(DataSet):
         count: int = 20_000,
         held_out: int = 2_000,
         scene_seed: int = 0,
+        tokenizer: TokenizerName = "words",
         download: bool = True,
         batch_size: int = 128,
         seed: int = 0,
@@ -117,8 +120,7 @@ class Scenes(DataSet):
         self._counts = {"train": count, "test": held_out, "unseen": held_out}
         # At the size that they are distributed in.
         self._digits: DataSet = Digits(size=8) if source == "digits" else MNIST(root, download=download)
-        texts = examples()
-        self._captions = Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))
+        self._captions = _captions(tokenizer)
         self.condition = self._captions
 
     @property
@@ -198,6 +200,13 @@ class Scenes(DataSet):
         tops = np.where(two, np.where(is_across, across, along), alone[:, :1])
         lefts = np.where(two, np.where(is_across, along, across), alone[:, 1:])
         return tops, lefts
+
+
+def _captions(tokenizer: TokenizerName) -> Captions:
+    if tokenizer != "words":
+        return Captions(tokenizer=tokenizer)
+    texts = examples()
+    return Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))
 
 
 def draw_scenes(numbers: np.ndarray, *, unseen: bool) -> Drawn:

@@ -92,6 +92,15 @@ class SampleStore:
         """Return how many samples an epoch has."""
         return len(self.samples)
 
+    @property
+    def has_alternatives(self) -> bool:
+        """Whether each sample has several alternatives for its condition, of which every epoch draws one."""
+        return (
+            self.conditions is not None
+            and self.condition is not None
+            and self.condition.has_alternatives(tuple(self.conditions.shape))
+        )
+
     def order(self, how: Shuffle, generator: torch.Generator) -> Order:
         """Return the order of an epoch."""
         return shuffle(len(self), _sample_bytes(self.samples), how, generator)
@@ -106,7 +115,7 @@ class SampleStore:
         Args:
             rows: which samples.
             device: of the batch.
-            variation: augmentation of these rows.
+            variation: augmentation of these rows, and which of several conditions each is to have; without, the first.
         """
         x = variation.apply(self.medium.load(_hand_over(_take(self.samples, rows), device)))
         if self.conditions is None:
@@ -114,6 +123,8 @@ class SampleStore:
         conditions = _hand_over(_take(self.conditions, rows), device)
         if self.condition is None:
             return Batch(x, conditions)
+        if variation.places is not None:
+            conditions = self.condition.choose(conditions, _hand_over(variation.places, device))
         conditions = self.condition.load(conditions)
         # A source image gets the same augmentation as its target.
         is_image = isinstance(self.condition.form, ImageForm)

@@ -5,6 +5,7 @@ Example:
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ class ToyPoints(DataSet):
         count: training outlines; there are a fifth as many test outlines.
         batch_size: outlines per batch over all processes.
         seed: seed of the training order.
+        settings: `captions` and `tokenizer` of `DataSet`.
 
     Raises:
         UserError: an argument is out of range.
@@ -38,8 +40,10 @@ class ToyPoints(DataSet):
 
     name = "toy_points"
 
-    def __init__(self, points: int = 24, count: int = 6000, batch_size: int = 64, seed: int = 0) -> None:
-        super().__init__(batch_size, seed)
+    def __init__(
+        self, points: int = 24, count: int = 6000, batch_size: int = 64, seed: int = 0, **settings: Any
+    ) -> None:
+        super().__init__(batch_size, seed, **settings)
         for key, value, least in (("points", points, 3), ("count", count, 10)):
             if value < least:
                 raise UserError(f"data.{key} must be at least {least}, not {value}")

@@ -105,6 +105,7 @@ class EmbeddedTokens(ConditionEncoder):
             raise ValueError(
                 f"captions are embedded by {_HEADS} heads: the embedding's length must divide by it, not {width}"
             )
+        self._form = form
         self.tokens = nn.Embedding(form.vocabulary, width)
         self.first = nn.Parameter(0.02 * torch.randn(width))
         self.positions = nn.Parameter(0.02 * torch.randn(form.length + 1, width))
@@ -115,10 +116,10 @@ class EmbeddedTokens(ConditionEncoder):
         self.transformer = nn.TransformerEncoder(layer, _LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
 
     def forward(self, rows: Tensor) -> Encoded:
-        """Return sequences and vectors of tokens (B, L); 0 is padding, which is masked out."""
+        """Return sequences and vectors of tokens (B, L); what follows a text is masked out."""
         words = self.tokens(rows)
         x = torch.cat([self.first.expand(len(rows), 1, -1), words], dim=1) + self.positions
-        mask = torch.cat([torch.ones_like(rows[:, :1]), rows], dim=1) != 0
+        mask = torch.cat([torch.ones_like(rows[:, :1], dtype=torch.bool), self._form.mask(rows)], dim=1)
         x = self.transformer(x, src_key_padding_mask=~mask)
         return Encoded(vector=x[:, 0], sequence=x, mask=mask)
 

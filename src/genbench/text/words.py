@@ -3,6 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from genbench.errors import near
 
 PADDING, UNKNOWN = 0, 1
 
@@ -15,6 +18,9 @@ class WordTokenizer:
     Args:
         words: the vocabulary, without padding and the unknown word.
     """
+
+    counted: ClassVar[str] = "words and marks"
+    end: ClassVar[int | None] = None
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
@@ -39,6 +45,16 @@ class WordTokenizer:
         """Return the text of tokens, without padding."""
         names = [_UNKNOWN_WORD, *self.words]
         return " ".join(names[token - UNKNOWN] for token in tokens if token != PADDING)
+
+    def check(self, text: str) -> None:
+        """Check that the vocabulary has all words of a text.
+
+        Raises:
+            ValueError: it lacks one; the message names it, and words like it.
+        """
+        for word in split_words(text):
+            if word not in self._numbers:
+                raise ValueError(f"no caption has the word {word!r}{near(word, self.words)}")
 
 
 def split_words(text: str) -> list[str]:
