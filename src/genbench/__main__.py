@@ -28,6 +28,7 @@ VERBS = {
     "sample": "draw images from a run: sample run=FOLDER count=64 seed=3",
     "edit": "edit images or latents with a run: edit editor=inpaint run=FOLDER mask=center",
     "evaluate": "score a run: evaluate run=FOLDER",
+    "classify": "predict labels from their names: classify run=CLIP images=PATH labels=[cat,dog]",
     "report": "show many runs on one page: report runs='outputs/*' out=report",
     "dashboard": "set up a workspace on Weights & Biases: dashboard entity=TEAM project=genbench",
     "import": "make a run folder of published weights: import source=diffusers path=DIR",

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.conditions.captions import Captions
 from genbench.conditions.classes import Classes
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
@@ -77,6 +78,27 @@ class EmbedsImages(Protocol):
 
     def embed_images(self, x: Tensor) -> Tensor:
         """Return features (B, embedding_dim) of images (B, C, H, W) in [-1, 1], from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class EmbedsTexts(EmbedsImages, Protocol):
+    """The ability to embed images and texts in one space.
+
+    `embed_images` takes images (B, 1 or 3, H, W) of any size, which it resizes, crops and normalises itself,
+    differentiably. Embeddings of either kind are not normalised: whoever compares them divides by their norms.
+    """
+
+    condition: Captions
+    """How texts become rows."""
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor of cosines in logits, exp of the learnt log-scale."""
+        ...
+
+    def embed_texts(self, rows: Tensor) -> Tensor:
+        """Return features (B, embedding_dim) of rows (B, L) of its captions, from the averaged weights."""
         ...
 
 

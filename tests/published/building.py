@@ -45,7 +45,7 @@ def lively(network: nn.Module) -> nn.Module:
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.normal_(std=0.3 if parameter.ndim == 1 else parameter[0].numel() ** -0.5)
+            parameter.normal_(std=0.3 if parameter.ndim < 2 else parameter[0].numel() ** -0.5)
     return network.eval()
 
 

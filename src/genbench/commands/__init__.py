@@ -5,7 +5,7 @@ from importlib import import_module
 
 from omegaconf import DictConfig
 
-_ASK_FOR_OVERRIDES = ("train", "evaluate", "edit", "import")
+_ASK_FOR_OVERRIDES = ("train", "evaluate", "edit", "classify", "import")
 
 _FILES = {"import": "import_weights"}
 """The files of the verbs that are called otherwise: `import` is a word of Python."""

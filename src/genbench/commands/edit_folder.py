@@ -1,54 +1,46 @@
 """Where `edit` writes: a folder of its own, as a run has one.
 
-    <editor>-<settings>_<checkpoint>_step<N>_seed<S>[_label...][_sampler...][_mask...][_images...]_count<N>/
-        config.yaml    the settings of the command
-        manifest.json  the command, revision, versions, machine, the run with the checkpoint's hash
-        pictures/      00000.png, 00001.png, ...: what each edit ends with
-        intermediate/  00000/000.png, 001.png, ...: pictures on the way, if there are any
-        grid.png       what the first edits begin with and end with
-        animation.gif  the pictures on the way of the first edits, if there are any
-        scores.json    the scores of each edit, and what they mean
-
-It is whole only when its manifest says "finished": one that was cut short is begun anew by the same command.
+<editor>-<settings>_<checkpoint>_step<N>_seed<S>[_label...][_sampler...][_mask...][_images...]_count<N>/
+    config.yaml    the settings of the command
+    manifest.json  the command, revision, versions, machine, the run with the checkpoint's hash
+    pictures/      00000.png, 00001.png, ...: what each edit ends with
+    intermediate/  00000/000.png, 001.png, ...: pictures on the way, if there are any
+    grid.png       what the first edits begin with and end with
+    animation.gif  the pictures on the way of the first edits, if there are any
+    scores.json    the scores of each edit, and what they mean
 """
 
-import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from genbench.commands.edit_inputs import Gathered
 from genbench.commands.opening import OpenRun
 from genbench.commands.provenance import (
-    LEFT_ALONE,
     another_place,
     as_name,
     built_name,
     check_space,
-    differing,
     digest,
     facts_of,
     file_digest,
-    in_words,
     name_parts,
     path_name,
 )
+from genbench.commands.result_folder import ResultFolder
 from genbench.config import short_name
 from genbench.editing.base import Editor
 from genbench.editing.masks import MASKS
-from genbench.errors import UserError
-from genbench.files import check_can_write, nearest_folder, read_json, write_json, written_whole
+from genbench.files import check_can_write
 from genbench.medium import Medium
 from genbench.runs.edit_files import EditFiles
 from genbench.runs.fingerprint import digest_of
 from genbench.runs.part_files import Part
 
 
-class EditFolder:
+class EditFolder(ResultFolder):
     """The folder of some edits.
 
     Args:
@@ -59,16 +51,14 @@ class EditFolder:
 
     Attributes:
         files: where its parts are.
-        facts: what the edits depend on.
     """
+
+    what, an = "edit", "an"
 
     def __init__(self, path: Path, key: str, facts: Mapping[str, Any], medium: Medium) -> None:
         self.files = EditFiles(path)
+        super().__init__(self.files, key, facts)
         self._medium = medium
-        self._place = f"{key}={path}" if key == "out" else str(path)
-        self.facts = dict(facts)
-        self._kept = nearest_folder(path)
-        self._begun = time.monotonic()
 
     def picture(self, index: int) -> Path:
         """Return the file of a result."""
@@ -84,51 +74,7 @@ class EditFolder:
         Raises:
             UserError: it holds something else, which is left as it is.
         """
-        path = self.files.path
-        if not path.exists():
-            return False
-        if not self.files.manifest.is_file():
-            if not path.is_dir() or any(not child.name.endswith(".part") for child in path.iterdir()):
-                raise UserError(f"{self._place} is neither empty nor an edit: {LEFT_ALONE}")
-            return False
-        manifest = read_json(self.files.manifest)
-        facts = manifest.get("edit")
-        if not isinstance(facts, dict):
-            raise UserError(f"{self._place} is neither empty nor an edit: {LEFT_ALONE}")
-        if names := differing(facts, self.facts):
-            raise UserError(f"{self._place} holds another edit, of {in_words(names, facts, self.facts)}: {LEFT_ALONE}")
-        return "finished" in manifest and all(self.picture(index).is_file() for index in range(count))
-
-    def begin(self, config: DictConfig, **described: Any) -> None:
-        """Make the folder, without what an edit that was cut short left, and write what is known before the work."""
-        self._remove()
-        self.files.path.mkdir(parents=True, exist_ok=True)
-        write_json({"edit": self.facts, **described}, self.files.manifest)
-        with written_whole(self.files.config) as beside:
-            beside.write_text(yaml.safe_dump(OmegaConf.to_container(config, resolve=True), sort_keys=False))
-
-    def finish(self) -> None:
-        """Say that all is there."""
-        done = {"seconds": round(time.monotonic() - self._begun, 1), "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        write_json(read_json(self.files.manifest) | done, self.files.manifest)
-
-    def discard(self) -> None:
-        """Remove what was written, and the folders that were made for it."""
-        self._remove()
-        for folder in (self.files.path, *self.files.path.parents):
-            if folder == self._kept:
-                return
-            try:
-                folder.rmdir()
-            except OSError:
-                return
-
-    def _remove(self) -> None:
-        for path in self.files.all():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        return self.has_finished() and all(self.picture(index).is_file() for index in range(count))
 
 
 def choose_edit_folder(

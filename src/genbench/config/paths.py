@@ -18,6 +18,7 @@ PATHS = (
     "images_reference",
     "sources",
     "prompts",
+    "captions",
     "mask",
     "out",
     "path",

@@ -93,6 +93,23 @@ class EvaluateSchema:
 
 
 @dataclass
+class ClassifySchema:
+    """The keys of `classify.yaml`."""
+
+    run: str = MISSING
+    checkpoint: str = MISSING
+    images: str | None = None
+    labels: Any = None
+    template: Any = MISSING
+    captions: str | None = None
+    split: str | None = None
+    count: int | None = None
+    device: str = MISSING
+    data: Any = None
+    out: str | None = None
+
+
+@dataclass
 class PrepareSchema:
     """The keys of `prepare.yaml`."""
 
@@ -145,6 +162,7 @@ _SCHEMAS = {
     "sample": SampleSchema,
     "edit": EditSchema,
     "evaluate": EvaluateSchema,
+    "classify": ClassifySchema,
     "prepare": PrepareSchema,
     "report": ReportSchema,
     "dashboard": DashboardSchema,

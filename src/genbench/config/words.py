@@ -16,7 +16,7 @@ from genbench.metrics.extractors import OF_RUN
 ASKED = ("label", "attributes", "prompt", "condition")
 """The keys of `sample` and `edit` by which a person says in words what samples are to show."""
 
-TEXTS = ("data.captions",)
+TEXTS = ("data.captions", "labels", "template")
 """The keys of texts such as "a photo of a {}"; those of a list may be quoted."""
 
 VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS))
@@ -34,9 +34,9 @@ _WORD = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[\w./@-]+)=(?P<value>.*)", re.DO
 def as_overrides(words: list[str], multirun: bool) -> list[str]:
     """Return the overrides of Hydra that words `key=value` mean.
 
-    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]`, a
-    comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and a group that
-    is a part of the method is named by itself.
+    Of a verbatim key `null` alone is no text, and a folder called `null` is `./null`. With `-m`, and in `runs=[a,b]` or
+    `labels=[a,b]`, a comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and
+    a group that is a part of the method is named by itself.
     """
     return [_as_override(word, multirun) for word in words]
 

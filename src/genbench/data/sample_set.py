@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ SAMPLE_FILE, SAMPLE_IMAGES = "sample.json", "images"
 
 
 class Pictures:
-    """Picture files of one size as uint8 images (N, C, H, W), decoded on access.
+    """Picture files of one size as uint8 images (N, C, H, W), decoded on access; iterated over, they may differ in size.
 
     Args:
         source: where they are.
@@ -58,6 +58,20 @@ class Pictures:
                 )
             images.append(pixels)
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of their files, in order."""
+        return list(self._keys)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield each image (C, H, W) in its own size.
+
+        Raises:
+            UserError: one can't be read; the message names it.
+        """
+        for key in self._keys:
+            yield torch.from_numpy(self._read(key).copy()).permute(2, 0, 1)
 
     def _find_channels(self, key: str) -> int:
         try:

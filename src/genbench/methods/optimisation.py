@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import AdamW, Optimizer
 
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.learning_rates import Schedule
@@ -34,6 +34,22 @@ class Optimised:
     make_optimizer: MakeOptimizer
     average: AveragedNetwork | None
     loss_name: str
+
+
+def adamw_on_matrices(parameters: Iterable[nn.Parameter], *, weight_decay: float, **settings: Any) -> AdamW:
+    """Return AdamW that decays matrices, kernels and embeddings, but no gains, biases or other vectors and numbers.
+
+    Args:
+        parameters: to be optimised.
+        weight_decay: of the former.
+        settings: those of AdamW for all of them.
+    """
+    kept = list(parameters)
+    groups = [
+        {"params": [each for each in kept if each.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [each for each in kept if each.ndim < 2], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, **settings)
 
 
 def set_rates(optimizer: Any, schedule: Schedule, step: int) -> None:

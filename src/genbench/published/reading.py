@@ -1,5 +1,6 @@
 """Read published files without running anything that they hold."""
 
+import json
 import pickle
 import re
 import zipfile
@@ -73,6 +74,21 @@ def read_newest(path: Path, names: str) -> dict[str, Any]:
     if not newest:
         raise UserError(f"{path} has no .pth file of a network of this kind")
     return {file.stem: read(file) for _, file in newest.values()}
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Return the names and values of a JSON file that says a model's settings.
+
+    Raises:
+        UserError: it can't be read, or holds something else.
+    """
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} can't be read: {first_line(error)}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} is not a configuration: it holds no names and values")
+    return content
 
 
 def tensors_of(content: Any) -> dict[str, Tensor]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
-from genbench.errors import UserError, first_line
+from genbench.errors import UserError
 from genbench.published.diffusers_names import NAMES, NULL_CLASS, PREDICTIONS, SCHEDULES, VARIANCES
-from genbench.published.reading import read
+from genbench.published.reading import read, read_settings
 from genbench.published.source import Archive, Published, Source, multipliers_of, numbered_classes
 from genbench.published.unet_names import Plan, imported, swapped, with_null
 
@@ -108,11 +108,11 @@ class Diffusers(Source):
         for name, folder in ((_CONFIG, unet), (_SCHEDULER, scheduler)):
             file = folder / f"{name}.json"
             if file.is_file():
-                settings[name] = _json(file)
+                settings[name] = read_settings(file)
             elif name == _CONFIG:
                 raise UserError(f"{file} is missing: it says the network's settings")
         index = path / f"{_INDEX}.json"
-        settings |= {_INDEX: _json(index)} if index.is_file() else {}
+        settings |= {_INDEX: read_settings(index)} if index.is_file() else {}
         weights = next((unet / name for name in _WEIGHTS if (unet / name).is_file()), None)
         if weights is None:
             raise UserError(f"{unet} has neither {' nor '.join(_WEIGHTS)}")
@@ -155,16 +155,6 @@ class Diffusers(Source):
             {"denoiser": converted},
             condition=numbered_classes(classes),
         )
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} can't be read: {first_line(error)}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file} is not a configuration: it holds no names and values")
-    return content
 
 
 def _check(settings: Mapping[str, Any], held: Mapping[str, tuple[Any, ...]], file: str) -> None:

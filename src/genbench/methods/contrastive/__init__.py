@@ -1,0 +1,1 @@
+"""Methods that learn by contrasting pairs that belong together with pairs that do not."""

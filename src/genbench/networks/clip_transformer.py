@@ -1,0 +1,100 @@
+"""The pre-LN transformer of CLIP's towers (Radford et al. 2021, https://arxiv.org/abs/2103.00020, section 2.4)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu as exact_gelu
+from torch.nn.functional import scaled_dot_product_attention
+
+from genbench.choices import expect_choice
+
+Gelu = Literal["openai", "open_clip"]
+"""Whose GELU: OpenAI's weights need its approximation, and lose accuracy silently with the exact one."""
+
+
+class GELU(nn.Module):
+    """The activation: OpenAI's approximation x sigmoid(1.702 x), or the exact x Phi(x) of most open_clip models.
+
+    Args:
+        whose: "openai" or "open_clip".
+
+    Raises:
+        ValueError: it is neither.
+    """
+
+    def __init__(self, whose: Gelu) -> None:
+        super().__init__()
+        expect_choice("gelu", whose, Gelu)
+        self.whose = whose
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the activation of x, of any shape."""
+        return x * torch.sigmoid(1.702 * x) if self.whose == "openai" else exact_gelu(x)
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads.
+
+    Args:
+        width: of the tokens, a multiple of `heads`.
+        heads: how many.
+        causal: whether a token attends only to itself and those before it.
+    """
+
+    def __init__(self, width: int, heads: int, *, causal: bool) -> None:
+        super().__init__()
+        if heads < 1 or width % heads:
+            raise ValueError(f"heads={heads} must divide width={width}")
+        self.heads = heads
+        self.causal = causal
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        # As torch's MultiheadAttention, of which OpenAI's is made.
+        nn.init.xavier_uniform_(self.qkv.weight)
+        nn.init.zeros_(self.qkv.bias)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what each of the tokens x (B, L, width) gathers, of the same shape."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        gathered = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
+        return out
+
+
+class Block(nn.Module):
+    """x + attention(LN(x)), then x + MLP(LN(x)).
+
+    Args:
+        width: of the tokens.
+        heads: of the attention.
+        causal: see `Attention`.
+        gelu: whose activation.
+    """
+
+    def __init__(self, width: int, heads: int, *, causal: bool, gelu: Gelu) -> None:
+        super().__init__()
+        self.norm_1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads, causal=causal)
+        self.norm_2 = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.activation = GELU(gelu)
+        self.narrow = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens x (B, L, width) after the block."""
+        x = x + self.attention(self.norm_1(x))
+        out: Tensor = x + self.narrow(self.activation(self.widen(self.norm_2(x))))
+        return out
+
+
+def make_blocks(width: int, layers: int, heads: int, *, causal: bool, gelu: Gelu) -> nn.Sequential:
+    """Return a transformer's blocks, see `Block`.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+    if layers < 1:
+        raise ValueError(f"layers must be at least 1, not {layers}")
+    return nn.Sequential(*(Block(width, heads, causal=causal, gelu=gelu) for _ in range(layers)))

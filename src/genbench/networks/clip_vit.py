@@ -1,0 +1,51 @@
+"""CLIP's vision transformer (Radford et al. 2021; Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929).
+
+It differs from the original: LayerNorm also before the blocks, no bias of the patches, and a projection without bias.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from genbench.networks.clip_transformer import Gelu, make_blocks
+
+
+class VisionTransformer(nn.Module):
+    """Map images (B, 3, side, side) to embeddings (B, embedding_dim).
+
+    Args:
+        side: of the images in pixels, a multiple of `patch`.
+        embedding_dim: numbers of an embedding.
+        width: of the tokens.
+        layers: blocks.
+        heads: of each attention; OpenAI's have 64 channels each.
+        patch: side of a patch in pixels.
+        gelu: whose activation, see `clip_transformer.GELU`.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    def __init__(
+        self, side: int, *, embedding_dim: int, width: int, layers: int, heads: int, patch: int, gelu: Gelu = "openai"
+    ) -> None:
+        super().__init__()
+        if patch < 1 or side % patch:
+            raise ValueError(f"data.size={side} must be a multiple of patch={patch} pixels")
+        self.side, self.embedding_dim = side, embedding_dim
+        self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
+        scale = width**-0.5
+        self.first = nn.Parameter(scale * torch.randn(width))
+        self.positions = nn.Parameter(scale * torch.randn((side // patch) ** 2 + 1, width))
+        self.norm_before = nn.LayerNorm(width)
+        self.blocks = make_blocks(width, layers, heads, causal=False, gelu=gelu)
+        self.norm_after = nn.LayerNorm(width)
+        self.project = nn.Linear(width, embedding_dim, bias=False)
+        nn.init.normal_(self.project.weight, std=scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the embeddings, which are read at a learnt token before the patches."""
+        patches = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.first.expand(len(x), 1, -1), patches], dim=1) + self.positions
+        x = self.blocks(self.norm_before(x))
+        out: Tensor = self.project(self.norm_after(x[:, 0]))
+        return out

@@ -1,0 +1,31 @@
+"""Retrieval between images and texts whose pairs are known: the rank of what is right, and recall."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+AT = (1, 5, 10)
+"""The numbers of best matches among which papers look for the right one."""
+
+
+def same_text(texts: Sequence[str]) -> Tensor:
+    """Return which of N texts are equal, bool (N, N): an image with one of them is not wrong with the other."""
+    numbers = torch.tensor([texts.index(text) for text in texts])
+    return numbers[:, None] == numbers
+
+
+def ranks(similarities: Tensor, matches: Tensor) -> Tensor:
+    """Return how many columns are more similar to each row than the best of its matches, int64 (N,); 0 is best.
+
+    Args:
+        similarities: (N, M).
+        matches: which columns are right, bool (N, M); at least one of each row.
+    """
+    right = similarities.where(matches, -torch.inf).amax(1, keepdim=True)
+    return (similarities > right).sum(1)
+
+
+def recall(found: Tensor, at: int) -> float:
+    """Return the fraction of ranks (N,) among the first `at`."""
+    return float((found < at).float().mean())
