@@ -20,7 +20,7 @@ SAMPLE_FILE, SAMPLE_IMAGES = "sample.json", "images"
 
 
 class Pictures:
-    """Picture files of one size as uint8 images (N, C, H, W), decoded on access; iterated over, they may differ in size.
+    """Picture files of one size as uint8 images (N, C, H, W), decoded on access; iterated over, they may be of any.
 
     Args:
         source: where they are.

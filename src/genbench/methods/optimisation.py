@@ -36,20 +36,24 @@ class Optimised:
     loss_name: str
 
 
-def adamw_on_matrices(parameters: Iterable[nn.Parameter], *, weight_decay: float, **settings: Any) -> AdamW:
-    """Return AdamW that decays matrices, kernels and embeddings, but no gains, biases or other vectors and numbers.
+class MatrixAdamW(AdamW):
+    """AdamW that decays matrices, kernels and embeddings, but no gains, biases or other vectors and numbers.
+
+    As OpenAI trains CLIP (Radford et al. 2021, section 2.5: "all weights that are not gains or biases").
 
     Args:
-        parameters: to be optimised.
+        params: to be optimised.
         weight_decay: of the former.
         settings: those of AdamW for all of them.
     """
-    kept = list(parameters)
-    groups = [
-        {"params": [each for each in kept if each.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [each for each in kept if each.ndim < 2], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, **settings)
+
+    def __init__(self, params: Iterable[nn.Parameter], *, weight_decay: float, **settings: Any) -> None:
+        kept = list(params)
+        groups = [
+            {"params": [each for each in kept if each.ndim >= 2], "weight_decay": weight_decay},
+            {"params": [each for each in kept if each.ndim < 2], "weight_decay": 0.0},
+        ]
+        super().__init__(groups, **settings)
 
 
 def set_rates(optimizer: Any, schedule: Schedule, step: int) -> None:

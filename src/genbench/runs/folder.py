@@ -1,6 +1,7 @@
 """A run folder: create, find, open, describe.
 
-    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   samples/   edits/   parts/
+    config.yaml   manifest.json   condition.json   metrics.csv   scores.json   checkpoints/   parts/
+    samples/      edits/          predictions/
 
 A folder may come from anywhere, so opening one runs nothing: its configuration is plain YAML whose `_target_`s are
 checked against a short list, and weights are loaded as tensors only.
@@ -67,6 +68,7 @@ class RunFolder:
         self.weights_file = self.path / "weights.safetensors"
         """Of a part, which has no checkpoints."""
         self.edits = self.path / "edits"
+        self.predictions = self.path / "predictions"
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":

@@ -1,0 +1,127 @@
+"""`classify`: predict the labels of images from the labels' names, or match images with captions."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from genbench import plugins
+from genbench.abilities import EmbedsTexts
+from genbench.commands.assembly import choose_device
+from genbench.commands.classify_folder import PredictionFolder, choose_prediction_folder
+from genbench.commands.classify_inputs import (
+    Images,
+    check_request,
+    read_captions,
+    read_images,
+    read_labels,
+    read_templates,
+)
+from genbench.commands.classify_tables import write_predictions, write_retrieval
+from genbench.commands.opening import open_part
+from genbench.config import as_words, short_name
+from genbench.data.prepare_progress import QUIET, Progress
+from genbench.errors import UserError
+from genbench.figures.grid import make_grid
+from genbench.figures.zero_shot import bars_beside
+from genbench.images import save_image
+from genbench.runs.folder import RunFolder, describe_session
+from genbench.runs.part_files import Part
+from genbench.zero_shot import classifier_weights, embed_images, embed_texts
+
+_SHOWN = 16
+"""Images of the picture."""
+
+
+def main(config: DictConfig, overrides: list[str]) -> None:
+    """Write what a run predicts of images into a folder, and print it.
+
+    Args:
+        config: composed and checked.
+        overrides: of Hydra, which led to it.
+
+    Raises:
+        UserError: the run folder or a setting does not do, something is missing, or the model lacks a word.
+    """
+    check_request(config)
+    captions = None if config.captions is None else read_captions(config.captions)
+    templates = [] if captions else read_templates(config)
+    part = _open(config)
+    images, classes = read_images(config)
+    texts = captions or read_labels(config, classes)
+    device = choose_device(config.device)
+    folder = choose_prediction_folder(part, config, images, texts, templates)
+    if folder.has_finished():
+        print(f"they are there already: {folder.files.path}")
+        return
+    part.model.to(device)
+    features = _text_features(part, texts, templates)
+    command = shlex.join(["python", "-m", "genbench", "classify", *plugins.as_words(), *as_words(overrides)])
+    try:
+        folder.begin(config, command=command, **describe_session(), source=_describe(part))
+        seen = _image_features(part.model, images)
+        if captions:
+            write_retrieval(folder.files, images, captions, seen @ features.T)
+        else:
+            _predict(folder, images, texts, part.model.logit_scale * seen @ features.T)
+        folder.finish()
+    except (OSError, UserError) as error:
+        with suppress(OSError):
+            folder.discard()
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{folder.files.path} can't be written: {error.strerror or error}") from error
+    print(f"in {folder.files.path}")
+
+
+def _open(config: DictConfig) -> Part:
+    """Return the run, which must embed texts.
+
+    Raises:
+        UserError: it does not, or there is no such run or checkpoint.
+    """
+    run = RunFolder.open(config.run)
+    place = run.path if config.checkpoint == "last" else run.checkpoint(config.checkpoint)
+    return open_part("run", str(place), EmbedsTexts)
+
+
+def _describe(part: Part) -> dict[str, Any]:
+    return {"method": short_name(part.settings.method), **part.describe()}
+
+
+def _text_features(part: Part, texts: Sequence[str], templates: Sequence[str]) -> Tensor:
+    """Return a unit vector for each text (K, D): of a label the mean over its templates.
+
+    Raises:
+        UserError: the vocabulary lacks a word, or a text is too long.
+    """
+    try:
+        return classifier_weights(part.model, texts, templates) if templates else embed_texts(part.model, texts)
+    except ValueError as error:
+        keys = "labels= and template=" if templates else "captions="
+        raise UserError(f"{keys} can't be read by {part.folder.path}: {error}") from error
+
+
+def _image_features(model: EmbedsTexts, images: Images) -> Tensor:
+    """Return a unit vector for each image, (N, D)."""
+    with Progress("images", len(images.names), quiet=QUIET) as progress:
+
+        def watched() -> Iterator[Tensor]:
+            for batch in images.batches():
+                yield batch
+                progress.advance(len(batch))
+
+        return embed_images(model, watched())
+
+
+def _predict(folder: PredictionFolder, images: Images, labels: Sequence[str], logits: Tensor) -> None:
+    """Write and print the most likely labels, and the accuracy where the classes are known."""
+    probabilities = torch.softmax(logits, dim=1)
+    write_predictions(folder.files, images, labels, probabilities)
+    truth = None if images.truth is None else images.truth[:_SHOWN].tolist()
+    shown = bars_beside(images.first(_SHOWN), labels, probabilities[:_SHOWN], truth)
+    save_image(make_grid(shown), folder.files.picture)
