@@ -3,7 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning import LightningDataModule
@@ -22,7 +22,11 @@ from genbench.medium import Images, Medium
 from genbench.text.templates import as_words
 from genbench.text.tokenizer import TokenizerName
 
-Split = Literal["train", "val", "test"]
+Split = str
+"""The name of a split: "train", "val", "test", or another that a data set has, such as "unseen" of scenes."""
+
+USUAL_SPLITS: tuple[Split, ...] = ("train", "val", "test")
+"""The splits that files on disk may come in."""
 
 _DIGITS = 16
 """Hexadecimal digits kept of a hash: among a billion data sets the probability of a collision is 3 in 100."""

@@ -6,12 +6,12 @@ import os
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from genbench.data.base import DataSet, Split, part_facts
+from genbench.data.base import USUAL_SPLITS, DataSet, Split, part_facts
 from genbench.data.decoding import CHUNK, Pixels
 from genbench.data.preparation import Crop, Filter, Preparation, Square
 from genbench.data.prepare import OnError, Plan, prepare
@@ -127,7 +127,7 @@ class PreparedData(DataSet):
     @cached_property
     def splits(self) -> tuple[Split, ...]:
         """The splits whose files or stores exist; "train" always, since its absence is an error."""
-        return ("train", *(split for split in get_args(Split) if split != "train" and self._has(split)))
+        return ("train", *(split for split in USUAL_SPLITS if split != "train" and self._has(split)))
 
     @property
     def pixels(self) -> Pixels:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 import genbench
 from genbench.conditions.base import Conditions
+from genbench.conditions.captions import Captions
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
 from genbench.metrics.choosing import listed
@@ -204,7 +205,7 @@ class Evaluator:
         """
         assert self._medium is not None
         labels = None if conditions is None else conditions.labels
-        chosen, _ = self._choose(self.count, origin, labelled=labels is not None)
+        chosen, _ = self._choose(self.count, origin, labelled=labels is not None, conditions=conditions)
         material = Material(0, conditions=conditions, origin=origin, seed=self.seed)
         if not any(score.draws for score in chosen):
             return material
@@ -270,7 +271,11 @@ class Evaluator:
             features[key] = real if by_class else replace(real, labels=None)
         store = data.store(split)
         samples = store.samples[:] if any(score.needs_samples for score in scores) else None
-        found = self.score(Material(len(store.samples), features=features, samples=samples), {}, strict=False)
+        conditions = None
+        if isinstance(data.condition, Captions) and any(score.needs_captions for score in scores):
+            conditions = Conditions(data.condition, store.conditions[:])
+        material = Material(len(store.samples), features=features, samples=samples, conditions=conditions)
+        found = self.score(material, {}, strict=False)
         # What is never computed of real images is not missing.
         left_out = {score.name: found.left_out[score.name] for score in scores if score.name in found.left_out}
         absent = [self._called(score, figure) for score in scores if score.name in left_out for figure in score.figures]
@@ -288,7 +293,9 @@ class Evaluator:
             UserError: a requested score can't be computed, or none can.
         """
         labels = next((part.labels for part in material.features.values()), None)
-        chosen, left_out = self._choose(material.count, material.origin, labelled=labels is not None, strict=strict)
+        chosen, left_out = self._choose(
+            material.count, material.origin, labelled=labels is not None, conditions=material.conditions, strict=strict
+        )
         material = replace(material, references=self._references, extractors=self._extractors)
         values: dict[str, float] = {}
         better: dict[str, Better] = {}
@@ -327,12 +334,19 @@ class Evaluator:
         return SetPass(extractors, total, device, medium if keeps else None, shared=shared)
 
     def _choose(
-        self, count: int, origin: Origin | None, *, labelled: bool | None, strict: bool = True
+        self,
+        count: int,
+        origin: Origin | None,
+        *,
+        labelled: bool | None,
+        conditions: Conditions | None = None,
+        strict: bool = True,
     ) -> tuple[list[Score], dict[str, str]]:
         """Return the scores to compute of `count` samples, and why others can't be."""
+        kind = conditions.kind if conditions is not None else None if origin is None else origin.method.condition
         return self.scores.choose(
-            count, origin, medium=self._medium, labelled=labelled, extractors=self._extractors,
-            references=self._references, strict=strict,
+            count, origin, medium=self._medium, labelled=labelled, captioned=isinstance(kind, Captions),
+            extractors=self._extractors, references=self._references, strict=strict,
         )  # fmt: skip
 
     def _called(self, score: Score, figure: str) -> str:

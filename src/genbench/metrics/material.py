@@ -118,6 +118,12 @@ class Material:
         """The score's extractor."""
         return self.extractors[self.own]
 
+    @property
+    def texts(self) -> list[str]:
+        """The caption that each sample was conditioned on."""
+        assert self.conditions is not None
+        return self.conditions.kind.describe(self.conditions.rows)
+
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches of samples, each with their targets, on the CPU; images are uint8 (B, C, H, W)."""
         assert self.samples is not None

@@ -21,6 +21,7 @@ class Setting:
         labelled: whether the samples, and the reference where there is one, have classes; None if not known yet.
         medium: what a sample is; None if it does not matter.
         method: what draws the samples; None for given ones.
+        captioned: whether the samples are conditioned on captions.
         has_targets: whether each sample has a target, as a translation of paired data has.
         statistics_only: whether the reference is a mean and a covariance alone.
         has_reference: whether there can be a reference in the features of the score's extractor.
@@ -33,6 +34,7 @@ class Setting:
     labelled: bool | None
     medium: Medium | None = None
     method: Any = None
+    captioned: bool = False
     has_targets: bool = False
     statistics_only: bool = False
     has_reference: bool = True
@@ -54,6 +56,7 @@ class Score(ABC):
         needs_reference: whether it takes the reference, and what of it: mean and covariance, or each image's features.
         needs_samples: whether it takes the samples themselves.
         needs_labels: whether it takes the classes that samples were conditioned on.
+        needs_captions: whether it takes the captions that samples were conditioned on.
         needs_targets: whether it takes the target of each sample.
         needs_method: whether it takes the method, and so can't be computed of given images.
         least: the fewest samples, and images of the reference if it takes their features.
@@ -66,6 +69,7 @@ class Score(ABC):
     needs_reference: ClassVar[Literal["statistics", "features"] | None] = None
     needs_samples: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
+    needs_captions: ClassVar[bool] = False
     needs_targets: ClassVar[bool] = False
     needs_method: ClassVar[bool] = False
     least: int = 0
@@ -121,6 +125,8 @@ class Score(ABC):
             return "it takes a target of each sample, as a method has that translates paired images"
         if self.needs_labels and setting.labelled is False:
             return "it takes a conditional method and a reference with classes"
+        if self.needs_captions and not setting.captioned:
+            return "it takes a method that is conditioned on captions"
         return None
 
     def too_few(self, setting: Setting) -> str | None:

@@ -57,6 +57,7 @@ class ScoreSet:
         *,
         medium: Medium | None,
         labelled: bool | None,
+        captioned: bool,
         extractors: ExtractorSet,
         references: ReferenceSet,
         strict: bool = True,
@@ -68,6 +69,7 @@ class ScoreSet:
             origin: where they come from; None for given ones.
             medium: what a sample is; None if not known.
             labelled: whether they have classes; None if not known.
+            captioned: whether they are conditioned on captions.
             extractors: by which they are seen.
             references: the reference, as far as it is computed.
             strict: whether it is an error if a requested score can't be computed.
@@ -86,6 +88,7 @@ class ScoreSet:
                 labelled=False if unlabelled else labelled,
                 medium=medium,
                 method=None if origin is None else origin.method,
+                captioned=captioned,
                 has_targets=has_targets,
                 statistics_only=references.file is not None,
                 has_reference=references.offers(key),
