@@ -89,6 +89,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_json_list(path: Path) -> list[dict[str, Any]]:
+    """Return the list of JSON objects that a file holds.
+
+    Raises:
+        UserError: it can't be read, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+            raise ValueError("it is no list of objects")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read: {error}") from error
+    return content
+
+
 def set_aside(path: Path, why: object) -> None:
     """Give a damaged file another name, so that a new one can be written, and say so.
 

@@ -40,3 +40,10 @@ def test_batches_are_images_with_their_tokens() -> None:
     batch = next(iter(data.train_dataloader()))
     assert data.condition.check(batch.condition, 8).dtype == torch.int64
     data.medium.check(batch.x, 8)
+
+
+def test_clips_tokens_are_of_the_same_captions() -> None:
+    words, clip = (CaptionedDigits(size=8, tokenizer=name) for name in ("words", "clip_bpe"))
+    one, other = (data.condition.describe(data.store("test").conditions[:20]) for data in (words, clip))
+    assert one == other
+    assert clip.condition.form.end == 49_407

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from genbench.conditions.base import Condition, Tokens, check_count
 from genbench.text.tokenizer import TokenizerName, make_tokenizer
-from genbench.text.words import PADDING, WordTokenizer
+from genbench.text.words import PADDING, WordTokenizer, split_words
 
 UNUSED = -1
 """Fills the places of captions that an image does not have, where others have more."""
@@ -136,3 +136,18 @@ class Captions(Condition):
 
     def _first(self, rows: Tensor) -> Tensor:
         return rows[:, 0] if rows.ndim == 3 else rows
+
+
+def captions_of(texts: Sequence[str], tokenizer: TokenizerName) -> Captions:
+    """Return the captions that texts are all of, or hold all words of.
+
+    Args:
+        texts: of the vocabulary and the length of "words".
+        tokenizer: "words", or "clip_bpe", which has its own vocabulary and CLIP's length.
+
+    Raises:
+        ValueError: there is no such tokenizer.
+    """
+    if tokenizer != "words":
+        return Captions(tokenizer=tokenizer, length=CONTEXT)
+    return Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))

@@ -6,12 +6,12 @@ Example:
 
 import torch
 
-from genbench.conditions.captions import Captions
+from genbench.conditions.captions import captions_of
 from genbench.data.base import DataSet, Split
 from genbench.data.digits import Digits
 from genbench.data.store import SampleStore
 from genbench.randomness import make_generator
-from genbench.text.words import WordTokenizer, split_words
+from genbench.text.tokenizer import TokenizerName
 
 _WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _GROUNDS = ("black", "white")
@@ -25,6 +25,7 @@ class CaptionedDigits(DataSet):
         size: side in pixels; at least 8.
         batch_size: images of a batch over all processes.
         seed: seed of the training order.
+        tokenizer: of the captions: "words" of their own, or "clip_bpe".
 
     Raises:
         UserError: an argument is out of range.
@@ -32,12 +33,12 @@ class CaptionedDigits(DataSet):
 
     name = "captioned_digits"
 
-    def __init__(self, size: int = 16, batch_size: int = 64, seed: int = 0) -> None:
+    def __init__(self, size: int = 16, batch_size: int = 64, seed: int = 0, tokenizer: TokenizerName = "words") -> None:
         super().__init__(batch_size, seed)
         self._digits = Digits(size)
         self.medium = self._digits.medium
         texts = [caption(template, digit, ground) for template in _TEMPLATES for digit in _WORDS for ground in _GROUNDS]
-        self._captions = Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))
+        self._captions = captions_of(texts, tokenizer)
         self.condition = self._captions
 
     def load(self, split: Split) -> SampleStore:

@@ -4,7 +4,6 @@ Example:
     python -m genbench prepare data=captioned_folder data.root=~/birds data.size=64
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any, get_args
 from genbench.data.caption_layouts import Layout, read_layout, recognise
 from genbench.data.captioned import Captioned, CaptionedImages
 from genbench.data.folders import list_images, one_folder_each, split_folders
+from genbench.data.holding_out import check_test_every, held_out
 from genbench.data.prepare_progress import say
 from genbench.data.prepared import MissingDataError
 from genbench.data.sources import FolderSource
@@ -147,21 +147,6 @@ class CaptionedFolder(CaptionedImages):
 
     def _identity(self, part: str) -> dict[str, Any]:
         return {**super()._identity(part), "layout": self.layout, "test_every": self.test_every}
-
-
-def check_test_every(test_every: int) -> None:
-    """Check how many images are held out.
-
-    Raises:
-        UserError: it is all, or no number.
-    """
-    if test_every < 0 or test_every == 1:
-        raise UserError(f"data.test_every must be 0 or at least 2, not {test_every}")
-
-
-def held_out(name: str, test_every: int) -> bool:
-    """Whether what has a name is held out: of many one in `test_every`, whatever else there is; none for 0."""
-    return test_every > 0 and int(hashlib.sha256(name.encode()).hexdigest()[:16], 16) % test_every == 0
 
 
 def _by_folder(root: Any, names: list[str]) -> dict[str, str]:

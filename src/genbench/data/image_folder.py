@@ -23,6 +23,7 @@ from genbench.data.folders import (
     one_folder_each,
     split_folders,
 )
+from genbench.data.holding_out import check_test_every
 from genbench.data.prepare_progress import say
 from genbench.data.prepared import MissingDataError, PreparedData, Records
 from genbench.data.sources import FolderSource
@@ -52,8 +53,7 @@ class ImageFolder(PreparedData):
         super().__init__(**settings)
         if not re.fullmatch(r"[\w-]+", name):
             raise UserError(f"data.name may hold letters, digits, _ and -, not {name!r}")
-        if test_every < 0 or test_every == 1:
-            raise UserError(f"data.test_every must be 0 or at least 2, not {test_every}")
+        check_test_every(test_every)
         self.name = name
         self.classes = classes
         self.test_every = test_every

@@ -117,7 +117,11 @@ class Preparation:
 
 
 def decode(content: bytes, channels: int) -> Image.Image:
-    """Return an encoded image as RGB or grey, fully decoded; transparency is dropped, EXIF rotation is not applied.
+    """Return an encoded image, fully decoded; EXIF rotation is not applied.
+
+    Args:
+        content: the bytes.
+        channels: 3 for RGB, 1 for grey, without transparency; 4 for RGB with it.
 
     Raises:
         ValueError, OSError: the bytes are not a complete image, or have more than 8 bits per channel.
@@ -135,7 +139,7 @@ def decode(content: bytes, channels: int) -> Image.Image:
                 f"it has {depth} bits per channel, and only images of 8 bits per channel are read: convert it, with a "
                 "range of your choice, so that no bits are lost silently"
             )
-        return image.convert("RGB" if channels == 3 else "L")
+        return image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
 
 
 def _bits(image: Image.Image, content: bytes) -> int:

@@ -6,12 +6,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from genbench.conditions.captions import CONTEXT, Captions
+from genbench.conditions.captions import Captions, captions_of
 from genbench.data.store import Rows, SampleStore
 from genbench.errors import UserError
 from genbench.text.templates import check_templates, fill
 from genbench.text.tokenizer import TokenizerName
-from genbench.text.words import WordTokenizer, split_words
 
 
 class LookedUp:
@@ -81,7 +80,4 @@ class Templates:
 
 @lru_cache(maxsize=8)
 def _captions(templates: tuple[str, ...], phrases: tuple[str, ...], tokenizer: TokenizerName) -> Captions:
-    if tokenizer != "words":
-        return Captions(tokenizer=tokenizer, length=CONTEXT)
-    texts = [fill(template, phrase) for template in templates for phrase in phrases]
-    return Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))
+    return captions_of([fill(template, phrase) for template in templates for phrase in phrases], tokenizer)
