@@ -24,6 +24,9 @@ def of_the_whole_batch(draw: Callable[..., Tensor], first: int) -> Callable[...,
     """Return a source that draws for all processes and returns this one's part; the size is argument `first`."""
 
     def drawn(*arguments: Any, **settings: Any) -> Tensor:
+        if settings.get("generator") is not None:
+            # Of the data, which are the same in all processes.
+            return draw(*arguments, **settings)
         shape = arguments[first:]
         nested = bool(shape) and isinstance(shape[0], tuple | list | torch.Size)
         size = list(shape[0]) if nested else list(shape)

@@ -59,12 +59,11 @@ class AttentionPool(nn.Module):
     def __init__(self, places: int, width: int, outputs: int) -> None:
         super().__init__()
         self.heads = max(1, width // _HEAD_CHANNELS)
-        scale = width**-0.5
-        self.positions = nn.Parameter(scale * torch.randn(places + 1, width))
+        self.positions = nn.Parameter(torch.empty(places + 1, width))
         self.q, self.k, self.v = (nn.Linear(width, width) for _ in range(3))
         self.project = nn.Linear(width, outputs)
-        for layer in (self.q, self.k, self.v, self.project):
-            nn.init.normal_(layer.weight, std=scale)
+        for weight in (self.positions, *(layer.weight for layer in (self.q, self.k, self.v, self.project))):
+            nn.init.normal_(weight, std=width**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return vectors (B, outputs) of maps x (B, width, H, W)."""

@@ -33,14 +33,14 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"data.size={side} must be a multiple of patch={patch} pixels")
         self.side, self.embedding_dim = side, embedding_dim
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
-        scale = width**-0.5
-        self.first = nn.Parameter(scale * torch.randn(width))
-        self.positions = nn.Parameter(scale * torch.randn((side // patch) ** 2 + 1, width))
+        self.first = nn.Parameter(torch.empty(width))
+        self.positions = nn.Parameter(torch.empty((side // patch) ** 2 + 1, width))
         self.norm_before = nn.LayerNorm(width)
         self.blocks = make_blocks(width, layers, heads, causal=False, gelu=gelu)
         self.norm_after = nn.LayerNorm(width)
         self.project = nn.Linear(width, embedding_dim, bias=False)
-        nn.init.normal_(self.project.weight, std=scale)
+        for weight in (self.first, self.positions, self.project.weight):
+            nn.init.normal_(weight, std=width**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the embeddings, which are read at a learnt token before the patches."""
