@@ -48,7 +48,7 @@ def open_run(path: str | Path, *words: str) -> OpenRun:
         if _key(word) not in _OF_OPENING:
             raise UserError(f"{word} is not for open_run, which takes {', '.join(f'{key}=' for key in _OF_OPENING)}")
     # Of the verbs it is `evaluate` that lets a run's data be elsewhere.
-    return opening.open_run(_composed("evaluate", path, words))
+    return opening.open_run(_composed("evaluate", path, words), embeds=True)
 
 
 def sample(run: OpenRun, *words: str) -> Tensor:
@@ -59,9 +59,10 @@ def sample(run: OpenRun, *words: str) -> Tensor:
         words: `count=`, `seed=`, `label=`, `prompt=`, ..., as of `python -m genbench sample`.
 
     Raises:
-        UserError: a word does not do.
+        UserError: a word does not do, or the run draws no samples.
     """
     _refuse_opening(words)
+    opening.must_draw(run.folder, run.method)
     asked_for = _composed("sample", run.folder.path, words)
     conditions = asked(run, asked_for, asked_for.count)
     draw_samples, medium = drawing(run, asked_for)

@@ -68,10 +68,20 @@ def open_run(config: DictConfig, *, fills_in: bool = False, embeds: bool = False
     device = choose_device(config.device)
     revived = revive(folder, settings, config.checkpoint, fills_in=fills_in)
     method = revived.method
-    if not isinstance(method, GenerativeMethod) and not (embeds and isinstance(method, EmbedsTexts)):
-        raise UserError(f"{folder.path} is of a method that draws no samples")
+    if not (embeds and isinstance(method, EmbedsTexts)):
+        must_draw(folder, method)
     found = cast(GenerativeMethod, method.eval().to(device))
     return OpenRun(folder, settings, revived.data, found, revived.step, revived.file)
+
+
+def must_draw(folder: RunFolder, method: Method) -> None:
+    """Refuse a run whose method draws nothing.
+
+    Raises:
+        UserError: it is one.
+    """
+    if not isinstance(method, GenerativeMethod):
+        raise UserError(f"{folder.path} is of a method that draws no samples")
 
 
 class Revived(NamedTuple):
