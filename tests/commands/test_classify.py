@@ -137,7 +137,10 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no label": (["images=PICTURES", "labels=[]"], "has an empty label"),
     "label twice": (["images=PICTURES", "labels=[one,one]"], "names 'one' twice"),
     "no place": (["images=PICTURES", "labels=[one]", "template=a digit"], "'a digit' has no {}"),
-    "unknown word": (["images=PICTURES", "labels=[tree]", "template=a {} on white"], "no caption has the word 'tree'; did you mean three"),
+    "unknown word": (
+        ["images=PICTURES", "labels=[tree]", "template=a {} on white"],
+        "no caption has the word 'tree'; did you mean three",
+    ),
     "no pictures": (["images=NOWHERE", "labels=[one]", "template={}"], "is neither a folder nor a file"),
     "captions of data": (["data=digits", "captions=NOWHERE"], "captions= are matched with images="),
     "no captions": (["images=PICTURES", "captions=NOWHERE"], "can't be read as a text file"),
