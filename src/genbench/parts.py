@@ -26,14 +26,19 @@ Frozen = Annotated[T, FROZEN]
 """The annotation of a part: a model with the ability `T`, in evaluation mode, without gradients of its weights."""
 
 
-def freeze(model: nn.Module) -> None:
+def freeze(model: nn.Module, sha256: str | None = None) -> None:
     """Put a model into evaluation mode for good, and keep its weights from being trained.
 
     Gradients still pass through it to its inputs, as guidance needs them.
+
+    Args:
+        model: the part.
+        sha256: of its weights, see `hashes_in`; None if unknown.
     """
     model.eval().requires_grad_(False)
     model.__dict__["train"] = lambda mode=True: model
     model.__dict__["is_part"] = True
+    model.__dict__["part_sha256"] = sha256
 
 
 def follow(fn: Callable[[Tensor], Tensor], models: Iterable[nn.Module]) -> None:
@@ -52,6 +57,16 @@ def is_frozen(value: object) -> bool:
 def frozen_in(module: nn.Module) -> dict[str, Any]:
     """Return the frozen models that a module is built on, which are none of its modules, by their names."""
     return {name: value for name, value in module.__dict__.items() if is_frozen(value)}
+
+
+def hashes_in(module: nn.Module) -> dict[str, str]:
+    """Return the hashes of the weights of all frozen models that a module is built on, "name" or "name/inner"."""
+    found: dict[str, str] = {}
+    for name, model in frozen_in(module).items():
+        if (sha256 := model.__dict__.get("part_sha256")) is not None:
+            found[name] = sha256
+        found |= {f"{name}/{inner}": own for inner, own in hashes_in(model).items()}
+    return found
 
 
 def parts_of(kind: Any) -> dict[str, tuple[type, bool]]:

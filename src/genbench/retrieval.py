@@ -16,14 +16,16 @@ def same_text(texts: Sequence[str]) -> Tensor:
 
 
 def ranks(similarities: Tensor, matches: Tensor) -> Tensor:
-    """Return how many columns are more similar to each row than the best of its matches, int64 (N,); 0 is best.
+    """Return how many wrong columns are as similar to each row as the best of its matches, int64 (N,); 0 is best.
+
+    So a model that embeds everything alike finds nothing.
 
     Args:
         similarities: (N, M).
         matches: which columns are right, bool (N, M); at least one of each row.
     """
     right = similarities.where(matches, -torch.inf).amax(1, keepdim=True)
-    return (similarities > right).sum(1)
+    return ((similarities >= right) & ~matches).sum(1)
 
 
 def recall(found: Tensor, at: int) -> float:

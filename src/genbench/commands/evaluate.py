@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from genbench.abilities import Draws
 from genbench.commands.evaluate_images import score_images
 from genbench.commands.evaluators import build_evaluator
 from genbench.commands.opening import OpenRun, open_run
@@ -26,14 +27,27 @@ from genbench.runs.folder import RunFolder
 from genbench.runs.score_file import read_comparisons, read_scores
 from genbench.runs.trust import check_names
 
-_OF_RUNS = ("seed", "guidance", "sampler", "checkpoint", "against", "likelihood", "metrics.seed", "metrics.count")
+_OF_RUNS = (
+    "seed",
+    "split",
+    "guidance",
+    "sampler",
+    "checkpoint",
+    "against",
+    "likelihood",
+    "metrics.seed",
+    "metrics.count",
+)
 """Settings that say nothing of images that are there."""
 
 _OF_TRAINING = ("data.batch_size", "data.seed", "data.shuffle", "data.flip", "data.jitter", "data.test_every")
 """Settings of a reference that say nothing of its images, which are all of the folder."""
 
 _NO_OTHER_SCORES = {"_target_": f"{Evaluator.__module__}.{Evaluator.__name__}", "count": FEWEST, "scores": []}
-"""The evaluator of a run without scores: of its likelihood alone."""
+"""The evaluator of a run without scores: of its likelihood alone, and of what is always computed."""
+
+_OF_DRAWING = ("count", "split", "likelihood")
+"""Settings that say nothing of a run that draws no samples."""
 
 
 def main(config: DictConfig, overrides: list[str]) -> None:
@@ -124,12 +138,13 @@ def _target(config: DictConfig) -> Path:
 
 
 def _score_run(config: DictConfig, processes: Processes, path: Path) -> None:
-    run = open_run(config)
+    run = _open(config)
     evaluator = evaluator_of(config, run, processes)
-    drawn = draw(evaluator, run, processes)
+    drawn = draw(evaluator, run, processes, config.split)
     if processes.rank == 0:
         scores = evaluator.score(*drawn)
-        real = score_real(evaluator, run.data, run.method.device, by_class=run.method.condition is not None)
+        by_class = run.method.condition is not None
+        real = score_real(evaluator, run.data, run.method.device, by_class=by_class, split=config.split)
         facts = {"step": run.step, "checkpoint": config.checkpoint, "seconds_per_image": evaluator.seconds_per_image}
         with saving(path):
             publish(scores, real, path, **facts)
@@ -140,9 +155,9 @@ def _score_curve(config: DictConfig, processes: Processes, path: Path) -> None:
     curve: list[tuple[int, str, Scores]] = []
     evaluator: Evaluator | None = None
     for name in folder.kept_checkpoints():
-        run = open_run(_changed(config, checkpoint=name))
+        run = _open(_changed(config, checkpoint=name))
         evaluator = evaluator or evaluator_of(config, run, processes)
-        drawn = draw(evaluator, run, processes)
+        drawn = draw(evaluator, run, processes, config.split)
         if processes.rank == 0:
             curve.append((run.step, name, evaluator.score(*drawn)))
     if processes.rank == 0:
@@ -152,17 +167,32 @@ def _score_curve(config: DictConfig, processes: Processes, path: Path) -> None:
 
 def _score_two(config: DictConfig, processes: Processes, path: Path) -> None:
     """Score two runs by the first one's protocol: same reference, same count, same noise."""
-    first, second = open_run(config), open_run(_changed(config, run=config.against))
+    first, second = _open(config), _open(_changed(config, run=config.against))
     evaluator = evaluator_of(config, first, processes)
     if first.data.medium.shape != second.data.medium.shape or first.data.name != second.data.name:
         raise UserError(
             f"{first.folder.path} is of {first.data.name} {first.data.medium.shape} and {second.folder.path} of "
             f"{second.data.name} {second.data.medium.shape}: runs compare on the same images"
         )
-    drawn = [draw(evaluator, run, processes) for run in (first, second)]
+    drawn = [draw(evaluator, run, processes, config.split) for run in (first, second)]
     if processes.rank == 0:
         with saving(path):
             compare(evaluator, drawn[0], drawn[1], (str(first.folder.path), str(second.folder.path)), path)
+
+
+def _open(config: DictConfig) -> OpenRun:
+    """Return a run that draws samples, or that embeds images and texts.
+
+    Raises:
+        UserError: it does neither, its data have no such split, or a setting says nothing of what it does.
+    """
+    run = open_run(config, embeds=True)
+    if config.split is not None and config.split not in run.data.splits:
+        raise UserError(f"split={config.split}: {run.data.name} has no such split, only {', '.join(run.data.splits)}")
+    idle = next((key for key in _OF_DRAWING if config[key] is not None), None)
+    if idle is not None and not isinstance(run.method, Draws):
+        raise UserError(f"{idle}= has no effect on {run.folder.path}, which draws no samples: leave it out")
+    return run
 
 
 def _watch(processes: Processes) -> Watch:
@@ -183,12 +213,13 @@ def evaluator_of(config: DictConfig, run: OpenRun, processes: Processes) -> Eval
     """Build the evaluator: the run's own, the run's own with some settings changed, or another one."""
     metrics = config.metrics if config.metrics is not None and "_target_" in config.metrics else None
     if metrics is None and run.settings.metrics is None:
-        if config.likelihood is None:
+        if config.likelihood is None and isinstance(run.method, Draws):
             raise UserError(
                 f"{run.folder.path} was trained with metrics=none: choose metrics=inception, full or digits, or "
                 "likelihood=N"
             )
-        metrics = OmegaConf.create(_NO_OTHER_SCORES)
+        metrics = OmegaConf.merge(_NO_OTHER_SCORES, config.metrics or {})
+        check_kinds(metrics, "metrics")
     elif metrics is None:
         metrics = OmegaConf.merge(run.settings.metrics, config.metrics or {})
         check_kinds(metrics, "metrics")
@@ -208,20 +239,32 @@ class Drawn(NamedTuple):
     protocol: dict[str, Any]
 
 
-def draw(evaluator: Evaluator, run: OpenRun, processes: Processes) -> Drawn:
-    """Draw a run's samples for an evaluator's scores, against its own reference, and say what else is protocol."""
+def draw(evaluator: Evaluator, run: OpenRun, processes: Processes, split: str | None = None) -> Drawn:
+    """Draw a run's samples for an evaluator's scores, against its own reference, and say what else is protocol.
+
+    Args:
+        evaluator: whose scores.
+        run: that draws, or that embeds images and texts, of which there are no samples.
+        processes: that divide the work.
+        split: whose conditions; None for the held-out one.
+    """
     conditions: Conditions | None = None
     rows = None
-    conditional = run.method.condition is not None
+    draws = isinstance(run.method, Draws)
+    conditional = draws and run.method.condition is not None
     protocol = {"seed": evaluator.seed, **way_of_drawing(run.settings, conditional=conditional)}
+    if split is not None:
+        protocol["split"] = split
     processes.one_after_the_other(run.data.prepare_data)
     if conditional:
-        planned = plan(run.method, run.data, evaluator.count)
+        planned = plan(run.method, run.data, evaluator.count, split=split)
         conditions, rows, protocol["conditions"] = planned.conditions, planned.rows, planned.description
     device, place = run.method.device, (processes.rank, processes.count)
-    origin = Origin(run.method, run.data, held_out(run.data), rows)
+    origin = Origin(run.method, run.data, split or held_out(run.data), rows)
     if not evaluator.has_reference:
         evaluator.set_reference(run.data, device=device, rank=place[0], world_size=place[1], origin=origin)
+    if not draws:
+        return Drawn(Material(0, origin=origin, seed=evaluator.seed), protocol)
     drawn = evaluator.draw(run.method.sample, device, *place, conditions, origin)
     for part in drawn.features.values():
         refuse_one_picture(part, str(run.folder.path))

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from genbench.abilities import in_words
+from genbench.abilities import EmbedsTexts, in_words
 from genbench.commands.assembly import build_data, build_method, choose_device
 from genbench.config import check_kinds, short_name
 from genbench.data.base import DataSet
@@ -23,7 +23,10 @@ _PLACES = ("root", "prepared", "workers", "download")
 
 
 class OpenRun(NamedTuple):
-    """A run folder brought back to life; `file` is the checkpoint that its weights came from."""
+    """A run folder brought back to life; `file` is the checkpoint that its weights came from.
+
+    Where `open_run` was allowed one that draws nothing, `method` may be one that `EmbedsTexts` instead.
+    """
 
     folder: RunFolder
     settings: DictConfig
@@ -33,12 +36,13 @@ class OpenRun(NamedTuple):
     file: Path
 
 
-def open_run(config: DictConfig, *, fills_in: bool = False) -> OpenRun:
+def open_run(config: DictConfig, *, fills_in: bool = False, embeds: bool = False) -> OpenRun:
     """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
 
     Args:
         config: of a verb that takes a run.
         fills_in: whether its sampler will be given images to fill in.
+        embeds: whether a run will do that draws nothing but embeds images and texts.
 
     Raises:
         UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
@@ -64,9 +68,10 @@ def open_run(config: DictConfig, *, fills_in: bool = False) -> OpenRun:
     device = choose_device(config.device)
     revived = revive(folder, settings, config.checkpoint, fills_in=fills_in)
     method = revived.method
-    if not isinstance(method, GenerativeMethod):
+    if not isinstance(method, GenerativeMethod) and not (embeds and isinstance(method, EmbedsTexts)):
         raise UserError(f"{folder.path} is of a method that draws no samples")
-    return OpenRun(folder, settings, revived.data, method.eval().to(device), revived.step, revived.file)
+    found = cast(GenerativeMethod, method.eval().to(device))
+    return OpenRun(folder, settings, revived.data, found, revived.step, revived.file)
 
 
 class Revived(NamedTuple):
@@ -160,9 +165,9 @@ def open_part(name: str, path: str, ability: type) -> Part:
     _, model, step, _, parts = revive(folder, settings, checkpoint)
     if not isinstance(model, ability):
         raise UserError(f"{name}={path} is a run of {short_name(settings.method)}, which {_lacks(model, ability)}")
-    freeze(model)
     nested = {f"parts/{inner}": part.sha256 for inner, part in parts.items()}
     sha256 = fingerprint(model.state_dict() | nested)
+    freeze(model, sha256)
     condition = folder.read_condition()
     return Part(model, folder, settings, condition, step, checkpoint, sha256, parts)
 

@@ -15,6 +15,7 @@ _HASH = re.compile(r"^([\w.]+-)*[0-9a-f]{8,}$")
 _WORDS = {
     "count": "{} samples",
     "seed": "samples of seed {}",
+    "split": "conditions of the {} split",
     "reference": "real images of {}",
     "reference_split": "real images of the {} split",
     "reference_count": "{} real images",
@@ -29,6 +30,8 @@ _WORDS = {
     "likelihood_count": "likelihood of {} images",
     "likelihood_split": "likelihood of images of the {} split",
     "likelihood_seed": "likelihood by noise of seed {}",
+    "retrieval_candidates": "retrieval among {} captions",
+    "zero_shot_count": "zero-shot accuracy of {}",
     "translation_count": "{} translations",
     "translation_split": "translations of the {} split",
     "translation_sources": "translations of {}",
@@ -93,6 +96,8 @@ def protocol_title(facts: dict[str, Any], side: int | None = None) -> str:
     extractor = f", by the {facts['extractor']}" if facts.get("extractor") else ""
     if "count" not in facts and "likelihood_count" in facts:
         return f"{_number(facts['likelihood_count'])} held-out images{pixels}, without samples"
+    if "count" not in facts and facts.keys() & {"zero_shot_count", "retrieval_candidates"}:
+        return f"images and their texts{pixels}, without samples"
     return f"{_number(facts.get('count'))} samples{_reference_words(facts)}{pixels}{extractor}"
 
 

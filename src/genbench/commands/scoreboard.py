@@ -35,11 +35,14 @@ def saving(path: Path) -> Iterator[None]:
         raise UserError(f"the scores above could not be saved: {path}: {error.strerror}") from error
 
 
-def score_real(evaluator: Evaluator, data: Any, device: torch.device, *, by_class: bool = False) -> Scores | None:
-    """Score the test split, see `Evaluator.score_split`, or return None where there is none or no score of it."""
-    if "test" not in data.splits:
+def score_real(
+    evaluator: Evaluator, data: Any, device: torch.device, *, by_class: bool = False, split: str | None = None
+) -> Scores | None:
+    """Score a split, "test" if None, see `Evaluator.score_split`; None where there is none or no score of it."""
+    split = split or "test"
+    if split not in data.splits:
         return None
-    return evaluator.score_split(data, "test", device, by_class=by_class)
+    return evaluator.score_split(data, split, device, by_class=by_class)
 
 
 def way_of_drawing(settings: DictConfig, *, conditional: bool) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> No
 
     Args:
         scores: of the generated images.
-        real: of the test split, under the same protocol; None where there is none.
+        real: of the test split or the protocol's, under the same protocol; None where there is none.
         path: the `scores.json` to add them to.
         facts: what else belongs to the scores, such as the step.
 
@@ -64,9 +67,10 @@ def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> No
     """
     table = Table(title=protocol_title(scores.protocol), title_justify="left")
     table.add_column("score")
-    table.add_column("generated", justify="right")
+    table.add_column("generated" if "count" in scores.protocol else "run", justify="right")
     if real is not None:
-        table.add_column(f"{real.protocol['count']:,} real test images", justify="right")
+        split = scores.protocol.get("split", "test")
+        table.add_column(f"{real.protocol['count']:,} real {split} images", justify="right")
     for name in in_order(scores.values):
         if is_deviation(name, scores.values):
             continue

@@ -172,11 +172,10 @@ def _for_its_own_data(verb: str, overrides: list[str]) -> list[str]:
     `metrics` that the evaluator has may be missing in its file, and of given images all scores are chosen.
     """
     chosen = {override.partition("=")[0] for override in overrides}
+    of_evaluator = tuple(f"metrics.{name}=" for name in parameters_of(_EVALUATOR) or {})
     if verb != "evaluate" or "run" not in chosen:
-        known = parameters_of(_EVALUATOR) or {}
-        of_evaluator = tuple(f"metrics.{name}=" for name in known)
         if verb == "evaluate" and "metrics" not in chosen and any(line.startswith("metrics.") for line in overrides):
             overrides = ["metrics=full", *overrides]
         return [f"++{line}" if line.startswith(of_evaluator) else line for line in overrides]
-    its_own = tuple(f"{group}." for group in ("data", "metrics") if group not in chosen)
+    its_own = (*(f"{group}." for group in ("data", "metrics") if group not in chosen), *of_evaluator)
     return [f"++{override}" if override.startswith(its_own) else override for override in overrides]

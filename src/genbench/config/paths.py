@@ -28,6 +28,7 @@ PATHS = (
     "metrics.weights",
     "metrics.cache",
     "metrics.reference",
+    "metrics.clip",
     "hydra.sweep.dir",
     "hydra.launcher.submitit_folder",
 )

@@ -83,6 +83,7 @@ class EvaluateSchema:
     checkpoint: str = MISSING
     count: int | None = None
     seed: int | None = None
+    split: str | None = None
     device: str = MISSING
     out: str | None = None
     data: Any = None

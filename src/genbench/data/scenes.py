@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench.conditions.captions import Captions
+from genbench.choices import expect_choice
+from genbench.conditions.captions import captions_of
 from genbench.data.base import DataSet, Split
 from genbench.data.digits import Digits
 from genbench.data.mnist import MNIST
@@ -32,7 +33,8 @@ from genbench.text.scenes import (
     is_unseen,
 )
 from genbench.text.tokenizer import TokenizerName
-from genbench.text.words import WordTokenizer, split_words
+
+Source = Literal["digits", "mnist"]
 
 _SPLITS = ("train", "test", "unseen")
 _SIDES = (32, 64)
@@ -98,7 +100,7 @@ class Scenes(DataSet):
 
     def __init__(
         self,
-        source: Literal["digits", "mnist"] = "digits",
+        source: Source = "digits",
         root: str = "data",
         size: int = 32,
         count: int = 20_000,
@@ -110,6 +112,7 @@ class Scenes(DataSet):
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, seed)
+        expect_choice("data.source", source, Source)
         for key, value, least in (("count", count, 1), ("held_out", held_out, 1), ("scene_seed", scene_seed, 0)):
             if value < least:
                 raise UserError(f"data.{key} must be at least {least}, not {value}")
@@ -120,7 +123,7 @@ class Scenes(DataSet):
         self._counts = {"train": count, "test": held_out, "unseen": held_out}
         # At the size that they are distributed in.
         self._digits: DataSet = Digits(size=8) if source == "digits" else MNIST(root, download=download)
-        self._captions = _captions(tokenizer)
+        self._captions = captions_of(examples(), tokenizer)
         self.condition = self._captions
 
     @property
@@ -200,13 +203,6 @@ class Scenes(DataSet):
         tops = np.where(two, np.where(is_across, across, along), alone[:, :1])
         lefts = np.where(two, np.where(is_across, along, across), alone[:, 1:])
         return tops, lefts
-
-
-def _captions(tokenizer: TokenizerName) -> Captions:
-    if tokenizer != "words":
-        return Captions(tokenizer=tokenizer)
-    texts = examples()
-    return Captions(WordTokenizer.of(texts).words, max(len(split_words(text)) for text in texts))
 
 
 def draw_scenes(numbers: np.ndarray, *, unseen: bool) -> Drawn:

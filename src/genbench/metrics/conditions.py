@@ -4,7 +4,7 @@ They come from the method: its condition is the data's, or derived from the data
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ def plan_conditions(method: Generative, data: Any, count: int, seed: int = 0) ->
     return found.conditions, found.description
 
 
-def plan(method: Generative, data: Any, count: int, seed: int = 0) -> Plan:
+def plan(method: Generative, data: Any, count: int, seed: int = 0, split: str | None = None) -> Plan:
     """Return `count` conditions for a set to be scored.
 
     Classes occur in the proportions of the training images, to within one image, so two plans differ only in order.
@@ -47,6 +47,7 @@ def plan(method: Generative, data: Any, count: int, seed: int = 0) -> Plan:
         data: its data set.
         count: how many to plan.
         seed: of the order.
+        split: that conditions other than classes are from; None for the held-out one.
     """
     condition = _of(method)
     if not method.derives_condition:
@@ -56,7 +57,7 @@ def plan(method: Generative, data: Any, count: int, seed: int = 0) -> Plan:
             assert labels is not None
             planned = _of_labels(labels, _in_proportion(labels, count, seed))
             return Plan(Conditions(condition, rows[:][planned]), "in the training images' proportions")
-    split = held_out(data)
+    split = split or held_out(data)
     rows = _rows(_count(method, data, split), count, seed)
     chosen = conditions_of(method, data, split, rows)
     return Plan(chosen, f"those of the {split} split, each as often as any other", rows)
@@ -98,7 +99,7 @@ def conditions_of(method: Generative, data: Any, split: str, rows: Tensor) -> Co
     return Conditions(condition, torch.cat(parts))
 
 
-def held_out(data: Any) -> Literal["train", "test"]:
+def held_out(data: Any) -> str:
     """Return the held-out split, or "train" if there is no other."""
     return "test" if "test" in data.splits else "train"
 

@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from genbench.abilities import EmbedsImages
+from genbench.abilities import EmbedsImages, EmbedsTexts
 from genbench.errors import UserError
 from genbench.images import to_float
 from genbench.metrics.extractor import Extractor, Features
@@ -44,7 +44,7 @@ class Embedder(Extractor):
             UserError: the images are not of the shape that the model takes.
         """
         shape = self.model.medium.shape
-        if tuple(images.shape[1:]) != tuple(shape):
+        if not isinstance(self.model, EmbedsTexts) and tuple(images.shape[1:]) != tuple(shape):
             raise UserError(f"the {self.name} takes images of the shape {shape}, not {tuple(images.shape[1:])}")
         features = self.model.embed_images(to_float(images)).flatten(1).float()
         return Features(features, features.new_empty(len(features), 0))

@@ -14,6 +14,7 @@ from genbench.conditions.captions import Captions
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
 from genbench.metrics.choosing import listed
+from genbench.metrics.clip import Clip
 from genbench.metrics.drawing import SetPass
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.extractor_set import ExtractorSet
@@ -74,6 +75,9 @@ class Evaluator:
         likelihood: held-out images of `bits_per_dim`, which is then computed; None to compute it only if it is one of
             `scores`, of 128 images.
         reference: a file of the reference's statistics, see `statistics_file`; None for the images of a data set.
+        clip: a run that embeds images and texts, for the scores that take one; whoever opens runs makes a `Clip` of it.
+        allow_same_clip: whether that run may score a method that is built on it.
+        candidates: captions, each with an image, among which `retrieval` looks for what belongs together.
 
     Raises:
         UserError: an argument is out of range, or a score or an extractor is not available.
@@ -93,6 +97,9 @@ class Evaluator:
         cache: str | None = None,
         likelihood: int | None = None,
         reference: str | None = None,
+        clip: str | Clip | None = None,
+        allow_same_clip: bool = False,
+        candidates: int = 100,
     ) -> None:
         if count < FEWEST:
             raise UserError(f"metrics.count must be at least {FEWEST} images, not {count}")
@@ -103,6 +110,7 @@ class Evaluator:
             ("neighbours", neighbours, 1),
             ("halves", halves, 0),
             ("likelihood", likelihood, 1),
+            ("candidates", candidates, 2),
         ):
             if value is not None and value < least:
                 raise UserError(f"metrics.{name} must be at least {least}, not {value}")
@@ -119,7 +127,10 @@ class Evaluator:
             "neighbours": neighbours,
             "halves": halves,
         }
-        self.scores = ScoreSet(scores, {**self._settings, "likelihood": likelihood})
+        if isinstance(clip, str):
+            raise UserError(f"metrics.clip={clip} is of a run, which must be opened first")
+        own = {"likelihood": likelihood, "clip": clip, "allow_same_clip": allow_same_clip, "candidates": candidates}
+        self.scores = ScoreSet(scores, {**self._settings, **own})
         if reference is not None and not self.scores.compare:
             raise UserError("metrics.reference has no effect: none of metrics.scores compares with a reference")
         self._references = ReferenceSet(None if reference is None else Path(reference).expanduser(), self.cache)
@@ -207,6 +218,8 @@ class Evaluator:
         labels = None if conditions is None else conditions.labels
         chosen, _ = self._choose(self.count, origin, labelled=labels is not None, conditions=conditions)
         material = Material(0, conditions=conditions, origin=origin, seed=self.seed)
+        for score in chosen:
+            score.check(material)
         if not any(score.draws for score in chosen):
             return material
         stopwatch = Stopwatch()

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from genbench.abilities import Draws
 from genbench.medium import Medium
 from genbench.metrics.material import MAIN, Material
 from genbench.score_names import ROOM, Better, announce
@@ -117,10 +118,20 @@ class Score(ABC):
         """
         return {}
 
+    def check(self, material: Material) -> None:
+        """Check what is known before samples are drawn: their conditions, and where they will come from.
+
+        Raises:
+            UserError: the score can't be computed, and not because it does not apply.
+        """
+        return
+
     def unsuited(self, setting: Setting) -> str | None:
         """Return why it does not apply, however many samples there are; None if it does."""
         if self.needs_method and setting.method is None:
             return "it takes a run, not images that are there already"
+        if self.draws and setting.method is not None and not isinstance(setting.method, Draws):
+            return "it takes a method that draws samples"
         if self.needs_targets and not setting.has_targets:
             return "it takes a target of each sample, as a method has that translates paired images"
         if self.needs_labels and setting.labelled is False:
