@@ -24,7 +24,15 @@ QUIET = ["callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("clip")
-    painter = ["method=ddpm", *UNET, "sampler=ddim", "sampler.steps=1", "method.conditional=true", *QUIET]
+    painter = [
+        "method=ddpm",
+        "metrics=scenes",
+        *UNET,
+        "sampler=ddim",
+        "sampler.steps=1",
+        "method.conditional=true",
+        *QUIET,
+    ]
     return {
         "clip": run_of(place, "clip", "method=clip", *SCENES, *TOWERS),
         "painter": run_of(place, "painter", *painter, *SCENES),
