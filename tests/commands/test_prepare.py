@@ -86,7 +86,7 @@ def test_mistakes_are_said_in_one_line(words: list[str], message: str, capsys: p
 def test_what_is_small_needs_no_preparing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_cifar10(here)
     assert main(["prepare", "data=cifar10", f"data.root={here}"]) == 0
-    assert "cifar10 is small and read as it is" in capsys.readouterr().out
+    assert "cifar10 is read as it is" in capsys.readouterr().out
 
 
 def test_small_data_are_read_before_they_are_called_fine(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

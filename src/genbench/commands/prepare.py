@@ -25,7 +25,7 @@ def main(config: DictConfig) -> None:
     # What is small is read for it, so that damaged files are found here too.
     print("\n".join(summary(data.describe())), flush=True)
     if not isinstance(data, PreparedData):
-        print(f"{data.name} is small and read as it is: nothing to prepare")
+        print(f"{data.name} is read as it is: nothing to prepare")
         return
     table = Table(title=f"{data.name}, {_describe(data)}", title_justify="left")
     for heading in ("part", "images", "left out", "bytes", "seconds"):

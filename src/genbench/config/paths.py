@@ -25,6 +25,7 @@ PATHS = (
     "runs",
     "data.root",
     "data.prepared",
+    "data.test",
     "metrics.weights",
     "metrics.cache",
     "metrics.reference",
@@ -39,6 +40,9 @@ OF_PARTS = "parts."
 
 EXTRACTOR = "metrics.extractor"
 """A setting that may be the path of a run, see `metrics.extractors`."""
+
+_URLS_TOO = ("data.root", "data.test")
+"""These may be an address on the network, which is left as it is."""
 
 _WORDS_TOO = ("mask",)
 """These may be a word that stands for something, such as `center`; a path is what has a folder in it."""
@@ -56,6 +60,8 @@ def resolve(path: str, key: str) -> str:
         raise UserError(f"{key}= is empty: it takes a path")
     check_text(path, key)
     if key in _WORDS_TOO and not path.startswith("~") and os.sep not in path:
+        return path
+    if key in _URLS_TOO and path.startswith(("http://", "https://")):
         return path
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):

@@ -259,14 +259,6 @@ class DataSet(LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches; under a trainer those of this process, from the current step on."""
-        place: dict[str, Any] = {}
-        if self.trainer is not None:
-            place = {
-                "rank": self.trainer.global_rank,
-                "world_size": self.trainer.world_size,
-                "start_step": self.trainer.global_step,
-                "device": self.trainer.strategy.root_device,
-            }
         return BatchLoader(
             self.store("train"),
             self.batch_size,
@@ -274,8 +266,19 @@ class DataSet(LightningDataModule):
             seed=self.seed,
             shuffle=self.shuffle,
             augmentation=self.augmentation,
-            **place,
+            **self._place(),
         )
+
+    def _place(self) -> dict[str, Any]:
+        """Return under a trainer which process this is, and at which step; else nothing."""
+        if self.trainer is None:
+            return {}
+        return {
+            "rank": self.trainer.global_rank,
+            "world_size": self.trainer.world_size,
+            "start_step": self.trainer.global_step,
+            "device": self.trainer.strategy.root_device,
+        }
 
 
 def part_facts(

@@ -51,18 +51,7 @@ class BatchLoader:
         start_step: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        if not 0 < batch_size <= len(store):
-            raise UserError(f"data.batch_size must be from 1 to the {len(store)} training images, not {batch_size}")
-        if accumulated < 1 or batch_size * accumulated > len(store):
-            raise UserError(
-                f"trainer.accumulate_grad_batches={accumulated} times data.batch_size={batch_size} must be from 1 to "
-                f"the {len(store)} training images, of which a step has so many"
-            )
-        if batch_size % world_size:
-            raise UserError(
-                f"data.batch_size={batch_size} counts the images of all processes together and must be a multiple of "
-                f"their number, {world_size}"
-            )
+        check_batches(len(store), batch_size, accumulated, world_size)
         self._store = store
         self._batch_size = batch_size * accumulated
         self._seed = seed
@@ -99,3 +88,29 @@ class BatchLoader:
             batch = self._store.batch(order.rows[rows], self._device, variation[rows])
             self.seconds_spent += time.monotonic() - began
             yield batch
+
+
+def check_batches(count: int, batch_size: int, accumulated: int, world_size: int) -> None:
+    """Check that batches suit the data and the processes.
+
+    Args:
+        count: training images.
+        batch_size: images of a batch over all processes.
+        accumulated: batches of a step.
+        world_size: processes.
+
+    Raises:
+        UserError: they don't.
+    """
+    if not 0 < batch_size <= count:
+        raise UserError(f"data.batch_size must be from 1 to the {count} training images, not {batch_size}")
+    if accumulated < 1 or batch_size * accumulated > count:
+        raise UserError(
+            f"trainer.accumulate_grad_batches={accumulated} times data.batch_size={batch_size} must be from 1 to "
+            f"the {count} training images, of which a step has so many"
+        )
+    if batch_size % world_size:
+        raise UserError(
+            f"data.batch_size={batch_size} counts the images of all processes together and must be a multiple of "
+            f"their number, {world_size}"
+        )
