@@ -24,6 +24,7 @@ VARIANTS = {
     "metrics/full.yaml": {"extractor", "scores", "halves", "cache"},
     "metrics/inception.yaml": {"extractor", "scores", "cache"},
     "metrics/points.yaml": {"extractor", "scores", "cache"},
+    "metrics/scenes.yaml": {"scores"},
     "network/cyclegan.yaml": {"norm"},
     "method/edm.yaml": {"clip", "ema_decay"},
     "network/ddgan.yaml": {

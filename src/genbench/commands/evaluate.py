@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from genbench.abilities import Draws
+from genbench.abilities import Draws, EmbedsTexts
 from genbench.commands.evaluate_images import score_images
 from genbench.commands.evaluators import build_evaluator
 from genbench.commands.opening import OpenRun, open_run
@@ -192,6 +192,10 @@ def _open(config: DictConfig) -> OpenRun:
     idle = next((key for key in _OF_DRAWING if config[key] is not None), None)
     if idle is not None and not isinstance(run.method, Draws):
         raise UserError(f"{idle}= has no effect on {run.folder.path}, which draws no samples: leave it out")
+    if "candidates" in (config.metrics or {}) and not isinstance(run.method, EmbedsTexts):
+        raise UserError(
+            f"metrics.candidates= has no effect on {run.folder.path}, which embeds no images and texts: leave it out"
+        )
     return run
 
 
@@ -212,8 +216,9 @@ def _watch(processes: Processes) -> Watch:
 def evaluator_of(config: DictConfig, run: OpenRun, processes: Processes) -> Evaluator:
     """Build the evaluator: the run's own, the run's own with some settings changed, or another one."""
     metrics = config.metrics if config.metrics is not None and "_target_" in config.metrics else None
-    if metrics is None and run.settings.metrics is None:
-        if config.likelihood is None and isinstance(run.method, Draws):
+    draws = isinstance(run.method, Draws)
+    if metrics is None and (run.settings.metrics is None or not draws):
+        if config.likelihood is None and draws:
             raise UserError(
                 f"{run.folder.path} was trained with metrics=none: choose metrics=inception, full or digits, or "
                 "likelihood=N"

@@ -16,6 +16,7 @@ from genbench.config.reopening import reopen
 from genbench.config.schemas import keys_of
 from genbench.config.suits import chosen_groups
 from genbench.errors import UserError, first_line
+from genbench.metrics.scores import names_by
 from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
@@ -148,7 +149,7 @@ def _check_own_metrics(config: DictConfig) -> None:
         merged = OmegaConf.merge(metrics, config.metrics)
         assert isinstance(merged, DictConfig)
         check_kinds(merged, "metrics")
-        check_scores(merged, {f"metrics.{key}" for key in config.metrics})
+        check_scores(merged, {f"metrics.{key}" for key in config.metrics}, names_by("always"))
 
 
 def _explained(error: UserError, overrides: list[str]) -> UserError:

@@ -113,12 +113,13 @@ def check_effects(config: DictConfig, known: Iterable[str], keys: Iterable[str])
         check_scores(metrics, keys)
 
 
-def check_scores(metrics: DictConfig, keys: Container[str]) -> None:
+def check_scores(metrics: DictConfig, keys: Container[str], added: Iterable[str] = ()) -> None:
     """Check that an evaluator's scores and extractor are there, and that its settings are of a score that is requested.
 
     Args:
         metrics: the evaluator's node.
         keys: what was set, `metrics.kid_subsets`.
+        added: scores that are computed besides those that are requested.
 
     Raises:
         UserError: one is not.
@@ -136,7 +137,7 @@ def check_scores(metrics: DictConfig, keys: Container[str]) -> None:
         # The count of the likelihood asks for its score by itself.
         if name == "likelihood" or f"metrics.{name}" not in keys or scores is None:
             continue
-        if not {*of} & {entry for entry in scores if isinstance(entry, str)}:
+        if not {*of} & {*added, *(entry for entry in scores if isinstance(entry, str))}:
             raise UserError(
                 f"metrics.{name} has no effect: it is of {' and '.join(of)}, and metrics.scores={list(scores)} asks "
                 "for others"

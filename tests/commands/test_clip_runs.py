@@ -1,0 +1,96 @@
+"""A run that draws nothing but embeds images and texts: it is scored, and it scores others."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from genbench.__main__ import main
+from tests.commands.small_runs import UNET, run_of
+
+SCENES = [
+    "data=scenes",
+    "data.count=64",
+    "data.held_out=110",
+    "data.batch_size=8",
+    "trainer.accelerator=cpu",
+    "steps=1",
+]
+TOWERS = ["network=clip_small_resnet", "method.schedule.warmup_steps=0"]
+QUIET = ["callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    place = tmp_path_factory.mktemp("clip")
+    painter = [
+        "method=ddpm",
+        "metrics=scenes",
+        *UNET,
+        "sampler=ddim",
+        "sampler.steps=1",
+        "method.conditional=true",
+        *QUIET,
+    ]
+    return {
+        "clip": run_of(place, "clip", "method=clip", *SCENES, *TOWERS),
+        "painter": run_of(place, "painter", *painter, *SCENES),
+    }
+
+
+def test_a_clip_run_is_scored_on_both_splits(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", f"run={folders['clip']}", "device=cpu", "metrics.candidates=50"]) == 0
+    found = json.loads((folders["clip"] / "scores.json").read_text())
+    assert found["protocol"]["retrieval_candidates"] == 50
+    for name in ("image_to_text_recall_1", "text_to_image_recall_10_all_unseen", "zero_shot_pair_unseen"):
+        assert 0 <= found["values"][name] <= 1
+    assert found["values"]["zero_shot_digit_std"] > 0
+    assert "samples" in capsys.readouterr().out
+    for key in ("count=10", "split=unseen", "likelihood=10"):
+        assert main(["evaluate", f"run={folders['clip']}", "device=cpu", key]) == 2
+        assert "draws no samples: leave it out" in capsys.readouterr().err
+
+
+def test_it_scores_what_others_draw_for_captions_of_either_split(
+    folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(folders["painter"], tmp_path / "run"))
+    clip = folders["clip"]
+    words = ["evaluate", f"run={run}", "device=cpu", "count=16", "metrics=scenes", f"metrics.clip={clip}"]
+    words += ["metrics.scores=[alignment,clip_score,r_precision,fid]", f"metrics.extractor=run:{clip}"]
+    assert main([*words, "split=unseen"]) == 0
+    assert "real unseen images" in " ".join(capsys.readouterr().out.split())
+    assert main(words) == 0
+    found = json.loads((run / "scores.json").read_text())
+    sha256 = found["protocol"]["clip"]["sha256"]
+    assert f"fid_clip_{sha256[:8]}" in found["values"]
+    assert "fid" not in found["values"]
+    assert found["real_test_images"]["values"]["alignment_all"] >= 0.98
+    assert found["real_test_images"]["values"]["r_precision"] < 0.5
+    # Under two protocols, side by side.
+    assert "split" not in found["protocol"]
+    (other,) = found["others"]
+    assert other["protocol"]["split"] == "unseen"
+    assert other["protocol"]["conditions"].startswith("those of the unseen split")
+
+
+def test_what_does_not_do_is_said_in_one_line(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", f"run={folders['painter']}", "device=cpu", "count=16", "metrics=scenes"]
+    for more, said in (
+        (["split=val"], "split=val: scenes has no such split, only train, test, unseen"),
+        (["metrics.scores=[clip_score]"], "it takes a CLIP, metrics.clip=RUN"),
+        (
+            ["metrics.scores=[clip_score]", f"metrics.clip={folders['painter']}"],
+            "lacks the ability to embed images and texts",
+        ),
+        (["metrics.candidates=50"], "metrics.candidates has no effect: it is of retrieval"),
+        ([f"metrics.clip={folders['clip']}"], "metrics.clip has no effect: it is of clip_score and r_precision"),
+    ):
+        capsys.readouterr()
+        assert main([*words, *more]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.startswith("genbench: ")
+    assert main([*words[:-1], "metrics.candidates=50"]) == 2
+    assert "embeds no images and texts: leave it out" in capsys.readouterr().err
