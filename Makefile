@@ -32,6 +32,7 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.step_speed
 	$(BIN)/python -m tests.benchmarks.options_speed
 	$(BIN)/python -m tests.benchmarks.peers_speed
+	$(BIN)/python -m tests.benchmarks.clip_speed
 	$(BIN)/python -m tests.benchmarks.sampling_speed
 	$(BIN)/python -m tests.benchmarks.start_speed
 	$(BIN)/python -m tests.benchmarks.growth_speed

@@ -16,4 +16,4 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
     p, z = successes / count, _Z**2 / count
     middle = (p + z / 2) / (1 + z)
     half = _Z * sqrt(p * (1 - p) / count + z / (4 * count)) / (1 + z)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half if successes else 0.0, middle + half if successes < count else 1.0

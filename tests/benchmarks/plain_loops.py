@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss, softplus
-from torch.optim import Adam, Optimizer
+from torch.nn.functional import cross_entropy, l1_loss, normalize, softplus
+from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from genbench.data.base import DataSet
@@ -207,6 +207,34 @@ def ddpm(method: Any, data: DataSet, move: Move = move) -> Step:
     return step
 
 
+def clip(method: Any, data: DataSet, move: Move = move) -> Step:
+    """Contrast the images of a batch with its texts."""
+    towers, prepare = method.towers.train(), method.preprocess
+    image, text, log_scale = towers.image, towers.text, towers.log_scale
+    store: Any = data.store("train")
+    images, rows, device = store.samples, store.conditions, method.device
+    average = _average(towers, 0.999)
+    parameters = [*towers.parameters()]
+    groups = [
+        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": 0.2},
+        {"params": [each for each in parameters if each.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizer = AdamW(groups, 5e-4, (0.9, 0.98), 1e-6)
+
+    def step() -> None:
+        chosen = torch.randint(0, len(images), (data.batch_size,))
+        x = normalize(image(prepare(_scaled(images[chosen], device))), dim=1)
+        y = normalize(text(rows[chosen].long().to(device)), dim=1)
+        logits = log_scale.exp() * x @ y.T
+        own = torch.arange(len(x), device=device)
+        move(optimizer, (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2)
+        with torch.no_grad():
+            log_scale.clamp_(max=4.6052)
+        average.update_parameters(towers)
+
+    return step
+
+
 LOOPS: dict[str, tuple[list[str], Callable[..., Step]]] = {
     "gan": (["experiment=gan_mnist", "data=digits"], gan),
     "wgan_gp": (["experiment=wgan_gp_mnist", "data=digits"], wgan_gp),
@@ -217,5 +245,9 @@ LOOPS: dict[str, tuple[list[str], Callable[..., Step]]] = {
         cyclegan,
     ),
     "ddpm": (["experiment=ddpm_digits"], ddpm),
+    "clip": (
+        ["experiment=clip_captioned_digits", "method.positives=diagonal", "schedule@method.schedule=constant"],
+        clip,
+    ),
 }
 """The settings of each method, on scikit-learn's digits, which need no files, and its plain loop."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from genbench.__main__ import main
 from genbench.commands.import_weights import fill
 from genbench.errors import UserError
 from genbench.published.reading import tensors_of
@@ -186,6 +188,25 @@ def test_hugging_faces_layout_is_imported_and_classifies(tmp_path: Path, capsys:
     (folder / "config.json").write_text(json.dumps(config))
     published = converted(make("hugging_face_clip").read(folder))
     check_equal(imported(published), model, 32)
+
+
+def test_an_imported_clip_classifies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, config = theirs(VIT)
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    run = tmp_path / "run"
+    assert main(["import", f"path={folder}", f"out={run}"]) == 0
+    assert "imported from openai_clip: towers of" in capsys.readouterr().out
+    Image.new("RGB", (50, 40), (200, 30, 30)).save(tmp_path / "red.png")
+    words = [f"images={tmp_path / 'red.png'}", "labels=[a cat,dog]", "template=imagenet", f"out={tmp_path / 'out'}"]
+    assert main(["classify", f"run={run}", "device=cpu", *words]) == 2
+    # Their context of 12 tokens is too short for some of the 80.
+    assert "there is room for 12" in capsys.readouterr().err
+    words[2] = "template=a photo of {}, quickly"
+    assert main(["classify", f"run={run}", "device=cpu", *words]) == 0
+    assert "red.png" in capsys.readouterr().out
 
 
 def test_another_tokenizer_is_refused() -> None:

@@ -12,7 +12,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Timer
 
-from genbench.abilities import Draws
+from genbench.abilities import Draws, EmbedsTexts
 from genbench.callbacks.early_stopping import EarlyStopping
 from genbench.commands.place import is_first_process
 from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
@@ -34,6 +34,8 @@ def what_next(folder: RunFolder, method: object) -> None:
     if isinstance(method, Draws):
         print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
         print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
+    if isinstance(method, EmbedsTexts):
+        print(f"  {for_pasting('classify', run=folder.path, images='PATH', labels='[cat,dog]')}")
     print(f"  {for_pasting('report', runs=folder.path)}", flush=True)
 
 
