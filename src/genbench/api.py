@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench import config
+from genbench.abilities import Draws
 from genbench.commands import opening
 from genbench.commands.asked import asked
-from genbench.commands.evaluate import draw, evaluator_of, refuse_idle
+from genbench.commands.evaluate import draw, evaluator_of, refuse_idle, refuse_unsuited
 from genbench.commands.opening import OpenRun
 from genbench.commands.processes import Processes
 from genbench.commands.sample import drawing
@@ -48,7 +49,7 @@ def open_run(path: str | Path, *words: str) -> OpenRun:
         if _key(word) not in _OF_OPENING:
             raise UserError(f"{word} is not for open_run, which takes {', '.join(f'{key}=' for key in _OF_OPENING)}")
     # Of the verbs it is `evaluate` that lets a run's data be elsewhere.
-    return opening.open_run(_composed("evaluate", path, words))
+    return opening.open_run(_composed("evaluate", path, words), embeds=True)
 
 
 def sample(run: OpenRun, *words: str) -> Tensor:
@@ -62,6 +63,8 @@ def sample(run: OpenRun, *words: str) -> Tensor:
         UserError: a word does not do.
     """
     _refuse_opening(words)
+    if not isinstance(run.method, Draws):
+        raise UserError(f"{run.folder.path} is of a method that draws no samples")
     asked_for = _composed("sample", run.folder.path, words)
     conditions = asked(run, asked_for, asked_for.count)
     draw_samples, medium = drawing(run, asked_for)
@@ -82,9 +85,10 @@ def score(run: OpenRun, *words: str) -> Scores:
     _refuse_opening(words)
     asked_for = _composed("evaluate", run.folder.path, words)
     refuse_idle(asked_for, list(words))
+    refuse_unsuited(asked_for, run)
     processes = Processes()
     evaluator = evaluator_of(asked_for, run, processes)
-    return evaluator.score(*draw(evaluator, run, processes))
+    return evaluator.score(*draw(evaluator, run, processes, asked_for.split))
 
 
 def _composed(verb: str, path: str | Path, words: tuple[str, ...]) -> DictConfig:

@@ -63,7 +63,7 @@ def test_prepare_says_what_it_made_and_writes_nothing_else(here: Path, capsys: p
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "prepare needs data=...; there is captioned_digits, celeba, cifar10"),
+        ([], "prepare needs data=...; there is captioned_digits, captioned_folder,"),
         (["data=lsun"], "did you mean lsun_bedroom?"),
         (
             ["data=celeba", "data.crop=square"],

@@ -119,3 +119,10 @@ def test_captions_are_taken_as_they_are(words: str, captions: object) -> None:
     # What another process is started with means the same.
     (again,) = as_words(overrides)
     assert compose_config("train", ["data=mnist", *as_overrides([again], multirun=False)]).data.captions == captions
+
+
+def test_the_address_of_shards_is_no_path() -> None:
+    address = "https://example.org/shards/{000..127}.tar"
+    words = ["data=captioned_shards", f"data.root={address}", f"data.test={address}"]
+    config = compose_config("train", as_overrides(words, multirun=False))
+    assert config.data.root == config.data.test == address

@@ -98,6 +98,14 @@ def test_each_layout_is_recognised(tmp_path: Path, make: object) -> None:
     assert torch.equal(data.condition.check(batch.condition, 3), batch.condition)  # type: ignore[union-attr]
 
 
+def test_links_are_followed(tmp_path: Path) -> None:
+    for make in (make_metadata, make_paired):
+        make(tmp_path / make.__name__ / "elsewhere")
+        (tmp_path / make.__name__ / "images").mkdir()
+        (tmp_path / make.__name__ / "images" / "train").symlink_to(tmp_path / make.__name__ / "elsewhere")
+        assert texts(folder(tmp_path / make.__name__ / "images")) == EXPECTED
+
+
 def test_csv_is_read_as_jsonl_is(tmp_path: Path) -> None:
     assert texts(folder(make_metadata(tmp_path / "images", "csv"))) == EXPECTED
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genbench.data.emoji import SKIN_TONES, Emoji, captions_of, skin_tones_of
+from genbench.data.emoji import SKIN_TONES, Emoji, emoji_captions, skin_tones_of
 from genbench.errors import UserError
 from tests.data.distributed import encode
 
@@ -57,17 +57,17 @@ def texts(data: Emoji, split: str) -> list[list[str]]:
 
 
 def test_captions_are_made_of_name_skin_tone_and_category() -> None:
-    assert captions_of(WAVE, "1F3FF") == [
+    assert emoji_captions(WAVE, "1F3FF") == [
         "waving hand sign, dark skin tone",
         "wave, dark skin tone",
         "waving hand sign, dark skin tone, hand fingers open",
         "waving hand sign, dark skin tone, people & body",
     ]
-    assert captions_of(WAVE)[:2] == ["waving hand sign", "wave"]
-    assert captions_of(WAVE, "1F3FB-1F3FC")[1] == "wave, light and medium-light skin tone"
-    assert captions_of({"name": "ONE", "short_name": "one"}, "1F3FD-1F3FD") == ["one, medium skin tone"]
+    assert emoji_captions(WAVE)[:2] == ["waving hand sign", "wave"]
+    assert emoji_captions(WAVE, "1F3FB-1F3FC")[1] == "wave, light and medium-light skin tone"
+    assert emoji_captions({"name": "ONE", "short_name": "one"}, "1F3FD-1F3FD") == ["one, medium skin tone"]
     for code, tone in SKIN_TONES.items():
-        assert [skin_tones_of(caption) for caption in captions_of(WAVE, code)] == [[tone]] * 4
+        assert [skin_tones_of(caption) for caption in emoji_captions(WAVE, code)] == [[tone]] * 4
     assert skin_tones_of("couple, light and medium-dark skin tone, family") == ["light", "medium-dark"]
     assert skin_tones_of("dark moon") == []
 

@@ -1,7 +1,11 @@
 """CLIP's tokenizer beside OpenAI's vectors and open_clip's own function."""
 
+import sys
+
 import pytest
 
+from genbench.errors import UserError
+from genbench.text import clip_bpe
 from genbench.text.clip_bpe import END, START, ClipBpe
 
 pytest.importorskip("open_clip")
@@ -52,3 +56,11 @@ def test_texts_come_back_without_start_end_and_padding() -> None:
     assert BPE.decode([*BPE.encode("A Cat, two dogs"), 0, 0]) == "a cat , two dogs"
     # Token 0 is an exclamation mark within a word, and what follows the end is not of the text.
     assert BPE.decode([START, 0, 256, END, 320, END]) == "!!"
+
+
+def test_without_its_package_the_remedy_is_named_and_the_empty_text_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open_clip.tokenizer", None)
+    clip_bpe._tokenizer.cache_clear()
+    assert BPE.encode("") == [START, END]
+    with pytest.raises(UserError, match=r"takes open_clip_torch: pip install 'genbench\[clip\]'"):
+        BPE.encode("a cat")

@@ -20,6 +20,9 @@ from genbench.data.name_lists import read_name_list
 from genbench.errors import UserError
 from genbench.files import leads_out
 
+_NO_CAPTIONS = ("readme", "license", "licence", "classes", "labels")
+"""Names of texts that lie among images and are of none."""
+
 Layout = Literal["metadata", "pairs", "coco", "text_c10"]
 
 
@@ -59,7 +62,9 @@ def read_layout(root: Path, images: list[str], layout: Layout) -> Annotated:
 
 
 def _metadata_files(root: Path, images: list[str]) -> list[Path]:
-    return sorted(path for name in ("metadata.jsonl", "metadata.csv") for path in root.rglob(name))
+    folders = sorted({folder for image in images for folder in PurePosixPath(image).parents})
+    files = (root / folder / name for folder in folders for name in ("metadata.jsonl", "metadata.csv"))
+    return [file for file in files if file.is_file()]
 
 
 def _read_metadata(root: Path, images: list[str]) -> Annotated:
@@ -108,19 +113,14 @@ def _has_pairs(root: Path, images: list[str]) -> bool:
 
 
 def _read_pairs(root: Path, images: list[str]) -> Annotated:
-    files = {PurePosixPath(image).with_suffix(".txt").as_posix(): image for image in images}
-    there = {path.relative_to(root).as_posix() for path in root.rglob("*.txt")}
-    texts = {
-        image: _texts(_read(root / file).splitlines(), str(root / file))
-        for file, image in files.items()
-        if file in there
-    }
-    # A folder may have a README.txt; only among images is a text without one a caption that has lost its image.
-    folders = {PurePosixPath(image).parent.as_posix() for image in images}
-    lost = sorted(file for file in there - files.keys() if PurePosixPath(file).parent.as_posix() in folders)
-    known = ("readme", "license", "licence", "classes", "labels")
-    strays = [f"{root / file} has no image beside it" for file in lost if PurePosixPath(file).stem.lower() not in known]
-    return Annotated(images, texts, {}, strays)
+    files = {image: (root / image).with_suffix(".txt") for image in images}
+    texts = {image: _texts(_read(file).splitlines(), str(file)) for image, file in files.items() if file.is_file()}
+    # Only among images is a text without one a caption that has lost its image.
+    folders = sorted({file.parent for file in files.values()})
+    there = {file for folder in folders for file in folder.glob("*.txt") if file.stem.lower() not in _NO_CAPTIONS}
+    return Annotated(
+        images, texts, {}, [f"{file} has no image beside it" for file in sorted(there - {*files.values()})]
+    )
 
 
 def _coco_files(root: Path, images: list[str]) -> list[Path]:

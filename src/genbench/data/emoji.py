@@ -133,7 +133,7 @@ class Emoji(CaptionedImages):
             variations = {"": entry, **entry.get("skin_variations", {})}
             for tones, variation in variations.items():
                 if variation.get(f"has_img_{self.vendor}", True):
-                    yield variation["image"], captions_of(entry, tones)
+                    yield variation["image"], emoji_captions(entry, tones)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{package / 'emoji.json'} has an emoji without {error}: {self._how_to_install}") from error
 
@@ -152,7 +152,7 @@ class Emoji(CaptionedImages):
         return {**super()._identity(part), "background": list(self.background), "test_every": self.test_every}
 
 
-def captions_of(entry: dict[str, Any], tones: str = "") -> list[str]:
+def emoji_captions(entry: dict[str, Any], tones: str = "") -> list[str]:
     """Return the captions of an emoji: its name, its short name, its name with the subcategory and with the category.
 
     Args:
@@ -169,7 +169,7 @@ def captions_of(entry: dict[str, Any], tones: str = "") -> list[str]:
 
 
 def skin_tones_of(caption: str) -> list[str]:
-    """Return the skin tones that a caption of `captions_of` names, such as ["medium-light"]; [] for none."""
+    """Return the skin tones that a caption of `emoji_captions` names, such as ["medium-light"]; [] for none."""
     tone = "|".join(SKIN_TONES.values())
     found = re.search(rf", ((?:{tone})(?: and (?:{tone}))?) skin tone", caption)
     return found[1].split(" and ") if found else []

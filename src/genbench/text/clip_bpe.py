@@ -26,12 +26,12 @@ class ClipBpe:
     size = END + 1
 
     def encode(self, text: str) -> list[int]:
-        """Return start, tokens and end.
+        """Return start, tokens and end; of an empty text start and end, for which no package is needed.
 
         Raises:
             UserError: the package `open_clip_torch` is missing.
         """
-        return [START, *_tokenizer().encode(text), END]
+        return [START, *(_tokenizer().encode(text) if text.strip() else ()), END]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Return the text between the start and the first end, in lower case, words separated by one space."""
@@ -41,7 +41,7 @@ class ClipBpe:
                 break
             if token != START:
                 inner.append(token)
-        return str(_tokenizer().decode(inner)).strip()
+        return str(_tokenizer().decode(inner)).strip() if inner else ""
 
     def check(self, text: str) -> None:
         """Accept any text: whatever is no word is spelt in bytes."""
