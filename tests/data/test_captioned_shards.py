@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 from itertools import islice, pairwise
 from pathlib import Path
@@ -232,3 +233,10 @@ def test_batches_are_decoded_ahead_and_no_further(tmp_path: Path) -> None:
     list(islice(loader(data), 2))
     assert 2 <= len(decoded) <= 4
     assert np.all(np.array(decoded) == 4)
+
+
+def test_without_its_package_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_shards(tmp_path / "shards")
+    monkeypatch.setitem(sys.modules, "webdataset.shardlists", None)
+    with pytest.raises(UserError, match=r"takes webdataset: pip install 'genbench\[shards\]'"):
+        shards(root).prepare_data()

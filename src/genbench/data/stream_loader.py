@@ -21,8 +21,8 @@ _AHEAD = 2
 """Batches that are decoded while one is trained on."""
 
 Read = Callable[[Tensor, int, int, random.Random], Iterator[Record]]
-"""A function of an order of the shards, of the first and the last but one position in it, and of random numbers for a
-buffer, that yields these records."""
+"""A function of an order of the shards, of the first position in it and the one after the last, and of random numbers
+for a buffer, that yields the records at these positions."""
 
 
 class StreamLoader:

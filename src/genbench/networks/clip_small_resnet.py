@@ -5,6 +5,8 @@ levels but the last normalise half of their channels by the image alone, as IBN-
 https://arxiv.org/abs/1807.09441): shapes are learnt sooner whatever their colours, which the other half keeps.
 """
 
+from math import ceil
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -51,7 +53,7 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or channels_in != channels:
             convolution = nn.Conv2d(channels_in, channels, 1, bias=False)
-            self.shortcut = nn.Sequential(nn.AvgPool2d(stride), convolution, nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), convolution, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maps of x (B, channels_in, H, W)."""
@@ -63,7 +65,7 @@ class SmallResNet(nn.Module):
     """Map images (B, 3, side, side) to embeddings (B, embedding_dim), with maps of side / 2, side / 4 and so on.
 
     Args:
-        side: of the images in pixels, a multiple of 2 to the power of `levels`.
+        side: of the images in pixels, at least 2 to the power of `levels`.
         embedding_dim: numbers of an embedding.
         width: channels of the first maps, doubled at each level.
         levels: resolutions, with a block each.
@@ -74,10 +76,8 @@ class SmallResNet(nn.Module):
 
     def __init__(self, side: int, *, embedding_dim: int, width: int, levels: int) -> None:
         super().__init__()
-        if levels < 1 or side % 2**levels:
-            raise ValueError(
-                f"data.size={side} must be a multiple of {2 ** max(1, levels)}, with levels={levels} from 1 on"
-            )
+        if levels < 1 or side < 2**levels:
+            raise ValueError(f"levels={levels} must be from 1 on, and data.size={side} at least 2 to the power of it")
         self.side, self.embedding_dim = side, embedding_dim
         self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), HalfInstanceNorm(width), nn.ReLU())
         maps = [width * 2**level for level in range(levels)]
@@ -85,7 +85,7 @@ class SmallResNet(nn.Module):
         self.blocks = nn.Sequential(
             *(BasicBlock(a, b, 2 if n else 1, is_last=n == levels - 1) for n, (a, b) in enumerate(pairs))
         )
-        self.pool = AttentionPool((side // 2**levels) ** 2, maps[-1], embedding_dim)
+        self.pool = AttentionPool(ceil(side / 2**levels) ** 2, maps[-1], embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the embeddings."""
