@@ -19,7 +19,7 @@ from torch import Tensor
 from genbench import config
 from genbench.commands import opening
 from genbench.commands.asked import asked
-from genbench.commands.evaluate import draw, evaluator_of, refuse_idle
+from genbench.commands.evaluate import draw, evaluator_of, refuse_idle, refuse_unsuited
 from genbench.commands.opening import OpenRun
 from genbench.commands.processes import Processes
 from genbench.commands.sample import drawing
@@ -83,9 +83,10 @@ def score(run: OpenRun, *words: str) -> Scores:
     _refuse_opening(words)
     asked_for = _composed("evaluate", run.folder.path, words)
     refuse_idle(asked_for, list(words))
+    refuse_unsuited(asked_for, run)
     processes = Processes()
     evaluator = evaluator_of(asked_for, run, processes)
-    return evaluator.score(*draw(evaluator, run, processes))
+    return evaluator.score(*draw(evaluator, run, processes, asked_for.split))
 
 
 def _composed(verb: str, path: str | Path, words: tuple[str, ...]) -> DictConfig:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from genbench import api
 from genbench.__main__ import main
+from genbench.errors import UserError
 from tests.commands.small_runs import UNET, run_of
 
 SCENES = [
@@ -24,7 +26,15 @@ QUIET = ["callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("clip")
-    painter = ["method=ddpm", *UNET, "sampler=ddim", "sampler.steps=1", "method.conditional=true", *QUIET]
+    painter = [
+        "method=ddpm",
+        "metrics=scenes",
+        *UNET,
+        "sampler=ddim",
+        "sampler.steps=1",
+        "method.conditional=true",
+        *QUIET,
+    ]
     return {
         "clip": run_of(place, "clip", "method=clip", *SCENES, *TOWERS),
         "painter": run_of(place, "painter", *painter, *SCENES),
@@ -65,6 +75,17 @@ def test_it_scores_what_others_draw_for_captions_of_either_split(
     (other,) = found["others"]
     assert other["protocol"]["split"] == "unseen"
     assert other["protocol"]["conditions"].startswith("those of the unseen split")
+
+
+def test_both_are_scored_from_python_too(folders: dict[str, Path]) -> None:
+    clip, painter = (api.open_run(folders[name], "device=cpu") for name in ("clip", "painter"))
+    assert "zero_shot_pair_unseen" in api.score(clip).values
+    with pytest.raises(UserError, match="draws no samples"):
+        api.sample(clip, "count=4")
+    scores = api.score(painter, "count=16", "split=unseen")
+    assert scores.protocol["conditions"].startswith("those of the unseen split")
+    with pytest.raises(UserError, match="has no such split"):
+        api.score(painter, "split=val")
 
 
 def test_what_does_not_do_is_said_in_one_line(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

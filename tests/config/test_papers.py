@@ -86,6 +86,20 @@ PAPERS: dict[str, dict[str, Any]] = {
     | {"network.denoiser.dropout": 0.1, "network.denoiser.head_channels": 64, "method.process.schedule": "linear"},
     "adm_imagenet64": OPENAI
     | {"network.denoiser.dropout": 0.1, "method.process.schedule": "cosine", "method.process.steps": 1000},
+    "clip_vit_b32": {
+        "data.batch_size": 32_768,
+        "data.size": 224,
+        "data.tokenizer": "clip_bpe",
+        "method.ema_decay": 0.0,
+        "method.optimizer.betas": [0.9, 0.98],
+        "method.optimizer.eps": 1e-6,
+        "method.optimizer.lr": 5e-4,
+        "method.optimizer.weight_decay": 0.2,
+        "method.positives": "diagonal",
+        "method.schedule.warmup_steps": 2000,
+        "network.image_tower.gelu": "openai",
+        "steps": 390_625,
+    },
     "noisy_classifier_imagenet64": {"method.process.schedule": "cosine", "network.classifier.blocks": 4},
 }
 

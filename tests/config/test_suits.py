@@ -3,6 +3,8 @@
 import pytest
 
 from genbench.commands.assembly import build
+from genbench.conditions.base import Condition
+from genbench.conditions.captions import Captions
 from genbench.conditions.source_images import SourceImages
 from genbench.config import check, compose_config, options, short_name
 from genbench.config.effects import FACTS
@@ -29,7 +31,9 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
             part, _, name = key.partition(".")
             if part in config.network and name in config.network[part]:
                 config.network[part][name] = 32
-        condition = SourceImages(shape) if method in TRANSLATED else classes(10)
+        condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
+        if method == "clip":
+            condition = Captions(["a", "b"], 3)
         facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}
         assert (config.sampler is not None) == ("sampler" in asked)

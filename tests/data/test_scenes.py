@@ -45,6 +45,13 @@ def test_captions_say_what_the_picture_shows(data: Scenes, split: str) -> None:
     assert 0 < sized < len(rows)
 
 
+def test_clips_own_tokens_say_the_same() -> None:
+    data, words = (Scenes(count=20, held_out=1, tokenizer=name) for name in ("clip_bpe", "words"))
+    texts = [one.condition.describe(one.store("train").conditions[:]) for one in (data, words)]  # type: ignore
+    assert texts[0] == texts[1]
+    assert torch.equal(data.store("train").samples[:], words.store("train").samples[:])
+
+
 def test_unseen_scenes_show_a_pair_that_the_others_never_show(data: Scenes) -> None:
     colours = list(COLOURS)
     unseen = {(digit, colours[number]) for digit in range(10) for number in range(8) if is_unseen(digit, number)}

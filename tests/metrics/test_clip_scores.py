@@ -12,6 +12,7 @@ from genbench.conditions.captions import Captions
 from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.metrics.clip import Clip
+from genbench.metrics.embedder import Embedder
 from genbench.metrics.evaluator import Evaluator
 from genbench.metrics.material import Material, Origin
 from genbench.metrics.score import Setting
@@ -157,6 +158,15 @@ def test_words_that_the_clip_lacks_are_named_before_anything_is_drawn(data: Numb
     clip = clip_of(Lookup(Captions([word for word in WORDS if word != "dog"], 3), {}))
     with pytest.raises(UserError, match=r"metrics\.clip=clip_run can't read the caption '[^']*dog[^']*'.*'dog'"):
         evaluated(data, Never(data), clip=clip)
+
+
+def test_its_features_are_an_extractor_of_images_of_any_size_named_after_it(data: Numbered) -> None:
+    extractor = Embedder(data.lookup(), "clip", "0123456789abcdef")
+    pictures = torch.nn.functional.pad(data.store("test").samples[:3], (0, 24, 0, 24))
+    features = extractor(pictures)
+    assert torch.allclose(features.features[1], feature_of(data.numbers[TEXTS[1]]))
+    assert features.logits.shape == (3, 0)
+    assert extractor.suffix == "_clip_01234567"
 
 
 def test_without_a_clip_or_captions_there_is_no_score(data: Numbered) -> None:

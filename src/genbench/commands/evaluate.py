@@ -184,9 +184,19 @@ def _open(config: DictConfig) -> OpenRun:
     """Return a run that draws samples, or that embeds images and texts.
 
     Raises:
-        UserError: it does neither, its data have no such split, or a setting says nothing of what it does.
+        UserError: it does neither, or see `refuse_unsuited`.
     """
     run = open_run(config, embeds=True)
+    refuse_unsuited(config, run)
+    return run
+
+
+def refuse_unsuited(config: DictConfig, run: OpenRun) -> None:
+    """Refuse a split that a run's data do not have, and what would have no effect on what the run does.
+
+    Raises:
+        UserError: there is something of the kind.
+    """
     if config.split is not None and config.split not in run.data.splits:
         raise UserError(f"split={config.split}: {run.data.name} has no such split, only {', '.join(run.data.splits)}")
     idle = next((key for key in _OF_DRAWING if config[key] is not None), None)
@@ -196,7 +206,6 @@ def _open(config: DictConfig) -> OpenRun:
         raise UserError(
             f"metrics.candidates= has no effect on {run.folder.path}, which embeds no images and texts: leave it out"
         )
-    return run
 
 
 def _watch(processes: Processes) -> Watch:

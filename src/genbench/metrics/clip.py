@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from genbench.abilities import EmbedsTexts
@@ -59,8 +58,8 @@ class Clip:
         return embed_texts(self.model, each)[[places[text] for text in texts]]
 
     def _embed(self, samples: Any, material: Material) -> dict[str, Tensor]:
-        device = torch.device("cpu") if material.origin is None else material.origin.method.device
-        self.model.to(device)
+        if material.origin is not None:
+            self.model.to(material.origin.method.device)
         return {
             "images": embed_images(self.model, (to_float(part) for part in samples.split(_BATCH))),
             "texts": self.embed_each(material.texts),

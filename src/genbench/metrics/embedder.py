@@ -33,6 +33,8 @@ class Embedder(Extractor):
         self.suffix = f"_{kind}_{sha256[:8]}"
         self.weights_sha256 = sha256
         self.feature_dim = model.embedding_dim
+        if isinstance(model, EmbedsTexts):
+            self.resize = "as the run itself does"
         # Not as a module, since the model itself knows where it is.
         self.__dict__["model"] = model
         self.register_buffer("place", torch.empty(0))

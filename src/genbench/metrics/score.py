@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from genbench.abilities import Draws
+from genbench.abilities import Draws, EmbedsTexts
 from genbench.medium import Medium
 from genbench.metrics.material import MAIN, Material
 from genbench.score_names import ROOM, Better, announce
@@ -130,7 +130,7 @@ class Score(ABC):
         """Return why it does not apply, however many samples there are; None if it does."""
         if self.needs_method and setting.method is None:
             return "it takes a run, not images that are there already"
-        if self.draws and setting.method is not None and not isinstance(setting.method, Draws):
+        if self.draws and isinstance(setting.method, EmbedsTexts) and not isinstance(setting.method, Draws):
             return "it takes a method that draws samples"
         if self.needs_targets and not setting.has_targets:
             return "it takes a target of each sample, as a method has that translates paired images"

@@ -1,12 +1,35 @@
 """A small residual image tower for CLIP, of images too small for OpenAI's ResNets, which shrink them 32 times.
 
-Blocks of He et al. 2016 (https://arxiv.org/abs/1512.03385), with the attention pool of CLIP's ResNets at the end.
+Blocks of He et al. 2016 (https://arxiv.org/abs/1512.03385), with the attention pool of CLIP's ResNets at the end. All
+levels but the last normalise half of their channels by the image alone, as IBN-Net does (Pan et al. 2018,
+https://arxiv.org/abs/1807.09441): shapes are learnt sooner whatever their colours, which the other half keeps.
 """
 
+from math import ceil
+
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from genbench.networks.clip_resnet import AttentionPool
+
+
+class HalfInstanceNorm(nn.Module):
+    """InstanceNorm of the first half of the channels, BatchNorm of the others.
+
+    Args:
+        channels: of the maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.count = channels // 2
+        self.instance = nn.InstanceNorm2d(self.count, affine=True)
+        self.batch = nn.BatchNorm2d(channels - self.count)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the normalised maps of x (B, channels, H, W)."""
+        return torch.cat([self.instance(x[:, : self.count]), self.batch(x[:, self.count :])], dim=1)
 
 
 class BasicBlock(nn.Module):
@@ -16,12 +39,13 @@ class BasicBlock(nn.Module):
         channels_in: of the input.
         channels: of the output.
         stride: 1 or 2.
+        is_last: whether it is of the last level.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, *, is_last: bool) -> None:
         super().__init__()
         self.conv_1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
-        self.norm_1 = nn.BatchNorm2d(channels)
+        self.norm_1: nn.Module = nn.BatchNorm2d(channels) if is_last else HalfInstanceNorm(channels)
         self.conv_2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.norm_2 = nn.BatchNorm2d(channels)
         # Each block begins as its shortcut.
@@ -29,7 +53,7 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or channels_in != channels:
             convolution = nn.Conv2d(channels_in, channels, 1, bias=False)
-            self.shortcut = nn.Sequential(nn.AvgPool2d(stride), convolution, nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), convolution, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maps of x (B, channels_in, H, W)."""
@@ -41,7 +65,7 @@ class SmallResNet(nn.Module):
     """Map images (B, 3, side, side) to embeddings (B, embedding_dim), with maps of side / 2, side / 4 and so on.
 
     Args:
-        side: of the images in pixels, a multiple of 2 to the power of `levels`.
+        side: of the images in pixels, at least 2 to the power of `levels`.
         embedding_dim: numbers of an embedding.
         width: channels of the first maps, doubled at each level.
         levels: resolutions, with a block each.
@@ -52,16 +76,16 @@ class SmallResNet(nn.Module):
 
     def __init__(self, side: int, *, embedding_dim: int, width: int, levels: int) -> None:
         super().__init__()
-        if levels < 1 or side % 2**levels:
-            raise ValueError(
-                f"data.size={side} must be a multiple of {2 ** max(1, levels)}, with levels={levels} from 1 on"
-            )
+        if levels < 1 or side < 2**levels:
+            raise ValueError(f"levels={levels} must be from 1 on, and data.size={side} at least 2 to the power of it")
         self.side, self.embedding_dim = side, embedding_dim
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), HalfInstanceNorm(width), nn.ReLU())
         maps = [width * 2**level for level in range(levels)]
         pairs = zip([width, *maps], maps, strict=False)
-        self.blocks = nn.Sequential(*(BasicBlock(a, b, 1 if n == 0 else 2) for n, (a, b) in enumerate(pairs)))
-        self.pool = AttentionPool((side // 2**levels) ** 2, maps[-1], embedding_dim)
+        self.blocks = nn.Sequential(
+            *(BasicBlock(a, b, 2 if n else 1, is_last=n == levels - 1) for n, (a, b) in enumerate(pairs))
+        )
+        self.pool = AttentionPool(ceil(side / 2**levels) ** 2, maps[-1], embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the embeddings."""

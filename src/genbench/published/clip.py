@@ -144,6 +144,7 @@ def published_clip(weights: Weights, known: Known, path: Path) -> Published:
     settings = {
         "network": "clip_rn50" if is_resnet else "clip_vit_b32",
         "data.size": _side(weights),
+        "data.length": length,
         **network,
         **colours,
     }

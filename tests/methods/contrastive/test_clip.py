@@ -111,7 +111,7 @@ def test_the_scale_stays_below_a_hundred() -> None:
     for towers in (method.towers, method.average.module):
         nn.init.constant_(towers.log_scale, 7.0)
         towers.clamp_scale()
-        assert float(towers.log_scale) == pytest.approx(math.log(LARGEST_SCALE))
+        assert towers.log_scale.item() == pytest.approx(math.log(LARGEST_SCALE))
     assert method.logit_scale == pytest.approx(100.0, rel=1e-6)
 
 

@@ -24,9 +24,9 @@ class ZeroShot(Score):
     """The fraction of images whose class is the one that their embedding is nearest to, of classes known by name alone.
 
     Of labelled data it is `zero_shot`, by the templates of `data.captions`. Of scenes it is of those of one digit, by
-    captions: the digit, its colour, the background, and the pair of digit and colour among all 80; what a prompt does
-    not ask for runs through all values, an ensemble of 64 or 80 prompts for a class. Figures of the split `unseen` end
-    in `_unseen`.
+    captions: the digit, its colour, the background, and the pair of digit and colour among all 80. The prompts of a
+    class are the captions of all such scenes of it: 56 of a digit, 70 of a colour, 7 of a pair. Figures of the split
+    `unseen` end in `_unseen`.
     """
 
     figures = {
