@@ -145,6 +145,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "captions of data": (["data=digits", "captions=NOWHERE"], "captions= are matched with images="),
     "no captions": (["images=PICTURES", "captions=NOWHERE"], "can't be read as a text file"),
     "both": (["images=PICTURES", "captions=NOWHERE", "labels=[one]"], "give one of them"),
+    "template": (["images=PICTURES", "captions=NOWHERE", "template={}"], "template= is for labels="),
     "too few labels": (["data=digits", "labels=[one]", "template={}"], "the data set has 10 classes"),
     "no classes": (["data=captioned_digits"], "has no classes to predict"),
     "split": (["images=PICTURES", "labels=[one]", "split=test"], "split=test has no effect"),

@@ -22,6 +22,8 @@ from genbench.text.templates import as_words, check_templates
 
 _BATCH = 64
 
+_TEMPLATE = "a photo of a {}"
+
 IMAGENET = "imagenet"
 """The name of OpenAI's 80 templates."""
 
@@ -71,6 +73,8 @@ def check_request(config: DictConfig) -> None:
         raise UserError(f"split={config.split} has no effect without data=NAME")
     if config.labels is not None and config.captions is not None:
         raise UserError("labels= are predicted, and captions= are matched: give one of them")
+    if config.template is not None and config.captions is not None:
+        raise UserError("template= is for labels=, and has no effect on captions=: leave it out")
     if not is_data and config.labels is None and config.captions is None:
         raise UserError("there are no labels: give labels=[cat,dog], or captions=FILE with the caption of each image")
     if config.count is not None and config.count < 1:
@@ -154,7 +158,7 @@ def read_templates(config: DictConfig) -> list[str]:
     Raises:
         UserError: one has no place for the label, or OpenAI's can't be found.
     """
-    given = _several(config.template)
+    given = [_TEMPLATE] if config.template is None else _several(config.template)
     if given == [IMAGENET]:
         return _imagenet_templates()
     try:

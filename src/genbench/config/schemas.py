@@ -101,7 +101,7 @@ class ClassifySchema:
     checkpoint: str = MISSING
     images: str | None = None
     labels: Any = None
-    template: Any = MISSING
+    template: Any = None
     captions: str | None = None
     split: str | None = None
     count: int | None = None
