@@ -24,6 +24,10 @@ class RPrecision(ClipBased):
 
     figures = {"r_precision": "higher"}
 
+    def check(self, material: Material) -> None:
+        """Check that the CLIP knows the words of the split's captions too."""
+        self.clip.check([*material.texts, *_texts_of_split(material)])
+
     def compute(self, material: Material) -> dict[str, float]:
         """Return the fraction with its standard error.
 
