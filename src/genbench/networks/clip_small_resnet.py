@@ -1,8 +1,9 @@
 """A small residual image tower for CLIP, of images too small for OpenAI's ResNets, which shrink them 32 times.
 
-Blocks of He et al. 2016 (https://arxiv.org/abs/1512.03385), with the attention pool of CLIP's ResNets at the end. All
-levels but the last normalise half of their channels by the image alone, as IBN-Net does (Pan et al. 2018,
-https://arxiv.org/abs/1807.09441): shapes are learnt sooner whatever their colours, which the other half keeps.
+Blocks of He et al. 2016 (https://arxiv.org/abs/1512.03385). All levels but the last normalise half of their channels by
+the image alone, as IBN-Net does (Pan et al. 2018, https://arxiv.org/abs/1807.09441): shapes are learnt sooner whatever
+their colours, which the other half keeps. The largest value of each channel is read, not an average over all places: of
+something small in the picture an average sees little.
 """
 
 from math import ceil
@@ -10,8 +11,6 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
-
-from genbench.networks.clip_resnet import AttentionPool
 
 
 class HalfInstanceNorm(nn.Module):
@@ -61,6 +60,27 @@ class BasicBlock(nn.Module):
         return relu(self.norm_2(self.conv_2(hidden)) + self.shortcut(x))
 
 
+class LargestPool(nn.Module):
+    """The largest value of each channel over all places, which may depend on the place by a learnt offset.
+
+    Args:
+        places: of the maps.
+        channels: of the maps.
+        outputs: numbers of the result.
+    """
+
+    def __init__(self, places: int, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(channels**-0.5 * torch.randn(places, channels))
+        self.norm = nn.LayerNorm(channels)
+        self.project = nn.Linear(channels, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, outputs) of maps x (B, channels, H, W)."""
+        out: Tensor = self.project(self.norm((x.flatten(2).transpose(1, 2) + self.positions).amax(1)))
+        return out
+
+
 class SmallResNet(nn.Module):
     """Map images (B, 3, side, side) to embeddings (B, embedding_dim), with maps of side / 2, side / 4 and so on.
 
@@ -85,7 +105,7 @@ class SmallResNet(nn.Module):
         self.blocks = nn.Sequential(
             *(BasicBlock(a, b, 2 if n else 1, is_last=n == levels - 1) for n, (a, b) in enumerate(pairs))
         )
-        self.pool = AttentionPool(ceil(side / 2**levels) ** 2, maps[-1], embedding_dim)
+        self.pool = LargestPool(ceil(side / 2**levels) ** 2, maps[-1], embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the embeddings."""
