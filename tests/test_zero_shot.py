@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from genbench.abilities import EmbedsTexts
 from genbench.conditions.captions import Captions
 from genbench.medium import Images
-from genbench.zero_shot import classifier_weights, embed_texts, predict, prompt_weights
+from genbench.zero_shot import classifier_weights, embed_texts, marginal, predict, prompt_weights
 
 WORDS = ["cat", "dog", "bird", "a", "photo", "of"]
 
@@ -78,3 +78,11 @@ def test_what_can_not_be_a_prompt_is_refused_by_name() -> None:
         classifier_weights(model, ["cat"], ["a photo"])
     with pytest.raises(ValueError, match="at least one prompt"):
         classifier_weights(model, ["cat"], [])
+
+
+def test_prompts_of_one_class_add_their_probabilities() -> None:
+    # Two prompts of the second class outweigh the best one, of the first.
+    logits = torch.tensor([[0.40, 0.35, 0.25], [0.2, 0.1, 0.7]]).log()
+    found = marginal(logits, torch.tensor([0, 1, 1]))
+    torch.testing.assert_close(found, torch.tensor([[0.4, 0.6], [0.2, 0.8]]))
+    torch.testing.assert_close(marginal(logits, torch.tensor([0, 1, 2])), logits.exp())

@@ -82,6 +82,17 @@ def predict(model: EmbedsTexts, x: Tensor, weights: Tensor) -> Tensor:
     return model.logit_scale * embed_images(model, x.split(_BATCH)) @ weights.T
 
 
+def marginal(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return the probabilities (B, K) of classes that are described by prompts together: the sum over each one's.
+
+    Args:
+        logits: of images for prompts, (B, P).
+        classes: of each prompt, from 0 to K - 1, (P,).
+    """
+    found = torch.zeros(len(logits), int(classes.max()) + 1)
+    return found.index_add_(1, classes, logits.softmax(1))
+
+
 def _beside(model: Any, rows: Tensor) -> Tensor:
     """Return rows on the device of a model, which is a module with parameters."""
     return rows.to(next(model.parameters(), rows).device)

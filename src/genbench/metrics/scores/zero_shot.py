@@ -12,21 +12,19 @@ from genbench.metrics.material import Material, Origin
 from genbench.metrics.score import Score, Setting, binomial_std
 from genbench.metrics.splits import batches_of, facts_of_splits, scored_splits
 from genbench.text.scenes import COLOURS, DIGITS, Scene, Thing, caption, parse
-from genbench.zero_shot import classifier_weights, predict, prompt_weights
+from genbench.zero_shot import classifier_weights, marginal, predict, prompt_weights
 
 TEMPLATE = "a photo of a {}"
 """The prompt of a class where the data set has no templates of its own."""
 
-_Prompts = list[list[str]]
-
 
 class ZeroShot(Score):
-    """The fraction of images whose class is the one that their embedding is nearest to, of classes known by name alone.
+    """The fraction of images whose class is predicted right, of classes that are known by texts alone.
 
-    Of labelled data it is `zero_shot`, by the templates of `data.captions`. Of scenes it is of those of one digit, by
-    captions: the digit, its colour, the background, and the pair of digit and colour among all 80. The prompts of a
-    class are the captions of all such scenes of it: 56 of a digit, 70 of a colour, 7 of a pair. Figures of the split
-    `unseen` end in `_unseen`.
+    Of labelled data it is `zero_shot`, by the templates of `data.captions`. Of scenes it is of those of one digit: the
+    digit, its colour, the background, and the pair of digit and colour among all 80. The texts are the captions of all
+    560 such scenes, and the probability of an answer is the sum over its captions. (An average of their embeddings
+    says little of the digit: most of an embedding are the colours.) Figures of the split `unseen` end in `_unseen`.
     """
 
     figures = {
@@ -84,7 +82,8 @@ def _of_classes(origin: Origin) -> Iterator[tuple[str, Tensor]]:
     weights = classifier_weights(origin.method, data.every_phrase(), _templates(data))
     for split, ending in scored_splits(origin):
         store = data.labelled(split)
-        yield f"zero_shot{ending}", _hits(origin, store, weights, store.conditions[:])
+        logits = torch.cat([predict(origin.method, x, weights) for x in batches_of(store)])
+        yield f"zero_shot{ending}", logits.argmax(1) == store.conditions[:]
 
 
 def _templates(data: Any) -> list[str]:
@@ -93,19 +92,30 @@ def _templates(data: Any) -> list[str]:
 
 
 def _of_scenes(origin: Origin) -> Iterator[tuple[str, Tensor]]:
-    weights: dict[str, Tensor] = {}
+    weights: Tensor | None = None
     for split, ending in scored_splits(origin):
         store = origin.data.store(split)
         scenes = _scenes(origin.data.condition.describe(store.conditions[:]))
-        alone = [number for number, scene in enumerate(scenes) if len(scene.things) == 1]
-        for name, (classes, of_scene) in _QUESTIONS.items():
-            rows = [number for number in alone if None not in _flat(of_scene(scenes[number]))]
-            if not rows:
-                continue
-            if name not in weights:
-                weights[name] = prompt_weights(origin.method, _prompts(classes, of_scene))
-            labels = torch.tensor([classes.index(of_scene(scenes[number])) for number in rows])
-            yield f"zero_shot_{name}{ending}", _hits(origin, store, weights[name], labels, torch.tensor(rows))
+        rows = torch.tensor([number for number, scene in enumerate(scenes) if _is_simple(scene)])
+        if not len(rows):
+            continue
+        weights = prompt_weights(origin.method, [[caption(one)] for one in _EVERY]) if weights is None else weights
+        logits = torch.cat([predict(origin.method, x, weights) for x in batches_of(store, rows)])
+        for name, of_scene in _QUESTIONS.items():
+            classes, found = _numbered([of_scene(one) for one in _EVERY])
+            labels = torch.tensor([classes[of_scene(scenes[row])] for row in rows.tolist()])
+            yield f"zero_shot_{name}{ending}", marginal(logits, found).argmax(1) == labels
+
+
+def _is_simple(scene: Scene) -> bool:
+    """Whether a scene has one digit, and its caption says all but how large it is."""
+    return len(scene.things) == 1 and None not in (scene.background, *scene.things[0][:2])
+
+
+def _numbered(values: Sequence[Any]) -> tuple[dict[Any, int], Tensor]:
+    """Return the numbers of the different values, and that of each."""
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    return numbers, torch.tensor([numbers[value] for value in values])
 
 
 def _scenes(texts: list[str]) -> list[Scene]:
@@ -115,38 +125,20 @@ def _scenes(texts: list[str]) -> list[Scene]:
         raise ValueError("it takes data with classes, or scenes") from error
 
 
-_QUESTIONS: dict[str, tuple[Sequence[Any], Callable[[Scene], Any]]] = {
-    "digit": (range(len(DIGITS)), lambda scene: scene.things[0].digit),
-    "colour": (list(COLOURS), lambda scene: scene.things[0].colour),
-    "background": (list(COLOURS), lambda scene: scene.background),
-    "pair": (
-        list(product(range(len(DIGITS)), COLOURS)),
-        lambda scene: (scene.things[0].digit, scene.things[0].colour),
-    ),
+_EVERY = [
+    Scene((Thing(digit, colour, None),), None, ground)
+    for digit, colour, ground in product(range(len(DIGITS)), COLOURS, COLOURS)
+    if colour != ground
+]
+"""All 560 scenes of one digit, without its size."""
+
+_QUESTIONS: dict[str, Callable[[Scene], Any]] = {
+    "digit": lambda scene: scene.things[0].digit,
+    "colour": lambda scene: scene.things[0].colour,
+    "background": lambda scene: scene.background,
+    "pair": lambda scene: scene.things[0][:2],
 }
-"""The classes of each question about a scene of one digit, and which of them it is."""
-
-
-def _prompts(classes: Sequence[Any], of_scene: Callable[[Scene], Any]) -> _Prompts:
-    """Return the captions of all scenes of each class, without sizes and in one wording."""
-    every = [
-        Scene((Thing(digit, colour, None),), None, ground)
-        for digit, colour, ground in product(range(len(DIGITS)), COLOURS, COLOURS)
-        if colour != ground
-    ]
-    found: dict[Any, list[str]] = {one: [] for one in classes}
-    for scene in every:
-        found[of_scene(scene)].append(caption(scene))
-    return list(found.values())
-
-
-def _hits(origin: Origin, store: Any, weights: Tensor, labels: Tensor, rows: Tensor | None = None) -> Tensor:
-    parts = [predict(origin.method, x, weights).argmax(1) for x in batches_of(store, rows)]
-    return torch.cat(parts) == labels
-
-
-def _flat(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
+"""The questions about a scene, and what is right."""
 
 
 def _origin(material: Material) -> Origin:
