@@ -27,6 +27,8 @@ VARIANTS = {
     "metrics/scenes.yaml": {"scores"},
     "network/cyclegan.yaml": {"norm"},
     "method/edm.yaml": {"clip", "ema_decay"},
+    # The text tower's follows the image tower's.
+    **{f"network/clip_{name}.yaml": {"gelu"} for name in ("small", "vit_b16", "vit_b32", "vit_l14")},
     "network/ddgan.yaml": {
         "blocks",
         "dropout",

@@ -43,17 +43,27 @@ class MatrixAdamW(AdamW):
 
     Args:
         params: to be optimised.
+        lr: learning rate; this default and the others are OpenAI's of vision transformers.
+        betas: as AdamW has them.
+        eps: likewise.
         weight_decay: of the former.
-        settings: those of AdamW for all of them.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], *, weight_decay: float, **settings: Any) -> None:
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        *,
+        lr: float = 5e-4,
+        betas: tuple[float, float] = (0.9, 0.98),
+        eps: float = 1e-6,
+        weight_decay: float = 0.2,
+    ) -> None:
         kept = list(params)
         groups = [
             {"params": [each for each in kept if each.ndim >= 2], "weight_decay": weight_decay},
             {"params": [each for each in kept if each.ndim < 2], "weight_decay": 0.0},
         ]
-        super().__init__(groups, **settings)
+        super().__init__(groups, lr=lr, betas=betas, eps=eps)
 
 
 def set_rates(optimizer: Any, schedule: Schedule, step: int) -> None:
