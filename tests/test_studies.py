@@ -209,3 +209,27 @@ def test_conventions(tmp_path: Path) -> None:
     assert scores[own, other, "ddim"] != scores[own, "as trained", "ddim"]
     assert scores["clamp", "none", "ddim"] != scores["clamp", "static", "ddim"]
     assert all(row["agreement_digits"] for row in rows[-4:])
+
+
+def test_zero_shot(tmp_path: Path) -> None:
+    small = ["network.image_tower.width=8", "network.text_tower.width=8", "steps=1", f"output={tmp_path}"]
+    small += ["method.schedule.warmup_steps=0", "data.batch_size=16"]
+    for count in (20, 30):
+        scenes = ["experiment=clip_scenes", f"data.count={count}", "data.held_out=120", f"name=scenes{count}"]
+        assert main([*scenes, *small]) == 0
+    digits = ["method=clip", "data=digits", "data.size=16", "data.captions=the digit {}", "name=digits"]
+    assert main([*digits, *small]) == 0
+    (labelled,) = (tmp_path / "digits").iterdir()
+    out = tmp_path / "out"
+    runs = [next((tmp_path / f"scenes{count}").iterdir()) for count in (30, 20)]
+    run_study("zero_shot/study.py", *runs, "--prompts", labelled, "--templates", "digit {}", "the {}", "--out", out)
+    pairs = table(out / "pairs.csv")
+    assert [row["pairs"] for row in pairs] == ["20", "30"]
+    assert all(0 <= float(row["zero_shot_pair_unseen"]) <= 1 for row in pairs)
+    assert (out / "pairs.png").is_file()
+    rows = table(out / "prompts.csv")
+    assert [(row["prompts"], row["last template"]) for row in rows] == [
+        ("one", "digit {}"),
+        ("one", "the {}"),
+        ("ensemble", "the {}"),
+    ]

@@ -18,18 +18,6 @@ from genbench.metrics.splits import batches_of
 from genbench.zero_shot import classifier_weights, embed_images
 
 HERE = Path(__file__).parent
-TEMPLATES = (
-    "a photo of a {}",
-    "itap of a {}.",
-    "a bad photo of the {}.",
-    "a origami {}.",
-    "a photo of the large {}.",
-    "a {} in a video game.",
-    "art of the {}.",
-    "a photo of the small {}.",
-)
-"""The usual one, and the seven that CLIP's authors found to do as well as eighty on ImageNet."""
-
 FIGURES = {
     "zero_shot_digit": "digit",
     "zero_shot_colour": "colour",
@@ -54,25 +42,26 @@ def of_pairs(paths: list[Path]) -> list[Row]:
     return sorted(rows, key=lambda row: row["pairs"])
 
 
-def of_prompts(path: Path) -> list[Row]:
+def of_prompts(path: Path, templates: tuple[str, ...]) -> list[Row]:
     """Return the accuracy of a run on labelled images by each template, and by the ensemble of the first so many."""
     run = api.open_run(path)
     model: Any = run.method
+    templates = templates or tuple(run.data.captions)
     store = run.data.labelled("test")
     features, labels = embed_images(model, batches_of(store)), store.conditions[:]
     rows: list[Row] = []
 
-    def add(kind: str, templates: tuple[str, ...]) -> None:
-        predicted = _predict(features, classifier_weights(model, run.data.every_phrase(), templates))
+    def add(kind: str, used: tuple[str, ...]) -> None:
+        predicted = _predict(features, classifier_weights(model, run.data.every_phrase(), used))
         hits = (predicted == labels).double()
-        row = {"prompts": kind, "templates": len(templates), "last template": templates[-1]}
+        row = {"prompts": kind, "templates": len(used), "last template": used[-1]}
         rows.append(row | {"accuracy": round(float(hits.mean()), 4), "images": len(hits)})
         print(rows[-1], flush=True)
 
-    for template in TEMPLATES:
+    for template in templates:
         add("one", (template,))
-    for count in range(2, len(TEMPLATES) + 1):
-        add("ensemble", TEMPLATES[:count])
+    for count in range(2, len(templates) + 1):
+        add("ensemble", templates[:count])
     return rows
 
 
@@ -97,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", help="run folders of CLIPs on scenes, or patterns of them")
     parser.add_argument("--prompts", type=Path, help="run folder of a CLIP on labelled images captioned by templates")
+    parser.add_argument("--templates", nargs="+", help="its prompts; else those of its training")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     if not arguments.runs and arguments.prompts is None:
@@ -107,7 +97,7 @@ def main() -> None:
         write_csv(rows, arguments.out / "pairs.csv")
         draw(rows, arguments.out / "pairs.png")
     if arguments.prompts is not None:
-        write_csv(of_prompts(arguments.prompts), arguments.out / "prompts.csv")
+        write_csv(of_prompts(arguments.prompts, tuple(arguments.templates or ())), arguments.out / "prompts.csv")
     print(arguments.out)
 
 
