@@ -23,7 +23,12 @@ def embed_texts(model: EmbedsTexts, texts: Sequence[str]) -> Tensor:
     Raises:
         ValueError: a text has a word that the model's vocabulary lacks, or is too long for it; the message names it.
     """
-    rows = torch.cat([model.condition.parse(text) for text in texts])
+    return embed_rows(model, torch.cat([model.condition.parse(text) for text in texts]))
+
+
+@torch.no_grad()
+def embed_rows(model: EmbedsTexts, rows: Tensor) -> Tensor:
+    """Return the normalised features (N, D), float32 on the CPU, of token sequences (N, L) of the model's condition."""
     return torch.cat([_unit(model.embed_texts(_beside(model, part))) for part in rows.split(_BATCH)])
 
 

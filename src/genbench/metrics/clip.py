@@ -10,6 +10,7 @@ from genbench.errors import UserError
 from genbench.images import to_float
 from genbench.metrics.material import Material
 from genbench.parts import Frozen, hashes_in
+from genbench.text.words import UNKNOWN_WORD
 from genbench.zero_shot import embed_images, embed_texts
 
 _BATCH = 64
@@ -40,6 +41,11 @@ class Clip:
             UserError: it does not, or has no room for one.
         """
         for text in dict.fromkeys(texts):
+            if UNKNOWN_WORD in text:
+                raise UserError(
+                    f"the caption {text!r} has a word that the run's own vocabulary lacks, so no CLIP can know what it "
+                    "says: score captions of known words, or train with data.tokenizer=clip_bpe"
+                )
             try:
                 self.model.condition.parse(text)
             except ValueError as error:

@@ -9,7 +9,8 @@ from genbench.errors import near
 
 PADDING, UNKNOWN = 0, 1
 
-_UNKNOWN_WORD = "[?]"
+UNKNOWN_WORD = "[?]"
+"""What stands for a word that the vocabulary lacks, in a text made of tokens; no such text has it otherwise."""
 
 
 class WordTokenizer:
@@ -43,7 +44,7 @@ class WordTokenizer:
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Return the text of tokens, without padding."""
-        names = [_UNKNOWN_WORD, *self.words]
+        names = [UNKNOWN_WORD, *self.words]
         return " ".join(names[token - UNKNOWN] for token in tokens if token != PADDING)
 
     def check(self, text: str) -> None:

@@ -11,7 +11,7 @@ from genbench.metrics.material import Material, Origin
 from genbench.metrics.score import Score, Setting, binomial_std
 from genbench.metrics.splits import batches_of, facts_of_splits, scored_splits
 from genbench.retrieval import AT, ranks, recall
-from genbench.zero_shot import embed_images, embed_texts
+from genbench.zero_shot import embed_images, embed_rows, embed_texts
 
 _BATCH = 1000
 
@@ -107,10 +107,17 @@ class Retrieval(Score):
 def _embedded(origin: Origin, split: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return features of the images (N, D), of the different captions (M, D), and the caption of each image (N,)."""
     store, model = origin.data.store(split), origin.method
-    texts = origin.data.condition.describe(store.conditions[:])
+    kind, stored = origin.data.condition, store.conditions[:]
+    texts = kind.describe(stored)
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     own = torch.tensor([places[text] for text in texts])
-    return embed_images(model, batches_of(store)), embed_texts(model, list(places)), own
+    if model.condition.to_dict() == kind.to_dict():
+        # As the data have them: words that the vocabulary lacks are a token, but no text.
+        firsts = torch.tensor([texts.index(text) for text in places])
+        features = embed_rows(model, kind.load(stored[firsts]))
+    else:
+        features = embed_texts(model, list(places))
+    return embed_images(model, batches_of(store)), features, own
 
 
 def _groups(own: Tensor, size: int, seed: int) -> list[Tensor]:
