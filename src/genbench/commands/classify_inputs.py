@@ -100,6 +100,8 @@ def read_images(config: DictConfig) -> tuple[Images, list[str] | None]:
     else:
         is_array = path.suffix in (".npz", ".npy")
         opened = open_samples(path, None if is_array else 3, config.count)
+        if is_array and opened.shape[1] not in (1, 3):
+            raise UserError(f"images={path} have {opened.shape[1]} channels: grey images have 1, and colour images 3")
     names = opened.names if isinstance(opened, Pictures) else list(map(str, range(len(opened))))
     return Images(names, opened), None
 

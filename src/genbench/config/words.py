@@ -19,7 +19,10 @@ ASKED = ("label", "attributes", "prompt", "condition")
 TEXTS = ("data.captions", "labels", "template")
 """The keys of texts such as "a photo of a {}"; those of a list may be quoted."""
 
-VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS))
+COLOURS = ("data.background",)
+"""The keys of colours, such as #f0f0f0, which begins a comment in Hydra's syntax."""
+
+VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *COLOURS))
 """The keys whose values are taken as they are, besides `parts.NAME`."""
 
 _LISTS = ("runs", *TEXTS)
