@@ -77,7 +77,7 @@ def draw(rows: list[Row], path: Path) -> None:
         style = "--" if name.endswith("_unseen") else "-"
         panel.plot(pairs, [row[name] for row in rows], style, marker="o", markersize=3, label=label)
     panel.set(xscale="log", xlabel="training pairs", ylabel="fraction right", ylim=(0, 1.02))
-    panel.legend(fontsize=7)
+    panel.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_chart(figure, path)
 
 
