@@ -234,6 +234,20 @@ def test_lines_end_with_a_line_feed_alone(tmp_path: Path, make: Callable[[Path],
     assert texts(folder(root)) == expected
 
 
+def test_without_a_training_image_other_stores_are_not_blamed(tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    for levels in (1, 2):
+        make_folder(root / "train", levels)
+        make_folder(root / "test", 1)
+        for image in root.rglob("*.png"):
+            image.with_suffix(".txt").write_text("a photo")
+        folder(root).prepare("train")
+    for caption in (root / "train").glob("*.txt"):
+        caption.unlink()
+    with pytest.raises(UserError, match=r"no training image has a caption, only those of the test split"):
+        folder(root, on_error="skip").store("train")
+
+
 def test_what_has_no_counterpart_is_left_out_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_paired(tmp_path / "images")
     (root / "0002.txt").rename(root / "0009.txt")
