@@ -12,6 +12,7 @@ from genbench.files import (
     leads_out,
     nearest_folder,
     read_json,
+    read_lines,
     set_aside,
     write_json,
     written_whole,
@@ -90,7 +91,7 @@ def test_json_comes_back_and_what_is_none_is_refused(tmp_path: Path) -> None:
     write_json({"one": [1, None]}, file)
     assert file.read_text() == '{\n  "one": [\n    1,\n    null\n  ]\n}\n'
     assert read_json(file) == {"one": [1, None]}
-    for content in ("[1]", "{", ""):
+    for content in ("[1]", "{", "", "[" * 100_000):
         file.write_text(content)
         with pytest.raises(UserError, match=r"facts\.json can't be read"):
             read_json(file)
@@ -107,6 +108,17 @@ def test_damaged_files_are_set_aside_one_beside_the_other(tmp_path: Path, capsys
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert kept == {"scores.damaged.json": "one", "scores.damaged1.json": "two", "scores.damaged2.json": "three"}
     assert "it is damaged; it is kept as" in capsys.readouterr().err
+
+
+def test_lines_end_with_a_line_feed_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    lines = ["one\u2028still one", "two\x85\x0b\x0c\x1c\rstill two", "", "four"]
+    for ends in ("\n", "\r\n"):
+        for last in (ends, ""):
+            file.write_bytes(b"\xef\xbb\xbf" + (ends.join(lines) + last).encode())
+            assert read_lines(file) == lines
+    file.write_bytes(b"")
+    assert read_lines(file) == []
 
 
 @pytest.mark.parametrize(

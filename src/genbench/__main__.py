@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from genbench import plugins
 from genbench.errors import SweepError, UserError, near
+from genbench.text.characters import is_encodable
 from genbench.unforeseen import explain
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    for word in argv:
+        if not is_encodable(word):
+            raise UserError(f"the argument {word!a} is no valid text: write it in UTF-8, as your terminal does")
     arguments = _parser().parse_intermixed_args(argv)
     # `~key` takes a key out, in Hydra's syntax.
     plain = [word for word in arguments.words if "=" not in word and not word.startswith("~")]

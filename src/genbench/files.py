@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and how lines and JSON are read from them."""
 
 import json
 import os
@@ -74,6 +74,37 @@ def write_json(content: Any, path: Path) -> None:
         beside.write_text(json.dumps(content, indent=2) + "\n")
 
 
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text, which end with \\n or \\r\\n.
+
+    `str.splitlines` also divides at characters such as U+2028, which are part of a caption.
+    """
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        OSError: it can't be read.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    return split_lines(path.read_bytes().decode("utf-8-sig"))
+
+
+def parse_json(text: str) -> Any:
+    """Return what JSON means.
+
+    Raises:
+        ValueError: it is none, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object that a file holds.
 
@@ -81,7 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: it can't be read, or holds something else.
     """
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
         if not isinstance(content, dict):
             raise ValueError("it is no object")
     except (OSError, ValueError) as error:
@@ -96,7 +127,7 @@ def read_json_list(path: Path) -> list[dict[str, Any]]:
         UserError: it can't be read, or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
             raise ValueError("it is no list of objects")
     except (OSError, ValueError) as error:

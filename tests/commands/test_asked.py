@@ -45,7 +45,7 @@ def test_captions_come_from_a_prompt_or_a_file_of_them(tmp_path: Path, capsys: p
     assert kept["_target_"] == "genbench.conditions.captions.Captions"
     assert {"seven", "white"} <= {*kept["words"]}
     prompts = tmp_path / "prompts.txt"
-    prompts.write_text("A seven on white\n\n  the digit two on a black background\n")
+    prompts.write_text("A seven on\u2028white\n\n  the digit two on a black background\n")
     words = ["sample", f"run={run}", "device=cpu"]
     assert main([*words, "count=4", f"prompts={prompts}", f"out={tmp_path / 'file'}"]) == 0
     assert main([*words, "count=4", "prompt=a seven on white", f"out={tmp_path / 'seven'}"]) == 0

@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from genbench.__main__ import main
+from genbench.commands.classify_inputs import read_captions
 from genbench.config.folder import options
 from genbench.data.digits import Digits
+from genbench.errors import UserError
 from genbench.figures.zero_shot import bars_beside
 from genbench.intervals import wilson
 from genbench.retrieval import ranks, recall, same_text
@@ -128,6 +130,15 @@ def test_captions_are_matched_both_ways(
     assert classify(run, f"images={pictures}", f"captions={captions}", f"out={tmp_path / 'one'}") == 0
     assert "no recall: 6 images and 1 captions" in capsys.readouterr().out
     assert not (tmp_path / "one" / "scores.json").exists()
+
+
+def test_captions_are_divided_by_line_feeds_alone(tmp_path: Path) -> None:
+    file = tmp_path / "captions.txt"
+    file.write_bytes("a\u2028b\r\n c\u0085d \n\n \r\n".encode())
+    assert read_captions(str(file)) == ["a\u2028b", "c\u0085d"]
+    file.write_bytes(b"a\n\nb\n")
+    with pytest.raises(UserError, match="line 2 is empty"):
+        read_captions(str(file))
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

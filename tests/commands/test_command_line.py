@@ -74,6 +74,9 @@ MISTAKES = [
     (["method=ddpm", "sampler.eta=2"], "sampler.eta must be at least 0 and at most 1, not 2"),
     (["sample", "run=/nowhere", "guidance=nan"], "guidance must be a finite number"),
     (["evaluate", "run=/nowhere", "count=-3"], "count must be at least 1, not -3"),
+    # Bytes of the command line that are no UTF-8.
+    (["sample", "run=/nowhere", "prompt=a \udce9 three"], r"the argument 'prompt=a \udce9 three' is no valid text"),
+    (["\udce9"], "is no valid text"),
     # What would have no effect.
     (["+foo=1"], "there is no key 'foo'"),
     (["+callbacks.foo=1"], "callbacks.foo=1 has no effect"),

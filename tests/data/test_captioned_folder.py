@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,8 @@ def test_pairs_that_are_none_are_named(tmp_path: Path, name: str, content: str |
         ('{"file_name": "0000.png", "text": 3}', "line 5 has a caption that is no text"),
         ('{"file_name"', "line 5 can't be read as JSON"),
         ("[]", "line 5 is no object"),
+        ("[" * 100_000, "line 5 can't be read as JSON: it is nested too deeply"),
+        (r'{"file_name": "0000.png", "text": "\ud800"}', "line 5 has a caption that can't be encoded as UTF-8"),
     ],
 )
 def test_lines_of_metadata_that_do_not_do_are_named(tmp_path: Path, line: str, message: str) -> None:
@@ -212,6 +215,37 @@ def test_lines_of_metadata_that_do_not_do_are_named(tmp_path: Path, line: str, m
         file.write(line + "\n")
     with pytest.raises(UserError, match=message):
         folder(root).store("train")
+
+
+def test_cocos_captions_that_are_nested_too_deeply_are_named(tmp_path: Path) -> None:
+    root = make_coco(tmp_path / "images")
+    (root / "annotations" / "captions_val2017.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"captions_val2017\.json can't be read as JSON: it is nested too deeply"):
+        folder(root).store("train")
+
+
+@pytest.mark.parametrize("make", [make_metadata, make_paired, make_birds])
+def test_lines_end_with_a_line_feed_alone(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    root = make(tmp_path / "images")
+    for file in (path for kind in ("*.jsonl", "*.txt") for path in root.rglob(kind)):
+        # A JSON keeps U+2028 unescaped, as most writers do.
+        file.write_bytes(file.read_bytes().replace(b", no", "\u2028\u0085no".encode()).replace(b"\n", b"\r\n"))
+    expected = [[text.replace(", ", "") for text in own] for own in EXPECTED]
+    assert texts(folder(root)) == expected
+
+
+def test_without_a_training_image_other_stores_are_not_blamed(tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    for levels in (1, 2):
+        make_folder(root / "train", levels)
+        make_folder(root / "test", 1)
+        for image in root.rglob("*.png"):
+            image.with_suffix(".txt").write_text("a photo")
+        folder(root).prepare("train")
+    for caption in (root / "train").glob("*.txt"):
+        caption.unlink()
+    with pytest.raises(UserError, match=r"no training image has a caption, only those of the test split"):
+        folder(root, on_error="skip").store("train")
 
 
 def test_what_has_no_counterpart_is_left_out_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

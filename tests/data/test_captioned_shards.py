@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import tarfile
+from collections.abc import Callable
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from genbench.data.captioned_shards import CaptionedShards
 from genbench.data.stream_loader import StreamLoader
-from genbench.data.tar_shards import list_shards
+from genbench.data.tar_shards import list_shards, read_records
 from genbench.errors import UserError
 from tests.data.distributed import encode
 
@@ -157,6 +158,55 @@ def truncate(root: Path) -> str:
     return "shard-03.tar can't be read"
 
 
+def overwrite(root: Path, record: int, content: bytes) -> str:
+    path = root / "shard-03.tar"
+    with tarfile.open(path) as tar:
+        place = tar.getmembers()[record].offset
+    whole = path.read_bytes()
+    path.write_bytes(whole[:place] + content + whole[place + len(content) :])
+    return "shard-03.tar can't be read"
+
+
+def damage_a_header(root: Path) -> str:
+    return overwrite(root, 8, b"\xaa" * 200) + ": it is damaged or cut short at byte 8,192 "
+
+
+def clear_a_header(root: Path) -> str:
+    return overwrite(root, 8, bytes(512)) + ": it ends at byte 8,192, and more follows"
+
+
+def cut_between_records(root: Path) -> str:
+    path = root / "shard-03.tar"
+    path.write_bytes(path.read_bytes()[: 8 * 1024])
+    return "shard-03.tar can't be read: it is damaged or cut short at byte 8,192 "
+
+
+def cut_a_header(root: Path) -> str:
+    path = root / "shard-03.tar"
+    path.write_bytes(path.read_bytes()[: 8 * 1024 + 99])
+    return "shard-03.tar can't be read: it is damaged or cut short at byte 8,192 "
+
+
+def nest_deeply(root: Path) -> str:
+    write_shard(root / "shard-02.tar", {"a.png": flat(0), "a.json": b"[" * 100_000})
+    return r"a of .*shard-02\.tar has a json that can't be read: it is nested too deeply"
+
+
+def halve_a_character(root: Path) -> str:
+    write_shard(root / "shard-02.tar", {"a.png": flat(0), "a.json": b'{"caption": "\\ud800"}'})
+    return r"a of .*shard-02\.tar has a caption that can't be encoded as UTF-8"
+
+
+def name_in_latin_1(root: Path) -> str:
+    write_shard(root / "shard-02.tar", {"\udce9.png": flat(0), "\udce9.txt": b"w0"})
+    return r"\\udce9 of .*shard-02\.tar has a name that is no UTF-8"
+
+
+def name_with_a_dot(root: Path) -> str:
+    write_shard(root / "shard-02.tar", {"a.b.png": flat(0), "a.b.txt": b"w0"})
+    return r"a of .*shard-02\.tar has no image .* but b\.png: the name of a record ends at its first dot"
+
+
 def lose_a_caption(root: Path) -> str:
     write_shard(root / "shard-02.tar", {"a.png": flat(0)})
     return r"a of .*shard-02\.tar has no caption \(txt, json\)"
@@ -172,7 +222,11 @@ def empty_a_caption(root: Path) -> str:
     return r"a of .*shard-02\.tar has no caption in its json"
 
 
-@pytest.mark.parametrize("damage", [truncate, lose_a_caption, lose_an_image, empty_a_caption])
+DAMAGES = [truncate, damage_a_header, clear_a_header, cut_between_records, cut_a_header, nest_deeply, halve_a_character]
+DAMAGES += [name_in_latin_1, name_with_a_dot, lose_a_caption, lose_an_image, empty_a_caption]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_is_named_and_left_out_on_request(
     tmp_path: Path, damage: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +238,34 @@ def test_what_is_damaged_is_named_and_left_out_on_request(
     epoch = [number for batch in numbers(loader(data), data) for number in batch]
     assert len(epoch) == len(set(epoch)) == data.describe()["parts"]["train"]["images"] < 40
     assert "left out: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [damage_a_header, clear_a_header, cut_between_records, cut_a_header])
+def test_all_whole_records_before_the_damage_are_read(tmp_path: Path, damage: Callable[[Path], str]) -> None:
+    root = make_shards(tmp_path / "shards")
+    damage(root)
+    left_out: list[str] = []
+    found = [record.key for record in read_records(str(root / "shard-03.tar"), "skip", left_out.append)]
+    # Two members each, of which the ninth is damaged.
+    assert found == [f"{number:06d}" for number in range(20, 24)]
+    assert len(left_out) == 1
+
+
+@pytest.mark.parametrize("end", [512, 1024, 1024 + 300, 10_240])
+def test_any_number_of_zeros_ends_a_shard(tmp_path: Path, end: int) -> None:
+    path = make_shards(tmp_path / "shards") / "shard-01.tar"
+    path.write_bytes(path.read_bytes()[: 12 * 4 * 512] + bytes(end))
+    assert len(list(read_records(str(path), "stop", pytest.fail))) == 12
+
+
+def test_shards_of_webdatasets_writer_and_packed_ones_are_whole(tmp_path: Path) -> None:
+    writer = pytest.importorskip("webdataset.writer")
+    for name in ("a.tar", "a.tar.gz"):
+        with writer.TarWriter(str(tmp_path / name)) as tar:
+            for key in ("x", "y"):
+                tar.write({"__key__": key, "png": flat(0), "txt": "one\u2028line\r\nanother"})
+        found = list(read_records(str(tmp_path / name), "stop", pytest.fail))
+        assert [(record.key, record.texts) for record in found] == [(key, ["one line", "another"]) for key in "xy"]
 
 
 def test_a_damaged_image_is_named_when_it_is_decoded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,6 +291,22 @@ def test_patterns_name_shards_and_nothing_else(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"data\.root="):
             list_shards(pattern)
     assert not Path("it_ran").exists()
+
+
+@pytest.mark.parametrize("many", ["{0..99999999}", "{99999999..0..7}", "{0..9999}{0..9999}"])
+def test_patterns_of_too_many_shards_are_refused_at_once(many: str) -> None:
+    with pytest.raises(UserError, match="names more than 1,000,000 shards"):
+        list_shards(f"s{many}.tar")
+
+
+def test_patterns_know_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_shards(tmp_path / "shards")
+    monkeypatch.setenv("WDS_NAME", str(root))
+    for pattern in ("${NAME}", "${NOTHING}/{0..1}.tar"):
+        with pytest.raises(UserError, match="has no shard"):
+            list_shards(pattern)
+    with pytest.raises(UserError, match="is no pattern: Unbalanced braces"):
+        list_shards("{0..1.tar")
 
 
 @pytest.mark.parametrize(

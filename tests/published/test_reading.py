@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from genbench.errors import UserError
-from genbench.published.reading import read, tensors_of
+from genbench.published.reading import read, read_settings, tensors_of
 
 WEIGHTS = {
     "a.weight": torch.arange(6.0).view(2, 3),
@@ -334,3 +334,13 @@ def test_what_rebuilds_tensors_can_not_be_changed(tmp_path: Path, state: Any) ->
     (tmp_path / "x.pkl").write_bytes(b"\x80\x02ctorch._utils\n_rebuild_tensor\n" + inner + b"b.")
     with pytest.raises(UserError, match="it changes what its tensors are rebuilt by"):
         read(tmp_path / "x.pkl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("[" * 100_000, "can't be read: it is nested too deeply"), ("[]", "no names")]
+)
+def test_settings_that_are_none_are_named(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "open_clip_config.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=rf"open_clip_config\.json .*{message}"):
+        read_settings(file)

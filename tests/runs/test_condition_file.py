@@ -98,3 +98,9 @@ def test_a_run_needs_no_data_to_draw_its_classes(
 def test_an_unconditional_run_says_so(train: Train) -> None:
     run = train("steps=1", "callbacks.scores=null")
     assert json.loads((run / "condition.json").read_text()) == {"condition": None}
+
+
+def test_a_file_that_is_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    (tmp_path / "condition.json").write_text('{"condition": ' + "[" * 100_000)
+    with pytest.raises(UserError, match=r"condition\.json can't be read: it is nested too deeply"):
+        RunFolder(tmp_path).read_condition()

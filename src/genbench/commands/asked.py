@@ -13,6 +13,7 @@ from genbench.conditions.source_images import SourceImages
 from genbench.config.words import ASKED
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
+from genbench.files import read_lines
 from genbench.metrics.conditions import conditions_in_turn, held_out
 
 _KEYS = (*ASKED, "prompts", "sources")
@@ -63,7 +64,7 @@ def _parse(run: OpenRun, condition: Condition, key: str, text: str) -> Tensor:
 
 def _lines(path: str) -> list[str]:
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_lines(Path(path))]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"prompts={path} can't be read as a text file: {error}") from error
     lines = [line for line in lines if line]

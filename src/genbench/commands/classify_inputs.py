@@ -16,6 +16,7 @@ from genbench.data.folders import IMAGE_ENDINGS
 from genbench.data.sample_set import Pictures, open_samples
 from genbench.data.sources import FolderSource
 from genbench.errors import UserError
+from genbench.files import read_lines
 from genbench.images import to_float
 from genbench.metrics.conditions import held_out
 from genbench.text.templates import as_words, check_templates
@@ -184,9 +185,11 @@ def read_captions(path: str) -> list[str]:
         UserError: it can't be read, is empty, or has an empty line before another.
     """
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").rstrip().splitlines()]
+        lines = [line.strip() for line in read_lines(Path(path))]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"captions={path} can't be read as a text file: {error}") from error
+    while lines and not lines[-1]:
+        lines.pop()
     if not lines:
         raise UserError(f"captions={path} holds no line of text")
     if "" in lines:

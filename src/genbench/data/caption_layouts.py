@@ -9,7 +9,6 @@
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 from genbench.data.folders import split_folders
 from genbench.data.name_lists import read_name_list
 from genbench.errors import UserError
-from genbench.files import leads_out
+from genbench.files import leads_out, parse_json, split_lines
+from genbench.text.characters import clean_caption
 
 _NO_CAPTIONS = ("readme", "license", "licence", "classes", "labels")
 """Names of texts that lie among images and are of none."""
@@ -90,7 +90,7 @@ def _read_metadata(root: Path, images: list[str]) -> Annotated:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(_read(path).splitlines(), 1):
+    for number, line in enumerate(_lines(path), 1):
         if line.strip():
             where = f"{path}, line {number}"
             row = _parse_json(line, where)
@@ -114,7 +114,7 @@ def _has_pairs(root: Path, images: list[str]) -> bool:
 
 def _read_pairs(root: Path, images: list[str]) -> Annotated:
     files = {image: (root / image).with_suffix(".txt") for image in images}
-    texts = {image: _texts(_read(file).splitlines(), str(file)) for image, file in files.items() if file.is_file()}
+    texts = {image: _texts(_lines(file), str(file)) for image, file in files.items() if file.is_file()}
     # Only among images is a text without one a caption that has lost its image.
     folders = sorted({file.parent for file in files.values()})
     there = {file for folder in folders for file in folder.glob("*.txt") if file.stem.lower() not in _NO_CAPTIONS}
@@ -167,7 +167,7 @@ def _read_text_c10(root: Path, images: list[str]) -> Annotated:
         if image is None:
             strays.append(f"{file} has no image, neither {file.parent.name}/{file.stem}.* nor jpg/{file.stem}.*")
             continue
-        texts[image], classes[image] = _texts(_read(file).splitlines(), str(file)), file.parent.name
+        texts[image], classes[image] = _texts(_lines(file), str(file)), file.parent.name
     return Annotated(images, texts, _divided_as_in_the_paper(root, classes), strays)
 
 
@@ -179,7 +179,7 @@ def _divided_as_in_the_paper(root: Path, classes: dict[str, str]) -> dict[str, s
         if (pickled := root / split / "filenames.pickle").is_file():
             by_image |= {tuple(name.split("/")[-2:]): split for name in read_name_list(pickled)}
         if (listed := root / list_of_classes).is_file():
-            by_class |= {line.strip(): split for line in _read(listed).splitlines() if line.strip()}
+            by_class |= {line.strip(): split for line in _lines(listed) if line.strip()}
     if by_image:
         keys = {image: (PurePosixPath(image).parent.name, PurePosixPath(image).stem) for image in classes}
         return {image: by_image[key] for image, key in keys.items() if key in by_image}
@@ -198,7 +198,10 @@ def _texts(lines: list[Any], where: str) -> list[str]:
     """Return the captions among lines, of which some may be empty, but not all."""
     if not all(isinstance(line, str) for line in lines):
         raise UserError(f"{where} has a caption that is no text")
-    texts = [" ".join(line.replace("\0", " ").split()) for line in lines]
+    try:
+        texts = [clean_caption(line) for line in lines]
+    except ValueError as error:
+        raise UserError(f"{where} {error}") from error
     if not any(texts):
         raise UserError(f"{where} has an empty caption")
     return [text for text in texts if text]
@@ -206,13 +209,17 @@ def _texts(lines: list[Any], where: str) -> list[str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} can't be read as a text file: {error}") from error
 
 
+def _lines(path: Path) -> list[str]:
+    return split_lines(_read(path))
+
+
 def _parse_json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise UserError(f"{where} can't be read as JSON: {error}") from error

@@ -78,7 +78,14 @@ class CaptionedImages(PreparedData):
 
         Raises:
             MissingDataError: there are none.
+            UserError: there are others, and none to train on.
         """
+        if part == "train" and self.found and part not in self.found:
+            others = " and ".join(self.found)
+            raise UserError(
+                f"data.root={self.root}: no training image has a caption, only those of the {others} split: write "
+                "captions for images to train on"
+            )
         if part not in self.found:
             raise MissingDataError(f"data.root={self.root} has no {part} image with a caption")
         origin, texts = self.found[part]

@@ -70,7 +70,7 @@ class CaptionedFolder(CaptionedImages):
             UserError: there are no captions, in no layout or in several, or one is invalid; an image has none.
         """
         texts, given = self._annotated
-        splits = self._divide(given or _by_folder(self.root, list(texts)), list(texts))
+        splits = self._divide(given or self._by_folder(list(texts)), list(texts))
         return {
             split: Captioned(FolderSource(self.root, names), [texts[name] for name in names])
             for split, names in splits.items()
@@ -85,7 +85,7 @@ class CaptionedFolder(CaptionedImages):
     def where(self, part: str) -> str | None:
         """Return in which layout the captions were found, and of images held out by their names how many are."""
         try:
-            layout, given = self._layout, self._annotated[1] or _by_folder(self.root, list(self._annotated[0]))
+            layout, given = self._layout, self._annotated[1] or self._by_folder(list(self._annotated[0]))
         except MissingDataError:
             return None
         is_held_out = part == "test" and not {"val", "test"} & set(given.values())
@@ -145,18 +145,26 @@ class CaptionedFolder(CaptionedImages):
             splits[split].append(name)
         return splits
 
+    def _by_folder(self, names: list[str]) -> dict[str, str]:
+        """Return the split of each image by the folder at the top that it is in; {} if these are no folders of splits.
+
+        They are if the images without a caption are in such: else the test images would be trained on.
+        """
+        tops = _tops(names)
+        if not split_folders(set(tops.values())) or "train" not in split_folders(set(_tops(self._images).values())):
+            return {}
+        single = {folder: split for split, folder in one_folder_each(self.root, set(tops.values())).items()}
+        for name in names:
+            if tops.get(name) not in single:
+                raise UserError(
+                    f"{self.root} has folders of splits ({', '.join(sorted(single))}) and also {name}: remove it"
+                )
+        return {name: single[top] for name, top in tops.items()}
+
     def _identity(self, part: str) -> dict[str, Any]:
         return {**super()._identity(part), "layout": self.layout, "test_every": self.test_every}
 
 
-def _by_folder(root: Any, names: list[str]) -> dict[str, str]:
-    """Return the split of each image by the folder at the top that it is in; {} if these are no folders of splits."""
-    tops = {name: PurePosixPath(name).parts[0] for name in names if "/" in name}
-    found = split_folders(set(tops.values()))
-    if "train" not in found:
-        return {}
-    single = {folder: split for split, folder in one_folder_each(root, set(tops.values())).items()}
-    for name in names:
-        if tops.get(name) not in single:
-            raise UserError(f"{root} has folders of splits ({', '.join(sorted(single))}) and also {name}: remove it")
-    return {name: single[top] for name, top in tops.items()}
+def _tops(names: list[str]) -> dict[str, str]:
+    """Return the folder at the top that each image is in; none for those that are in no folder."""
+    return {name: PurePosixPath(name).parts[0] for name in names if "/" in name}

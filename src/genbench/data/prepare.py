@@ -5,7 +5,6 @@ store under its final name is complete. A lock, which the kernel releases when i
 while others wait for the result.
 """
 
-import json
 import os
 import shutil
 import time
@@ -25,7 +24,7 @@ from genbench.data.prepare_progress import Progress, human_bytes, say
 from genbench.data.shards import CONDITIONS, FORMAT, HEADER_BYTES, MANIFEST, images_per_shard, shard_name
 from genbench.data.sources import Origin, Source
 from genbench.errors import UserError
-from genbench.files import flush, write_json
+from genbench.files import flush, parse_json, write_json
 from genbench.wording import duration
 
 OnError = Literal["stop", "skip"]
@@ -221,7 +220,7 @@ class Writer:
     def _recover(self) -> Journal:
         """Return the journal, after truncating what was written after its last entry."""
         try:
-            journal = Journal(**json.loads((self._folder / _JOURNAL).read_text()))
+            journal = Journal(**parse_json((self._folder / _JOURNAL).read_text()))
             full, filled = divmod(journal.images, self._capacity)
             sizes = [self._capacity] * full + [filled] * (filled > 0)
             for index, images in enumerate(sizes):

@@ -9,7 +9,6 @@ A store is a folder:
 Any tool can open the files: `numpy.load(file, mmap_mode="r")`.
 """
 
-import json
 import mmap
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from genbench.errors import UserError, first_line
+from genbench.files import parse_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -135,7 +135,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
+        manifest: dict[str, Any] = parse_json(path.read_text())
         known = manifest["format"] == FORMAT and len(manifest["image_shape"]) == 3 and manifest["count"] >= 0
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} can't be read ({error}): {_again(folder)}") from error

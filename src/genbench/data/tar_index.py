@@ -19,7 +19,7 @@ from genbench.errors import UserError
 from genbench.files import read_json, written_whole
 from genbench.text.words import split_words
 
-_FORMAT = 1
+_FORMAT = 2
 _NAMED = 5
 """Records left out that are named; of more only their number is."""
 

@@ -1,6 +1,5 @@
 """Read published files without running anything that they hold."""
 
-import json
 import pickle
 import re
 import zipfile
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from genbench.errors import UserError, first_line
+from genbench.files import parse_json
 from genbench.published.pickles import is_legacy, plain, read_legacy, read_pickle, read_zip
 
 _SEEMS = {
@@ -83,7 +83,7 @@ def read_settings(file: Path) -> dict[str, Any]:
         UserError: it can't be read, or holds something else.
     """
     try:
-        content = json.loads(file.read_text())
+        content = parse_json(file.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{file} can't be read: {first_line(error)}") from error
     if not isinstance(content, dict):
