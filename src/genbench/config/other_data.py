@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from genbench.config.folder import bases, own_content
-from genbench.config.suits import chosen_groups, chosen_value, own_choice
+from genbench.config.suits import DEFAULT_DATA, chosen_groups, chosen_value, own_choice
 from genbench.signatures import parameters_of
 
 
 def other_data(experiment: str, overrides: Iterable[str]) -> str | None:
     """Return the data set that overrides choose in place of an experiment's own; None where they don't."""
     data = chosen_groups(overrides).get("data")
-    return None if data == own_choice(experiment, "data") else data
+    return None if data == (own_choice(experiment, "data") or DEFAULT_DATA) else data
 
 
 def has_setting(data: str, name: str) -> bool:

@@ -24,7 +24,7 @@ SUITS = "_suits_"
 Choices = dict[str, Any]
 """Which option of each group was chosen."""
 
-_DEFAULT_METHOD, _DEFAULT_DATA = "gan", "digits"
+DEFAULT_METHOD, DEFAULT_DATA = "gan", "digits"
 
 
 def implied_by_words(overrides: Iterable[str]) -> list[str]:
@@ -36,9 +36,9 @@ def implied_by_words(overrides: Iterable[str]) -> list[str]:
     chosen = chosen_groups(overrides)
     if "experiment" in chosen or not chosen.keys() & {"method", "data"}:
         return []
-    method = chosen.get("method", _DEFAULT_METHOD)
+    method = chosen.get("method", DEFAULT_METHOD)
     brought = next(iter(suited("method", method).get("data", {})), None)
-    data = chosen.get("data") or brought or _DEFAULT_DATA
+    data = chosen.get("data") or brought or DEFAULT_DATA
     name = f"{method}_{data}"
     if name in options("experiment") and ("data" not in chosen or own_choice(name, "data") == data):
         return [f"experiment={name}"]
