@@ -146,6 +146,13 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "images twice": (["images=PICTURES", "data=digits"], "both name images"),
     "no labels": (["images=PICTURES"], "there are no labels"),
     "no label": (["images=PICTURES", "labels=[]"], "has an empty label"),
+    "empty label": (["images=PICTURES", "labels=[one,,two]"], "has an empty label"),
+    "empty last label": (["images=PICTURES", "labels=[one,]"], "has an empty label"),
+    "same to the run": (
+        ["images=PICTURES", "labels=[one,two,One]", "template={}"],
+        "the labels 'one' and 'One' are the same text to",
+    ),
+    "one of several": (["images=PICTURES/0.png", "count=5", "labels=[one]"], "count=5: images="),
     "label twice": (["images=PICTURES", "labels=[one,one]"], "names 'one' twice"),
     "no place": (["images=PICTURES", "labels=[one]", "template=a digit"], "'a digit' has no {}"),
     "unknown word": (

@@ -22,6 +22,9 @@ def test_words_that_no_caption_has_are_refused_by_name_or_unknown_in_data() -> N
     with pytest.raises(ValueError, match="no caption has the word 'cta'; did you mean cat"):
         CAPTIONS.parse("a cta")
     assert CAPTIONS.describe(CAPTIONS.encode(["a dog"])) == ["a [?]"]
+    many = Captions([f"word{number}" for number in range(1200)], length=5)
+    with pytest.raises(ValueError, match=r"'zzz'; there are 1,200, such as word0, word1, .*, word7$"):
+        many.parse("zzz")
 
 
 def test_what_is_longer_than_there_is_room_for_is_refused_and_not_cut() -> None:
@@ -81,6 +84,12 @@ def test_a_run_folder_keeps_the_tokenizer(condition: Captions) -> None:
         ({}, "takes its vocabulary as argument words"),
         ({"tokenizer": "sentencepiece"}, "must be words or clip_bpe"),
         ({"tokenizer": "clip_bpe", "length": 1}, "at least two tokens"),
+        ({"words": [None, None], "length": 4}, "words= of captions is no list of texts"),
+        ({"words": "ab", "length": 4}, "words= of captions is no list of texts"),
+        ({"words": [1, 2], "length": 4}, "words= of captions is no list of texts"),
+        ({"tokenizer": "clip_bpe", "length": 10**9}, "length=1000000000 of captions is no whole number from 1 to"),
+        ({"tokenizer": "clip_bpe", "length": 20.5}, "length=20.5 of captions is no whole"),
+        ({"tokenizer": "clip_bpe", "length": True}, "length=True of captions is no whole"),
     ],
 )
 def test_a_tokenizer_without_what_it_takes_is_refused(arguments: dict[str, object], message: str) -> None:

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from genbench.__main__ import main
-from genbench.commands.import_weights import fill
+from genbench.commands.import_weights import _settings, fill
+from genbench.config import as_overrides
 from genbench.errors import UserError
 from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Published
@@ -214,3 +215,41 @@ def test_another_tokenizer_is_refused() -> None:
     weights = model.state_dict() | {"token_embedding.weight": torch.zeros(100, 32)}
     with pytest.raises(UserError, match="has 100 tokens"):
         make("openai_clip").convert(Archive(Path("x"), weights))
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (["data=scenes", "data.tokenizer=clip_bpe"], 32),
+        (["data=digits", "data.captions=a photo of a {}"], 28),
+        (["data=captioned_digits"], 16),
+        (["data=captioned_digits", "data.size=8"], 8),
+        (["data=captioned_shards"], 32),
+        ([], 32),
+    ],
+)
+def test_another_data_set_keeps_its_own_settings_and_the_tower_its_side(words: list[str], size: int) -> None:
+    published = converted(Archive(Path("x"), theirs(VIT)[0].state_dict(), {}))
+    settings = _settings(published.experiment, published, as_overrides(words, multirun=False))
+    assert (settings.data["size"], settings.method.image_size) == (size, 32)
+    assert settings.data.tokenizer == "clip_bpe"
+    has_length = not words or words == ["data=captioned_shards"]
+    assert settings.data.get("length") == (12 if has_length else None)
+    assert settings.data.batch_size == (32768 if has_length else {32: 128}.get(size, 64))
+
+
+def test_a_setting_that_the_data_set_lacks_is_refused_if_a_person_gave_it() -> None:
+    published = converted(Archive(Path("x"), theirs(VIT)[0].state_dict(), {}))
+    with pytest.raises(UserError, match="length"):
+        _settings(published.experiment, published, ["data=scenes", "data.length=12"])
+
+
+def test_an_imported_clip_is_evaluated_on_images_of_another_size(tmp_path: Path) -> None:
+    model, config = theirs(VIT)
+    save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    run = tmp_path / "run"
+    words = ["data=digits", "data.captions=a photo of a {}"]
+    assert main(["import", f"path={tmp_path}", f"out={run}", *words]) == 0
+    assert main(["evaluate", f"run={run}", "device=cpu"]) == 0
+    assert {"zero_shot", "image_to_text_recall_1_all"} <= json.loads((run / "scores.json").read_text())["values"].keys()

@@ -100,10 +100,30 @@ def _text_features(part: Part, texts: Sequence[str], templates: Sequence[str]) -
         UserError: the vocabulary lacks a word, or a text is too long.
     """
     try:
-        return classifier_weights(part.model, texts, templates) if templates else embed_texts(part.model, texts)
+        if not templates:
+            return embed_texts(part.model, texts)
+        features = classifier_weights(part.model, texts, templates)
+        _check_differ(part, texts, templates[0])
+        return features
     except ValueError as error:
         keys = "labels= and template=" if templates else "captions="
         raise UserError(f"{keys} can't be read by {part.folder.path}: {error}") from error
+
+
+def _check_differ(part: Part, labels: Sequence[str], template: str) -> None:
+    """Check that no two labels are the same tokens to a run, such as words that differ in capitals only.
+
+    Raises:
+        UserError: two are; the message names them.
+    """
+    first: dict[tuple[int, ...], str] = {}
+    for label in labels:
+        tokens = tuple(part.model.condition.parse(template.replace("{}", label))[0].tolist())
+        if (other := first.setdefault(tokens, label)) != label:
+            raise UserError(
+                f"the labels {other!r} and {label!r} are the same text to {part.folder.path}: name one otherwise by "
+                "labels=[...]"
+            )
 
 
 def _image_features(model: EmbedsTexts, images: Images) -> Tensor:

@@ -97,6 +97,8 @@ def read_images(config: DictConfig) -> tuple[Images, list[str] | None]:
         return _of_data(build_data(config), config)
     path = Path(config.images)
     if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+        if config.count is not None and config.count > 1:
+            raise UserError(f"count={config.count}: images={path} is one image")
         opened: Tensor | Pictures = Pictures(FolderSource(path.parent, [path.name]), 3)
     else:
         is_array = path.suffix in (".npz", ".npy")

@@ -15,6 +15,7 @@ from genbench.commands.assembly import build_data, build_method, parameters_by_n
 from genbench.commands.endings import what_next
 from genbench.commands.published_files import find_source, hashes
 from genbench.config import as_words, check, options
+from genbench.config.other_data import has_setting, left_out, other_data
 from genbench.config.schemas import keys_of
 from genbench.errors import UserError
 from genbench.files import check_can_write, check_is_new, nearest_folder
@@ -165,7 +166,7 @@ def _settings(experiment: str, published: Published, of_user: list[str]) -> Dict
         UserError: something is misspelt, or the file is of another method than the experiment.
     """
     chosen = [f"experiment={experiment}"]
-    of_file = _of_file(published)
+    of_file = _of_file(published, experiment, of_user)
     try:
         return check("train", [*chosen, *of_file, *of_user])
     except UserError as error:
@@ -178,10 +179,20 @@ def _settings(experiment: str, published: Published, of_user: list[str]) -> Dict
         raise
 
 
-def _of_file(published: Published) -> list[str]:
-    """Return the overrides that a file's own settings are."""
-    lines = []
-    for key, value in published.settings.items():
+def _of_file(published: Published, experiment: str, of_user: list[str]) -> list[str]:
+    """Return the overrides that a file's own settings are, of which another data set takes those that it has."""
+    settings, lines = dict(published.settings), []
+    if data := other_data(experiment, of_user):
+        # A method that resizes images takes them as large as they are.
+        resizes = "method.image_size" in settings
+        lines = left_out(experiment, data, of_user, ["tokenizer"] if resizes else None)
+        settings = {
+            key: value
+            for key, value in settings.items()
+            if not key.startswith("data.")
+            or (has_setting(data, key.removeprefix("data.")) and not (resizes and key == "data.size"))
+        }
+    for key, value in settings.items():
         check_plain(key, value)
         lines.append(f"{key}={value}" if options(key) else f"++{key}={_literal(value)}")
     return lines

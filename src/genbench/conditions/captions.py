@@ -1,7 +1,7 @@
 """Captions: what a picture shows, in words."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ UNUSED = -1
 
 CONTEXT = 77
 """Tokens of a caption of CLIP's, start and end included."""
+
+_LONGEST = 65_536
+"""Tokens of a caption that a file may ask room for: a text tower has a vector for each place."""
 
 
 class Captions(Condition):
@@ -125,6 +128,20 @@ class Captions(Condition):
         if isinstance(self.tokenizer, WordTokenizer):
             return {"words": self.tokenizer.words, "length": self.length}
         return {"tokenizer": "clip_bpe", "length": self.length}
+
+    @classmethod
+    def from_dict(cls, arguments: Mapping[str, Any]) -> Self:
+        """Return the captions of these arguments, which a file may hold.
+
+        Raises:
+            ValueError: they are not of the right kinds, or no captions have them.
+        """
+        words, length = arguments.get("words"), arguments.get("length", CONTEXT)
+        if words is not None and not (isinstance(words, list | tuple) and all(isinstance(each, str) for each in words)):
+            raise ValueError("words= of captions is no list of texts")
+        if type(length) is not int or not 1 <= length <= _LONGEST:
+            raise ValueError(f"length={length!r} of captions is no whole number from 1 to {_LONGEST:,}")
+        return super().from_dict(arguments)
 
     def _row(self, text: str) -> Tensor:
         tokens = self.tokenizer.encode(text)

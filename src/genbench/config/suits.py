@@ -24,7 +24,7 @@ SUITS = "_suits_"
 Choices = dict[str, Any]
 """Which option of each group was chosen."""
 
-_DEFAULT_METHOD, _DEFAULT_DATA = "gan", "digits"
+DEFAULT_METHOD, DEFAULT_DATA = "gan", "digits"
 
 
 def implied_by_words(overrides: Iterable[str]) -> list[str]:
@@ -36,11 +36,11 @@ def implied_by_words(overrides: Iterable[str]) -> list[str]:
     chosen = chosen_groups(overrides)
     if "experiment" in chosen or not chosen.keys() & {"method", "data"}:
         return []
-    method = chosen.get("method", _DEFAULT_METHOD)
+    method = chosen.get("method", DEFAULT_METHOD)
     brought = next(iter(suited("method", method).get("data", {})), None)
-    data = chosen.get("data") or brought or _DEFAULT_DATA
+    data = chosen.get("data") or brought or DEFAULT_DATA
     name = f"{method}_{data}"
-    if name in options("experiment") and ("data" not in chosen or _own_choice(name, "data") == data):
+    if name in options("experiment") and ("data" not in chosen or own_choice(name, "data") == data):
         return [f"experiment={name}"]
     return ["~experiment", *([f"data={data}"] if brought and "data" not in chosen else [])]
 
@@ -75,7 +75,7 @@ def implied_by_choices(overrides: Iterable[str], choices: Choices, config: DictC
     if scores and "data" in chosen and not any(line.lstrip("+~").startswith("metrics") for line in overrides):
         implied.append(_choice("metrics", scores, size))
     if not any(re.match(r"\+*(name=|debug=true)", line) for line in overrides):
-        own = [_own_choice(experiment, group) for group in ("method", "data")]
+        own = [own_choice(experiment, group) for group in ("method", "data")]
         if own != [method, data]:
             implied.append(f"name={method}_{config.data.get('name') or data}")
     return implied
@@ -117,7 +117,7 @@ def _check_pair(method: str, network: str) -> None:
         )
 
 
-def _own_choice(experiment: Any, group: str) -> str | None:
+def own_choice(experiment: Any, group: str) -> str | None:
     """Return what an experiment chooses of a group."""
     for base in bases("experiment", str(experiment)) if experiment else []:
         for entry in own_content("experiment", base).get("defaults", []):

@@ -96,9 +96,16 @@ def _split(text: str) -> list[str]:
 
 
 def _texts(items: str) -> list[str]:
-    """Return the texts of a list, without the blanks around each and without the quotes if it has some."""
-    found = re.findall(r"""\s*("[^"]*"|'[^']*'|(?:\\,|[^,])+?)\s*(?:,|$)""", items)
-    return [text[1:-1] if text[0] in "\"'" and text[-1] == text[0] else text.replace("\\,", ",") for text in found]
+    """Return the texts of a list, without the blanks around each and without the quotes if it has some.
+
+    An empty one stays, for whoever reads the texts to refuse.
+    """
+    if not items.strip():
+        return []
+    found = re.findall(r"""(?:^|,)\s*("[^"]*"|'[^']*'|(?:\\,|[^,])*?)\s*(?=,|$)""", items)
+    return [
+        text[1:-1] if text[:1] in ('"', "'") and text[-1] == text[0] else text.replace("\\,", ",") for text in found
+    ]
 
 
 def _quote(text: str) -> str:

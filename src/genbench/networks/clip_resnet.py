@@ -94,7 +94,7 @@ class CLIPResNet(nn.Module):
     def __init__(self, side: int, *, embedding_dim: int, width: int, layers: Sequence[int]) -> None:
         super().__init__()
         if side % 32:
-            raise ValueError(f"data.size={side} must be a multiple of 32 pixels")
+            raise ValueError(f"data.size={side}, or method.image_size, must be a multiple of 32 pixels")
         if len(layers) != 4 or min(layers) < 1 or width < 2 or width % 2:
             raise ValueError(f"layers={list(layers)} must be four numbers from 1 on, and width={width} even")
         self.side, self.embedding_dim = side, embedding_dim

@@ -97,7 +97,10 @@ class SmallResNet(nn.Module):
     def __init__(self, side: int, *, embedding_dim: int, width: int, levels: int) -> None:
         super().__init__()
         if levels < 1 or side < 2**levels:
-            raise ValueError(f"levels={levels} must be from 1 on, and data.size={side} at least 2 to the power of it")
+            raise ValueError(
+                f"levels={levels} must be from 1 on, and data.size={side}, or method.image_size, at least 2 to "
+                "the power of it"
+            )
         self.side, self.embedding_dim = side, embedding_dim
         self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), HalfInstanceNorm(width), nn.ReLU())
         maps = [width * 2**level for level in range(levels)]

@@ -30,7 +30,7 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if patch < 1 or side % patch:
-            raise ValueError(f"data.size={side} must be a multiple of patch={patch} pixels")
+            raise ValueError(f"data.size={side}, or method.image_size, must be a multiple of patch={patch} pixels")
         self.side, self.embedding_dim = side, embedding_dim
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
         self.first = nn.Parameter(torch.empty(width))

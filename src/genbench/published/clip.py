@@ -139,12 +139,15 @@ def published_clip(weights: Weights, known: Known, path: Path) -> Published:
     image = _resnet_settings(weights) if is_resnet else _vit_settings(weights, known)
     text = _text_settings(weights, known)
     gelu = {"text_tower.gelu" if is_resnet else "image_tower.gelu": known.gelu or "openai"}
+    side = _side(weights)
     network = {f"network.{key}": value for key, value in (image | text | gelu).items()}
     colours = {f"method.{key}": getattr(known, key) for key in ("mean", "std") if getattr(known, key) is not None}
     settings = {
         "network": "clip_rn50" if is_resnet else "clip_vit_b32",
-        "data.size": _side(weights),
+        "data.size": side,
         "data.length": length,
+        "data.tokenizer": "clip_bpe",
+        "method.image_size": side,
         **network,
         **colours,
     }

@@ -12,6 +12,9 @@ PADDING, UNKNOWN = 0, 1
 UNKNOWN_WORD = "[?]"
 """What stands for a word that the vocabulary lacks, in a text made of tokens; no such text has it otherwise."""
 
+_SHOWN = 8
+"""Words of the vocabulary in a message, the most frequent ones."""
+
 
 class WordTokenizer:
     """Lower-case words, numbers and single punctuation marks; what the vocabulary lacks is one token for all.
@@ -55,7 +58,7 @@ class WordTokenizer:
         """
         for word in split_words(text):
             if word not in self._numbers:
-                raise ValueError(f"no caption has the word {word!r}{near(word, self.words)}")
+                raise ValueError(f"no caption has the word {word!r}{near(word, self.words, _SHOWN)}")
 
 
 def split_words(text: str) -> list[str]:

@@ -69,6 +69,7 @@ class CLIP(Method):
         condition: of the data, which must be captions.
         positives: the pairs that belong together: "diagonal", as in the paper, or "same_caption", all of the batch
             whose text is the same, which are false negatives else.
+        image_size: side in pixels of the images that the tower takes, to which others are resized; None for the data's.
         mean: of each colour, which is subtracted; of values in [0, 1].
         std: of each colour, by which they are divided.
         optimizer: maps parameters to an optimizer.
@@ -86,6 +87,7 @@ class CLIP(Method):
         condition: Condition | None = None,
         *,
         positives: Positives = "diagonal",
+        image_size: int | None = None,
         mean: Sequence[float],
         std: Sequence[float],
         optimizer: MakeOptimizer,
@@ -98,7 +100,9 @@ class CLIP(Method):
         self.condition = expect(condition, Captions, "CLIP takes data with captions, such as data=scenes")
         self.medium = medium
         self.positives = positives
-        side = medium.shape[1]
+        side = medium.shape[1] if image_size is None else image_size
+        if side < 1:
+            raise ValueError(f"image_size={side} must be at least 1 pixel")
         image, text = image_tower(side=side), text_tower(form=self.condition.form)
         if image.embedding_dim != text.embedding_dim:
             raise ValueError(

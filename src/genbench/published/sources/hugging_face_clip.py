@@ -12,6 +12,7 @@ from torch import Tensor
 
 from genbench.errors import UserError
 from genbench.published.clip import CLIPSource, Known, published_clip
+from genbench.published.clip_settings import WHOLE, check_agrees, check_settings, only
 from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Published, Weights, renamed
 
@@ -50,6 +51,12 @@ _RULES = [
     ),
 ]
 
+_TOWER = {"num_attention_heads": WHOLE, "projection_dim": WHOLE, "layer_norm_eps": only(1e-5)}
+"""Settings of both towers that tensors don't say, or only one value of which is built here; others are not checked."""
+
+# 2 is what configurations of before transformers 4.31 have, which then means the end of CLIP's vocabulary too.
+_TEXT = _TOWER | {"eos_token_id": only(2, 49407)}
+
 _PROJECTIONS = ("visual_projection.weight", "text_projection.weight")
 
 
@@ -67,7 +74,11 @@ class HuggingFaceCLIP(CLIPSource):
         """Return the towers with the settings that their shapes and the JSON files say."""
         weights = _joined(tensors_of(archive.content))
         turned = {name: each.T if name in _PROJECTIONS else each for name, each in weights.items()}
-        return published_clip(renamed(turned, _RULES), _known(archive.settings), archive.path)
+        published = published_clip(renamed(turned, _RULES), _known(archive.settings), archive.path)
+        said = archive.settings.get("config", {}).get("projection_dim")
+        actual = published.settings["network.image_tower.embedding_dim"]
+        check_agrees(said, actual, "projection_dim", "config.json")
+        return published
 
 
 def _joined(weights: Weights) -> dict[str, Tensor]:
@@ -81,15 +92,21 @@ def _joined(weights: Weights) -> dict[str, Tensor]:
 
 
 def _known(settings: Mapping[str, Any]) -> Known:
-    """Return what the JSON files say; a key that they leave out has the value of OpenAI's ViT-B/32."""
+    """Return what the JSON files say; a key that they leave out has the value of OpenAI's ViT-B/32.
+
+    Raises:
+        UserError: they ask for a network that is not built here.
+    """
     colours = settings.get("preprocessor_config", {})
     known = Known(mean=colours.get("image_mean"), std=colours.get("image_std"))
     if "config" not in settings:
         return known
     vision, text = (settings["config"].get(f"{kind}_config") or {} for kind in ("vision", "text"))
-    gelus = {each.get("hidden_act", "quick_gelu") for each in (vision, text)}
+    check_settings(vision, _TOWER, "config.json: vision_config", others=True)
+    check_settings(text, _TEXT, "config.json: text_config", others=True)
+    gelus = {str(each.get("hidden_act", "quick_gelu")) for each in (vision, text)}
     if len(gelus) > 1 or not gelus <= _GELUS.keys():
-        said = " and ".join(sorted(map(str, gelus)))
+        said = " and ".join(sorted(gelus))
         raise UserError(f"config.json has hidden_act={said}: both towers must have quick_gelu, or both gelu")
     return known._replace(
         gelu=_GELUS[gelus.pop()],

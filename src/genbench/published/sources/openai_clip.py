@@ -10,11 +10,101 @@ from typing import Any
 from torch import Tensor
 
 from genbench.published.clip import CLIPSource, Known, published_clip
+from genbench.published.clip_settings import (
+    ANY,
+    LAYERS,
+    SIZE,
+    TRUTH,
+    WHOLE,
+    Rule,
+    check_agrees,
+    check_settings,
+    only,
+)
 from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Published, without_prefix
 
 _OPENAIS = "input_resolution"
 """A tensor of OpenAI's archives alone."""
+
+_FILE = "open_clip_config.json"
+
+_ROOT = {
+    "embed_dim": WHOLE,
+    "quick_gelu": TRUTH,
+    "vision_cfg": ANY,
+    "text_cfg": ANY,
+    "custom_text": TRUTH,
+    "init_logit_scale": ANY,
+    "init_logit_bias": only(),
+    "nonscalar_logit_scale": only(False),
+    "cast_dtype": ANY,
+    "output_dict": ANY,
+}
+"""Of `model_cfg`."""
+
+_TOWER = {
+    "width": WHOLE,
+    "mlp_ratio": only(4, 4.0),
+    "ls_init_value": only(),
+    "final_ln_after_pool": only(False),
+    "output_tokens": only(False),
+    "act_kwargs": only({}),
+    "norm_kwargs": only({}, {"eps": 1e-5}),
+    "block_type": only("default"),
+    **{key: only(False) for key in ("qk_norm", "scaled_cosine_attn", "scale_heads")},
+    **{key: only(False) for key in ("scale_attn_inner", "scale_attn", "scale_fc")},
+}
+"""Of both towers."""
+
+_VISION = _TOWER | {
+    "layers": LAYERS,
+    "head_width": WHOLE,
+    "patch_size": SIZE,
+    "image_size": SIZE,
+    "patch_dropout": ANY,  # of training alone
+    "attentional_pool": only(False),
+    **{f"attn_pooler_{key}": ANY for key in ("queries", "heads")},  # of `attentional_pool`
+    "no_ln_pre": only(False),
+    "pos_embed_type": only("learnable"),
+    "pool_type": only("tok"),
+    "timm_model_name": only(),
+    **{f"timm_{key}": ANY for key in ("model_pretrained", "pool", "proj", "proj_bias", "drop", "drop_path")},
+}
+
+_TEXT = _TOWER | {
+    "layers": WHOLE,
+    "heads": WHOLE,
+    "context_length": WHOLE,
+    "vocab_size": WHOLE,
+    "hf_tokenizer_name": only(),
+    "tokenizer_mode": only(),
+    "tokenizer_kwargs": only({}),
+    "embed_cls": only(False),
+    **{f"{key}_id": ANY for key in ("pad", "eos")},  # of `embed_cls` and of pool_type=eos
+    "no_causal_mask": only(False),
+    "pool_type": only("argmax"),
+    "proj_bias": only(False),
+    "proj_type": only("linear"),
+    "hf_model_name": only(),
+    **{f"hf_{key}": ANY for key in ("model_pretrained", "proj_type", "pooler_type")},
+}
+
+_PREPROCESSING: dict[str, Rule] = {
+    "mode": only("RGB"),
+    "interpolation": only("bicubic"),
+    "resize_mode": only("shortest"),
+}
+
+_SIZES = {
+    "embed_dim": "image_tower.embedding_dim",
+    "vision_cfg.width": "image_tower.width",
+    "vision_cfg.layers": "image_tower.layers",
+    "vision_cfg.patch_size": "image_tower.patch",
+    "text_cfg.width": "text_tower.width",
+    "text_cfg.layers": "text_tower.layers",
+}
+"""What the shapes of the tensors say too."""
 
 
 class OpenAICLIP(CLIPSource):
@@ -30,10 +120,13 @@ class OpenAICLIP(CLIPSource):
     def convert(self, archive: Archive) -> Published:
         """Return the towers with the settings that their shapes and the JSON file say."""
         weights = _weights(archive)
-        known = _known(archive.settings.get("open_clip_config", {}))
+        config = archive.settings.get("open_clip_config", {})
+        known = _known(config)
         if _OPENAIS in weights:
             known = known._replace(gelu="openai")
-        return published_clip(weights, known, archive.path)
+        published = published_clip(weights, known, archive.path)
+        _check_sizes(config, published)
+        return published
 
 
 def _weights(archive: Archive) -> dict[str, Tensor]:
@@ -44,15 +137,42 @@ def _weights(archive: Archive) -> dict[str, Tensor]:
 
 
 def _known(config: Mapping[str, Any]) -> Known:
-    """Return what open_clip's configuration says."""
-    model, colours = config.get("model_cfg", {}), config.get("preprocess_cfg", {})
-    if not model:
-        return Known()
+    """Return what open_clip's configuration says; a key that it leaves out has open_clip's default.
+
+    Raises:
+        UserError: it asks for a network that is not built here.
+    """
+    colours = config.get("preprocess_cfg") or {}
+    check_settings(colours, _PREPROCESSING, f"{_FILE}: preprocess_cfg", others=True)
+    known = Known(mean=colours.get("mean"), std=colours.get("std"))
+    if "model_cfg" not in config:
+        return known
+    model = config["model_cfg"]
+    check_settings(model, _ROOT, f"{_FILE}: model_cfg")
     vision, text = model.get("vision_cfg", {}), model.get("text_cfg", {})
-    return Known(
-        gelu="openai" if model.get("quick_gelu", False) else "open_clip",
-        image_heads=vision["width"] // vision.get("head_width", 64) if isinstance(vision.get("layers"), int) else None,
-        text_heads=text.get("heads"),
-        mean=colours.get("mean"),
-        std=colours.get("std"),
+    check_settings(vision, _VISION, f"{_FILE}: vision_cfg")
+    check_settings(text, _TEXT, f"{_FILE}: text_cfg")
+    head_width = vision.get("head_width", 64)
+    is_resnet = isinstance(vision.get("layers"), list)
+    if is_resnet:
+        check_settings({"head_width": head_width}, {"head_width": only(64)}, f"{_FILE}: vision_cfg")
+    return known._replace(
+        gelu="openai" if model.get("quick_gelu") else "open_clip",
+        image_heads=None if is_resnet else max(1, vision.get("width", 768) // head_width),
+        text_heads=text.get("heads", 8),
     )
+
+
+def _check_sizes(config: Mapping[str, Any], published: Published) -> None:
+    model = config.get("model_cfg", {})
+    for key, own in _SIZES.items():
+        part, _, name = key.rpartition(".")
+        said = (model.get(part, {}) if part else model).get(name)
+        own = f"network.{own}"
+        if own in published.settings:
+            check_agrees(
+                said[0] if name == "patch_size" and isinstance(said, list) else said,
+                published.settings[own],
+                key,
+                _FILE,
+            )
