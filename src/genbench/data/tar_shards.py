@@ -24,7 +24,7 @@ _CAPTION_KEYS = ("caption", "captions", "text")
 
 _URL = re.compile(r"https?://[^\s']+")
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)(?:\.\.-?\d+)?\}")
-_MOST = 1_000_000
+_MOST = 100_000
 """Shards that a pattern with braces may name; the largest public data sets have fewer."""
 _META = re.compile(r"__[^/]*__($|/)")
 """Members that say something about the shard."""
