@@ -12,7 +12,7 @@ from torch import Tensor
 from genbench import plugins
 from genbench.abilities import EmbedsTexts
 from genbench.commands.assembly import choose_device
-from genbench.commands.classify_folder import PredictionFolder, choose_prediction_folder
+from genbench.commands.classify_folder import choose_prediction_folder
 from genbench.commands.classify_inputs import (
     Images,
     check_request,
@@ -28,13 +28,13 @@ from genbench.data.prepare_progress import QUIET, Progress
 from genbench.errors import UserError
 from genbench.figures.grid import make_grid
 from genbench.figures.zero_shot import bars_beside
-from genbench.images import save_image
+from genbench.images import save_image, to_uint8
 from genbench.runs.folder import RunFolder, describe_session
 from genbench.runs.part_files import Part
 from genbench.zero_shot import classifier_weights, embed_images, embed_texts
 
 _SHOWN = 16
-"""Images of the picture."""
+"""Images of the picture, evenly spaced among all: those of a labelled set are often in the order of their classes."""
 
 
 def main(config: DictConfig, overrides: list[str]) -> None:
@@ -63,11 +63,15 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     command = shlex.join(["python", "-m", "genbench", "classify", *plugins.as_words(), *as_words(overrides)])
     try:
         folder.begin(config, command=command, **describe_session(), source=_describe(part))
-        seen = _image_features(part.model, images)
+        places = torch.linspace(0, len(images.names) - 1, min(_SHOWN, len(images.names))).long()
+        seen, shown = _image_features(part.model, images, set(places.tolist()))
         if captions:
             write_retrieval(folder.files, images, captions, seen @ features.T)
         else:
-            _predict(folder, images, texts, part.model.logit_scale * seen @ features.T)
+            probabilities = torch.softmax(part.model.logit_scale * seen @ features.T, dim=1)
+            write_predictions(folder.files, images, texts, probabilities)
+            truth = None if images.truth is None else images.truth[places].tolist()
+            save_image(make_grid(bars_beside(shown, texts, probabilities[places], truth)), folder.files.picture)
         folder.finish()
     except (OSError, UserError) as error:
         with suppress(OSError):
@@ -126,22 +130,17 @@ def _check_differ(part: Part, labels: Sequence[str], template: str) -> None:
             )
 
 
-def _image_features(model: EmbedsTexts, images: Images) -> Tensor:
-    """Return a unit vector for each image, (N, D)."""
+def _image_features(model: EmbedsTexts, images: Images, places: set[int]) -> tuple[Tensor, list[Tensor]]:
+    """Return a unit vector for each image, (N, D), and the images at some places, uint8 (C, H, W), in order."""
+    kept: list[Tensor] = []
     with Progress("images", len(images.names), quiet=QUIET) as progress:
 
         def watched() -> Iterator[Tensor]:
+            done = 0
             for batch in images.batches():
+                kept.extend(to_uint8(x) for place, x in enumerate(batch, done) if place in places)
                 yield batch
+                done += len(batch)
                 progress.advance(len(batch))
 
-        return embed_images(model, watched())
-
-
-def _predict(folder: PredictionFolder, images: Images, labels: Sequence[str], logits: Tensor) -> None:
-    """Write and print the most likely labels, and the accuracy where the classes are known."""
-    probabilities = torch.softmax(logits, dim=1)
-    write_predictions(folder.files, images, labels, probabilities)
-    truth = None if images.truth is None else images.truth[:_SHOWN].tolist()
-    shown = bars_beside(images.first(_SHOWN), labels, probabilities[:_SHOWN], truth)
-    save_image(make_grid(shown), folder.files.picture)
+        return embed_images(model, watched()), kept

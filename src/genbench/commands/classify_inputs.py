@@ -53,10 +53,6 @@ class Images:
             waiting.append(image)
         yield to_float(torch.stack(waiting))
 
-    def first(self, count: int) -> list[Tensor]:
-        """Return the first ones."""
-        return list(islice(self.each, min(count, len(self.names))))
-
 
 def check_request(config: DictConfig) -> None:
     """Check that what is asked for goes together, before anything is opened.
