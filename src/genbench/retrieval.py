@@ -1,6 +1,7 @@
 """Retrieval between images and texts whose pairs are known: the rank of what is right, and recall."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,9 +10,16 @@ AT = (1, 5, 10)
 """The numbers of best matches among which papers look for the right one."""
 
 
+def numbered(values: Iterable[Any]) -> tuple[dict[Any, int], Tensor]:
+    """Return the numbers of M different values in the order of their first places, and that of each of N, (N,)."""
+    numbers: dict[Any, int] = {}
+    own = [numbers.setdefault(value, len(numbers)) for value in values]
+    return numbers, torch.tensor(own, dtype=torch.long)
+
+
 def same_text(texts: Sequence[str]) -> Tensor:
     """Return which of N texts are equal, bool (N, N): an image with one of them is not wrong with the other."""
-    numbers = torch.tensor([texts.index(text) for text in texts])
+    _, numbers = numbered(texts)
     return numbers[:, None] == numbers
 
 

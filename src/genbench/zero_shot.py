@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from genbench.abilities import EmbedsTexts
+from genbench.text.templates import fill
 
 _BATCH = 64
 
@@ -52,7 +53,7 @@ def classifier_weights(model: EmbedsTexts, classes: Sequence[str], templates: Se
     for template in templates:
         if "{}" not in template:
             raise ValueError(f"the template {template!r} has no place for the name of a class: write {{}} there")
-    return prompt_weights(model, [[template.replace("{}", name) for template in templates] for name in classes])
+    return prompt_weights(model, [[fill(template, name) for template in templates] for name in classes])
 
 
 def prompt_weights(model: EmbedsTexts, prompts: Sequence[Sequence[str]]) -> Tensor:

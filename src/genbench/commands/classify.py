@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -31,6 +30,7 @@ from genbench.figures.zero_shot import bars_beside
 from genbench.images import save_image, to_uint8
 from genbench.runs.folder import RunFolder, describe_session
 from genbench.runs.part_files import Part
+from genbench.text.templates import fill
 from genbench.zero_shot import classifier_weights, embed_images, embed_texts
 
 _SHOWN = 16
@@ -61,8 +61,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     part.model.to(device)
     features = _text_features(part, texts, templates)
     command = shlex.join(["python", "-m", "genbench", "classify", *plugins.as_words(), *as_words(overrides)])
-    try:
-        folder.begin(config, command=command, **describe_session(), source=_describe(part))
+    with folder.writing(config, command=command, **describe_session(), source=_describe(part)):
         places = torch.linspace(0, len(images.names) - 1, min(_SHOWN, len(images.names))).long()
         seen, shown = _image_features(part.model, images, set(places.tolist()))
         if captions:
@@ -72,13 +71,6 @@ def main(config: DictConfig, overrides: list[str]) -> None:
             write_predictions(folder.files, images, texts, probabilities)
             truth = None if images.truth is None else images.truth[places].tolist()
             save_image(make_grid(bars_beside(shown, texts, probabilities[places], truth)), folder.files.picture)
-        folder.finish()
-    except (OSError, UserError) as error:
-        with suppress(OSError):
-            folder.discard()
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{folder.files.path} can't be written: {error.strerror or error}") from error
     print(f"in {folder.files.path}")
 
 
@@ -122,7 +114,7 @@ def _check_differ(part: Part, labels: Sequence[str], template: str) -> None:
     """
     first: dict[tuple[int, ...], str] = {}
     for label in labels:
-        tokens = tuple(part.model.condition.parse(template.replace("{}", label))[0].tolist())
+        tokens = tuple(part.model.condition.parse(fill(template, label))[0].tolist())
         if (other := first.setdefault(tokens, label)) != label:
             raise UserError(
                 f"the labels {other!r} and {label!r} are the same text to {part.folder.path}: name one otherwise by "

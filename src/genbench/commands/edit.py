@@ -3,7 +3,6 @@
 import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -65,16 +64,8 @@ def main(config: DictConfig, overrides: list[str]) -> None:
         print(f"they are there already: {folder.files.pictures}")
         return
     command = shlex.join(["python", "-m", "genbench", "edit", *plugins.as_words(), *as_words(overrides)])
-    try:
-        folder.begin(config, command=command, **describe_session(), source=_describe(run, config, parts))
+    with folder.writing(config, command=command, **describe_session(), source=_describe(run, config, parts)):
         _edit(editor, given, config, folder)
-        folder.finish()
-    except (OSError, UserError) as error:
-        with suppress(OSError):
-            folder.discard()
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{folder.files.path} can't be written: {error.strerror or error}") from error
     _say(folder, given.count)
 
 

@@ -6,6 +6,7 @@ It is whole only when its manifest says "finished": one that was cut short is be
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -50,6 +51,28 @@ class ResultFolder:
         self.facts = dict(facts)
         self._kept = nearest_folder(files.path)
         self._begun = time.monotonic()
+
+    @contextmanager
+    def writing(self, config: DictConfig, **facts: Any) -> Iterator[None]:
+        """Begin, let the results be written, and finish; what was cut short by an error is discarded.
+
+        Args:
+            config: the settings of the command.
+            facts: what else the manifest has.
+
+        Raises:
+            UserError: the folder can't be written, or what is done meanwhile raised it.
+        """
+        try:
+            self.begin(config, **facts)
+            yield
+            self.finish()
+        except (OSError, UserError) as error:
+            with suppress(OSError):
+                self.discard()
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{self._files.path} can't be written: {error.strerror or error}") from error
 
     def has_finished(self) -> bool:
         """Whether these very results are there.

@@ -10,7 +10,7 @@ from genbench.conditions.captions import Captions
 from genbench.metrics.material import Material, Origin
 from genbench.metrics.score import Score, Setting, binomial_std
 from genbench.metrics.splits import batches_of, facts_of_splits, scored_splits
-from genbench.retrieval import AT, ranks, recall
+from genbench.retrieval import AT, numbered, ranks, recall
 from genbench.zero_shot import embed_images, embed_rows, embed_texts
 
 _BATCH = 1000
@@ -109,12 +109,11 @@ def _embedded(origin: Origin, split: str) -> tuple[Tensor, Tensor, Tensor]:
     store, model = origin.data.store(split), origin.method
     kind, stored = origin.data.condition, store.conditions[:]
     texts = kind.describe(stored)
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    own = torch.tensor([places[text] for text in texts])
+    places, own = numbered(texts)
     if model.condition.to_dict() == kind.to_dict():
         # As the data have them: words that the vocabulary lacks are a token, but no text.
-        firsts = torch.tensor([texts.index(text) for text in places])
-        features = embed_rows(model, kind.load(stored[firsts]))
+        firsts = {text: row for row, text in reversed(list(enumerate(texts)))}
+        features = embed_rows(model, kind.load(stored[[firsts[text] for text in places]]))
     else:
         features = embed_texts(model, list(places))
     return embed_images(model, batches_of(store)), features, own

@@ -1,6 +1,6 @@
 """Zero-shot accuracy of a run that embeds images and texts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -11,6 +11,7 @@ from genbench.abilities import EmbedsTexts
 from genbench.metrics.material import Material, Origin
 from genbench.metrics.score import Score, Setting, binomial_std
 from genbench.metrics.splits import batches_of, facts_of_splits, scored_splits
+from genbench.retrieval import numbered
 from genbench.text.scenes import COLOURS, DIGITS, Scene, Thing, caption, parse
 from genbench.zero_shot import classifier_weights, marginal, predict, prompt_weights
 
@@ -102,7 +103,7 @@ def _of_scenes(origin: Origin) -> Iterator[tuple[str, Tensor]]:
         weights = prompt_weights(origin.method, [[caption(one)] for one in _EVERY]) if weights is None else weights
         logits = torch.cat([predict(origin.method, x, weights) for x in batches_of(store, rows)])
         for name, of_scene in _QUESTIONS.items():
-            classes, found = _numbered([of_scene(one) for one in _EVERY])
+            classes, found = numbered([of_scene(one) for one in _EVERY])
             labels = torch.tensor([classes[of_scene(scenes[row])] for row in rows.tolist()])
             yield f"zero_shot_{name}{ending}", marginal(logits, found).argmax(1) == labels
 
@@ -110,12 +111,6 @@ def _of_scenes(origin: Origin) -> Iterator[tuple[str, Tensor]]:
 def _is_simple(scene: Scene) -> bool:
     """Whether a scene has one digit, and its caption says all but how large it is."""
     return len(scene.things) == 1 and None not in (scene.background, *scene.things[0][:2])
-
-
-def _numbered(values: Sequence[Any]) -> tuple[dict[Any, int], Tensor]:
-    """Return the numbers of the different values, and that of each."""
-    numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
-    return numbers, torch.tensor([numbers[value] for value in values])
 
 
 def _scenes(texts: list[str]) -> list[Scene]:
