@@ -52,7 +52,7 @@ def test_each_kind_is_encoded_in_its_way(name: str) -> None:
     assert (found.vector is None) == images
     assert (found.channels is None) == (not images)
     assert (found.sequence is None) == (found.mask is None) == (name != "captions")
-    assert encoder.has_sequence == (name == "captions")
+    assert encoder.context == (WIDTH if name == "captions" else 0)
     if found.vector is not None:
         assert encoder.channels == 0
         assert found.vector.shape == (2, WIDTH)

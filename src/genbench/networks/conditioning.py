@@ -3,6 +3,7 @@
 A vector is added to the time embedding, a sequence is attended to, and channels are concatenated to the sample's.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -35,11 +36,11 @@ class ConditionEncoder(nn.Module):
     """Encode rows of a condition.
 
     Attributes:
-        has_sequence: whether it returns a sequence.
+        context: width of the sequence that it returns; 0 for none.
         channels: how many channels it returns; 0 for none.
     """
 
-    has_sequence = False
+    context = 0
     channels = 0
     null: Tensor
 
@@ -97,8 +98,6 @@ class EmbeddedTokens(ConditionEncoder):
         width: of the sequence and the vector; a multiple of four, the number of heads.
     """
 
-    has_sequence = True
-
     def __init__(self, form: Tokens, width: int) -> None:
         super().__init__()
         if width % _HEADS:
@@ -106,6 +105,7 @@ class EmbeddedTokens(ConditionEncoder):
                 f"captions are embedded by {_HEADS} heads: the embedding's length must divide by it, not {width}"
             )
         self._form = form
+        self.context = width
         self.tokens = nn.Embedding(form.vocabulary, width)
         self.first = nn.Parameter(0.02 * torch.randn(width))
         self.positions = nn.Parameter(0.02 * torch.randn(form.length + 1, width))
@@ -144,7 +144,14 @@ class PassedChannels(ConditionEncoder):
         return Encoded(channels=rows)
 
 
-def encoder_of(condition: Condition, width: int, shape: tuple[int, ...], *, with_null: bool = True) -> ConditionEncoder:
+def encoder_of(
+    condition: Condition,
+    width: int,
+    shape: tuple[int, ...],
+    *,
+    with_null: bool = True,
+    text: Callable[..., ConditionEncoder] | None = None,
+) -> ConditionEncoder:
     """Return the encoder of a condition's rows.
 
     Args:
@@ -152,11 +159,15 @@ def encoder_of(condition: Condition, width: int, shape: tuple[int, ...], *, with
         width: of vectors and sequences.
         shape: of the samples.
         with_null: whether rows may hold the null condition.
+        text: builds the encoder of captions from `form` and `width`, that of the vectors; None for `EmbeddedTokens`.
 
     Raises:
         ValueError: the condition is an image, but the samples are not.
     """
-    encoder = _encoder_of(condition.form, width, shape, with_null)
+    if text is not None and isinstance(condition.form, Tokens):
+        encoder = text(form=condition.form, width=width)
+    else:
+        encoder = _encoder_of(condition.form, width, shape, with_null)
     # Where the network is, so that no call waits for a copy.
     encoder.register_buffer("null", condition.null(1), persistent=False)
     return encoder

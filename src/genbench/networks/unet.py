@@ -2,7 +2,8 @@
 
 Residual blocks with GroupNorm at several resolutions, self-attention at some of them, and skip connections from the
 encoder to the decoder. Every block gets the time embedding, to which a condition's vector is added. A condition's
-sequence is attended to, and its channels are concatenated to the sample's (see `conditioning`).
+sequence is attended to, and its channels are concatenated to the sample's (see `conditioning`). Further channels, such
+as the known part of an image, come with each call.
 
 Ho's code and OpenAI's (Nichol and Dhariwal 2021; Dhariwal and Nichol 2021) differ in details, which are settings whose
 values say whose they are. With equal weights the outputs are equal to those of the authors' code: see
@@ -13,14 +14,15 @@ Example:
     torch.Size([2, 3, 32, 32])
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
-from genbench.networks.conditioning import encoder_of
+from genbench.networks.conditioning import ConditionEncoder, encoder_of
 from genbench.networks.time_embedding import TimeFeatures, embed_time
 from genbench.networks.unet_blocks import Given, Initialisation, Norm, Padding, ZeroConv2d, initialise_as_ho
 from genbench.networks.unet_levels import Attends, Levels, Resampling, maps_of
@@ -38,10 +40,14 @@ class UNet(nn.Module):
         channels_out: of each of these; as many as the noisy image has if None.
         latent_dim: length of a latent whose embedding is added to the time's, so that the prediction is stochastic; 0
             for none.
+        extra_channels: of what is concatenated to the noisy image beside the condition's channels; 0 for nothing.
+        patch: side in pixels of the patches whose pixels become channels, so that the first map is as much smaller
+            (Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093, section 3); 1 for none.
+        text: builds the encoder of captions from `form` and `width`; None for `conditioning.EmbeddedTokens`.
         width: channels of the first convolution's output.
         multipliers: of the width, at each resolution from the full one down.
         blocks: residual blocks at each resolution of the encoder; the decoder has one more.
-        attention: resolutions that have self-attention, as sides in pixels; the lowest always has it once.
+        attention: resolutions that have self-attention, as sides of their maps; the lowest always has it once.
         heads: of each self-attention; None if `head_channels` says how many.
         head_channels: channels of each head; None if `heads` says how many there are.
         dropout: probability in the residual blocks.
@@ -69,6 +75,9 @@ class UNet(nn.Module):
         outputs: int = 1,
         channels_out: int | None = None,
         latent_dim: int = 0,
+        extra_channels: int = 0,
+        patch: int = 1,
+        text: Callable[..., ConditionEncoder] | None = None,
         width: int = 128,
         multipliers: Sequence[float] = (1, 2, 2, 2),
         blocks: int = 2,
@@ -91,28 +100,40 @@ class UNet(nn.Module):
             raise ValueError(f"a U-Net takes images (C, H, W), not samples of shape {tuple(shape)}")
         expect_choice("initialisation", initialisation, Initialisation)
         channels_in, height, side = shape
+        if patch < 1 or height % patch or side % patch:
+            raise ValueError(f"patch={patch} must divide the sides of {height} x {side} pixels")
+        self.patch = patch
+        height, side = height // patch, side // patch
         maps = maps_of(width, multipliers, height, side)
         features = time_width or width
         embedding = 4 * features
         self.embed_time = embed_time(time, features, embedding, time_scale)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
-        self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape))
-        more = 0 if self.embed_condition is None else self.embed_condition.channels
-        context = embedding if self.embed_condition is not None and self.embed_condition.has_sequence else 0
+        self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape), text=text)
+        more = extra_channels + (0 if self.embed_condition is None else self.embed_condition.channels)
+        context = 0 if self.embed_condition is None else self.embed_condition.context
         norm = Norm(groups, norm_eps)
         attends = Attends(attention, heads, head_channels, context)
         levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm)
-        self.from_image = nn.Conv2d(channels_in + more, width, 3, padding=1)
+        self.from_image = nn.Conv2d(patch**2 * (channels_in + more), width, 3, padding=1)
         self.down, skips = levels.down(width, side)
         self.middle = levels.middle()
         self.up = levels.up(skips, side // 2 ** (len(maps) - 1))
-        last = ZeroConv2d(maps[0], outputs * (channels_out or channels_in), 3, padding=1)
+        last = ZeroConv2d(maps[0], patch**2 * outputs * (channels_out or channels_in), 3, padding=1)
         self.to_image = nn.Sequential(norm(maps[0]), nn.SiLU(), last)
         if initialisation == "ho":
             for part in (self.embed_time, self.from_image, self.down, self.middle, self.up):
                 initialise_as_ho(part)
 
-    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Tensor | None = None,
+        z: Tensor | None = None,
+        *,
+        extra: Tensor | None = None,
+    ) -> Tensor:
         """Return predictions (B, outputs * channels_out, H, W).
 
         Args:
@@ -120,6 +141,7 @@ class UNet(nn.Module):
             t: their times (B,) in [0, 1].
             condition: rows of its condition, (B, ...); None for the null condition.
             z: latents (B, latent_dim), if `latent_dim` is not 0.
+            extra: (B, extra_channels, H, W), if `extra_channels` is not 0.
         """
         embedding = self.embed_time(t)
         if self.embed_latent is not None:
@@ -133,8 +155,10 @@ class UNet(nn.Module):
                 embedding = embedding + encoded.vector
             if encoded.channels is not None:
                 x_t = torch.cat([x_t, encoded.channels], dim=1)
+        if extra is not None:
+            x_t = torch.cat([x_t, extra], dim=1)
         given = Given(embedding, sequence, mask)
-        x = self.from_image(x_t)
+        x = self.from_image(pixel_unshuffle(x_t, self.patch) if self.patch > 1 else x_t)
         skips = [x]
         for level in self.down:
             x = level(x, given)
@@ -143,7 +167,7 @@ class UNet(nn.Module):
         for level in self.up:
             x = level(torch.cat([x, skips.pop()], dim=1), given)
         out: Tensor = self.to_image(x)
-        return out
+        return pixel_shuffle(out, self.patch) if self.patch > 1 else out
 
 
 def _latent_mapping(latent_dim: int, length: int) -> nn.Sequential:
