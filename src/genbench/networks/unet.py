@@ -43,7 +43,8 @@ class UNet(nn.Module):
         extra_channels: of what is concatenated to the noisy image beside the condition's channels; 0 for nothing.
         patch: side in pixels of the patches whose pixels become channels, so that the first map is as much smaller
             (Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093, section 3); 1 for none.
-        text: builds the encoder of captions from `form` and `width`; None for `conditioning.EmbeddedTokens`.
+        text: builds the encoder of captions from their form and the width of a vector; None for
+            `conditioning.EmbeddedTokens`.
         width: channels of the first convolution's output.
         multipliers: of the width, at each resolution from the full one down.
         blocks: residual blocks at each resolution of the encoder; the decoder has one more.

@@ -149,11 +149,10 @@ class DenoisingMethod(GenerativeMethod):
         dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
         return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.null, y)
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
         t = self.process.network_time(t)
-        predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
-        return predicted
+        return network(x_t, t) if y is None else network(x_t, t, y)
 
     def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the estimate of x_0 that corresponds to a prediction at time t, a scalar."""
@@ -171,7 +170,10 @@ class DenoisingMethod(GenerativeMethod):
             guidance: the guidance scale w.
         """
         # The average's own forward pass has no gradients.
-        network = self.average.module
+        return self.denoise_by(self.average.module, y, guidance=guidance)
+
+    def denoise_by(self, network: Callable[..., Tensor], y: Tensor | None, *, guidance: float) -> Denoise:
+        """Return a network, called as the denoiser is, as a denoiser for samplers; see `denoise_with`."""
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             times = at_time(t, x_t)
@@ -193,12 +195,19 @@ class DenoisingMethod(GenerativeMethod):
         """
         y = self.check_condition(condition, count)
         denoise = self.denoise_with(y, guidance=self.guidance)
-        draw = self.draw_from(noise, count)
+        return self.from_space(self.bounded(self.sample_by(denoise, self.draw_from(noise, count))))
+
+    def sample_by(self, denoise: Denoise, draw: Draw) -> Tensor:
+        """Return what the sampler draws by a denoiser.
+
+        Raises:
+            UserError: the sampler's settings do not suit the process.
+        """
         try:
             samples: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
         except ValueError as error:
             raise UserError(f"sampler: {error}") from error
-        return self.from_space(self.bounded(samples))
+        return samples
 
     def to_space(self, x: Tensor) -> Tensor:
         """Return what is denoised, (B, *space.shape), of samples (B, *medium.shape)."""
