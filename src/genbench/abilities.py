@@ -1,5 +1,6 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -99,6 +100,30 @@ class EmbedsTexts(EmbedsImages, Protocol):
 
     def embed_texts(self, rows: Tensor) -> Tensor:
         """Return features (B, embedding_dim) of rows (B, L) of its captions, from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class EncodesTexts(Protocol):
+    """The ability to encode a text as a sequence of states, which a network attends to."""
+
+    width: int
+    """Length of a state."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return the states of each text, float32 (B, L, width), and which of them are of the text, bool (B, L).
+
+        L is the length of the longest; states of shorter texts are followed by zeros. The states of a text do not
+        depend on the other texts.
+
+        Raises:
+            ValueError: a text is too long; the message names it.
+        """
         ...
 
 
