@@ -10,6 +10,7 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.classes import Classes
+from genbench.conditions.derived import LowResolution
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
 from genbench.medium import Medium
@@ -175,6 +176,24 @@ class FillsIn(Generative, Protocol):
             condition: rows of its condition; None to do without, also if the method is conditional.
             noise: source of random numbers.
         """
+        ...
+
+
+@runtime_checkable
+class Upsamples(Protocol):
+    """The ability to enlarge images of captions."""
+
+    medium: Medium
+    """The large images."""
+
+    shrink: LowResolution
+    """What made the small images of its training from large ones."""
+
+    captions: Captions
+    """What an image shows."""
+
+    def upsample(self, low: Tensor, condition: Tensor, *, noise: Noise) -> Tensor:
+        """Return images (B, *medium.shape) of small images `low`, (B, C, H, W) in [-1, 1], and rows of its captions."""
         ...
 
 

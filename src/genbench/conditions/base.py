@@ -73,7 +73,7 @@ class States:
     """Rows are sequences of states of a text encoder (B, L, width), float32; states of zeros are padding.
 
     Attributes:
-        length: states of the longest sequence, L at most.
+        length: states of the sequence that stands for none; others are as long as their texts.
         width: length of a state.
     """
 

@@ -147,7 +147,15 @@ class DenoisingMethod(GenerativeMethod):
     def drop_condition(self, y: Tensor) -> Tensor:
         """Return rows of the condition, a fraction of them replaced by the null condition."""
         dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
-        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.null, y)
+        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.unconditioned(y), y)
+
+    def unconditioned(self, y: Tensor) -> Tensor:
+        """Return the rows that classifier-free guidance leads away from, as many as y: the null condition."""
+        return self.null.expand_as(y)
+
+    def for_sampling(self, y: Tensor | None, noise: Noise) -> Tensor | None:
+        """Return the rows that `predict` is called with throughout the sampling; by default those asked for."""
+        return y
 
     def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
@@ -177,7 +185,7 @@ class DenoisingMethod(GenerativeMethod):
             times = at_time(t, x_t)
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
-                unconditional = self.predict(network, x_t, times, self.null.expand_as(y))
+                unconditional = self.predict(network, x_t, times, self.unconditioned(y))
                 predicted = self.guide(predicted, unconditional, guidance)
             return self.estimate(predicted, x_t, t)._replace(bounds=self.bounds)
 
@@ -191,7 +199,7 @@ class DenoisingMethod(GenerativeMethod):
             ValueError: the condition is missing, given to an unconditional method, or invalid.
             UserError: the sampler's settings do not suit the process.
         """
-        y = self.check_condition(condition, count)
+        y = self.for_sampling(self.check_condition(condition, count), noise)
         denoise = self.denoise_with(y, guidance=self.guidance)
         draw = self.draw_from(noise, count)
         try:
