@@ -198,6 +198,27 @@ class Upsamples(Protocol):
 
 
 @runtime_checkable
+class AttendsToWords(Generative, Protocol):
+    """The ability to attend to the words of a caption, and to say where."""
+
+    def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Return the samples of `sample`, and the mean attention at each place of them to each token of their captions.
+
+        Args:
+            count: how many.
+            condition: rows (count, L) of its captions.
+            noise: source of random numbers.
+
+        Returns:
+            Samples (count, C, H, W) and maps float32 (count, L, H, W), over all steps, layers and heads.
+
+        Raises:
+            UserError: it attends to no words.
+        """
+        ...
+
+
+@runtime_checkable
 class HasLikelihood(Protocol):
     """The ability to compute or bound the likelihood of images."""
 

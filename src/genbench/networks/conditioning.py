@@ -37,10 +37,12 @@ class ConditionEncoder(nn.Module):
 
     Attributes:
         context: width of the sequence that it returns; 0 for none.
+        learnt: learnt tokens of the sequence, which precede those of the rows.
         channels: how many channels it returns; 0 for none.
     """
 
     context = 0
+    learnt = 0
     channels = 0
     null: Tensor
 
@@ -97,6 +99,8 @@ class EmbeddedTokens(ConditionEncoder):
         form: of the rows.
         width: of the sequence and the vector; a multiple of four, the number of heads.
     """
+
+    learnt = 1
 
     def __init__(self, form: Tokens, width: int) -> None:
         super().__init__()

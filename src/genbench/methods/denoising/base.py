@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.conditions.captions import Captions
 from genbench.conditions.choosing import chosen
 from genbench.conditions.derived import Derived
 from genbench.diffusion.estimates import Denoise, Estimate, at_time
@@ -20,9 +21,11 @@ from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Draw
 from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
-from genbench.medium import Medium
+from genbench.medium import Images, Medium
 from genbench.methods.base import GenerativeMethod
 from genbench.methods.optimisation import Loss, MakeOptimizer
+from genbench.networks.attention_maps import AttentionMaps
+from genbench.networks.conditioning import ConditionEncoder
 from genbench.randomness import Noise
 
 _QUARTERS = 4
@@ -200,13 +203,48 @@ class DenoisingMethod(GenerativeMethod):
             UserError: the sampler's settings do not suit the process.
         """
         y = self.for_sampling(self.check_condition(condition, count), noise)
-        denoise = self.denoise_with(y, guidance=self.guidance)
-        draw = self.draw_from(noise, count)
+        return self.sample_by(self.denoise_with(y, guidance=self.guidance), self.draw_from(noise, count))
+
+    def sample_by(self, denoise: Denoise, draw: Draw) -> Tensor:
+        """Return samples (B, *medium.shape) by the sampler, with some denoiser.
+
+        Raises:
+            UserError: the sampler's settings do not suit the process.
+        """
         try:
             samples: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
         except ValueError as error:
             raise UserError(f"sampler: {error}") from error
         return self.from_space(self.bounded(samples))
+
+    @torch.no_grad()
+    def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Return samples and their attention to the tokens of captions, see `AttendsToWords`.
+
+        Of guided samples it is the attention of the conditional predictions.
+
+        Raises:
+            UserError: this method is not conditioned on captions, draws no images, or its network attends to no text.
+        """
+        encoder = next((each for each in self.average.modules() if isinstance(each, ConditionEncoder)), None)
+        if not (isinstance(self.condition, Captions) and isinstance(self.medium, Images) and encoder is not None):
+            raise UserError("only a method that draws images from captions attends to their words")
+        y = self.check_condition(condition, count)
+        maps = AttentionMaps((self.medium.shape[1], self.medium.shape[2]))
+        guided = self.denoise_with(y, guidance=self.guidance)
+        unguided = self.denoise_with(y)
+
+        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
+            # By a call of its own: a guided estimate is made of two, and attention to no caption is no map.
+            with maps.watching(self.average.module):
+                unguided(x_t, t)
+            return guided(x_t, t)
+
+        samples = self.sample_by(denoise, self.draw_from(noise, count))
+        try:
+            return samples, maps.mean()[:, encoder.learnt :]
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
     def to_space(self, x: Tensor) -> Tensor:
         """Return what is denoised, (B, *space.shape), of samples (B, *medium.shape)."""
