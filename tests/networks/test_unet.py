@@ -50,3 +50,28 @@ def test_sides_and_heads_that_do_not_do() -> None:
         UNet((3, 32, 32), heads=3)
     with pytest.raises(ValueError, match="sinusoids, sinusoids_openai, fourier"):
         UNet((3, 32, 32), time="clock")  # type: ignore[arg-type]
+
+
+def test_patches_become_channels_and_further_channels_reach_every_pixel() -> None:
+    network = awake(UNet((3, 8, 8), patch=2, extra_channels=2, **SMALL))  # type: ignore[arg-type]
+    assert network.from_image.in_channels == 4 * (3 + 2)  # type: ignore[union-attr]
+    x_t, t, extra = torch.randn(2, 3, 8, 8), torch.rand(2), torch.randn(2, 2, 8, 8, requires_grad=True)
+    out = network(x_t, t, extra=extra)
+    assert out.shape == x_t.shape
+    out.square().sum().backward()
+    assert extra.grad is not None
+    assert extra.grad.abs().amin() > 0
+    with pytest.raises(ValueError, match="patch=3"):
+        UNet((3, 8, 8), patch=3, **SMALL)  # type: ignore[arg-type]
+
+
+def test_a_patch_of_one_is_none() -> None:
+    torch.manual_seed(0)
+    one = UNet((3, 8, 8), **SMALL)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    other = UNet((3, 8, 8), patch=1, **SMALL)  # type: ignore[arg-type]
+    assert {name: p.shape for name, p in one.named_parameters()} == {n: p.shape for n, p in other.named_parameters()}
+    awake(one)
+    other.load_state_dict(one.state_dict())
+    x_t, t = torch.randn(1, 3, 8, 8), torch.rand(1)
+    assert torch.equal(one(x_t, t), other(x_t, t))

@@ -25,6 +25,7 @@ from genbench.figures.animation import save_animation
 from genbench.figures.captions import under_conditions
 from genbench.figures.film import film_strips
 from genbench.figures.grid import make_grid, place_beside
+from genbench.figures.labelled import labelled_rows
 from genbench.files import write_json
 from genbench.images import save_image
 from genbench.runs.folder import RunFolder, describe_session
@@ -114,6 +115,9 @@ def _edit(editor: Editor, given: Gathered, config: DictConfig, folder: EditFolde
             for index, pictures in enumerate([] if result.intermediate is None else result.intermediate, start=first):
                 for number, picture in enumerate(pictures):
                     save_image(picture, folder.intermediate(index, number))
+            for index, pictures in enumerate([] if result.beside is None else result.beside.pictures, start=first):
+                for number, picture in enumerate(pictures):
+                    save_image(picture, folder.beside(index, number))
             for name, values in result.scores.items():
                 scores[name] += values.tolist()
             if first < _SHOWN:
@@ -130,6 +134,12 @@ def _show(editor: Editor, given: Gathered, results: list[EditResult], folder: Ed
     pictures = editor.medium.picture(torch.cat([result.pictures for result in results])[:_SHOWN])
     images = None if given.images is None else given.images[: len(pictures)]
     conditions = None if given.conditions is None else given.conditions[: len(pictures)]
+    if results[0].beside is not None:
+        beside = [result.beside for result in results if result.beside is not None]
+        rows = [pictures for each in beside for pictures in each.pictures][:_SHOWN]
+        labels = [texts for each in beside for texts in each.labels][:_SHOWN]
+        save_image(labelled_rows(pictures, conditions, rows, labels), folder.files.grid)
+        return
     if results[0].intermediate is None:
         save_image(make_grid(under_conditions(_beside(pictures, images, given.mask), conditions)), folder.files.grid)
         return

@@ -5,6 +5,7 @@
     manifest.json  the command, revision, versions, machine, the run with the checkpoint's hash
     pictures/      00000.png, 00001.png, ...: what each edit ends with
     intermediate/  00000/000.png, 001.png, ...: pictures on the way, if there are any
+    beside/        00000/000.png, 001.png, ...: pictures that belong to each, such as heat maps, if there are any
     grid.png       what the first edits begin with and end with
     animation.gif  the pictures on the way of the first edits, if there are any
     scores.json    the scores of each edit, and what they mean
@@ -67,6 +68,10 @@ class EditFolder(ResultFolder):
     def intermediate(self, index: int, number: int) -> Path:
         """Return the file of a picture on the way."""
         return self.files.intermediate / f"{index:05d}" / f"{number:03d}.png"
+
+    def beside(self, index: int, number: int) -> Path:
+        """Return the file of a picture that is shown beside a result."""
+        return self.files.beside / f"{index:05d}" / f"{number:03d}.png"
 
     def is_finished(self, count: int) -> bool:
         """Whether all of these very edits are there.

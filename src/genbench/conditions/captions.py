@@ -123,6 +123,19 @@ class Captions(Condition):
         several = rows if rows.ndim == 3 else rows.unsqueeze(1)
         return [[self.tokenizer.decode(row) for row in own if row[0] != UNUSED] for own in several.tolist()]
 
+    def words(self, row: Tensor) -> list[tuple[str, list[int]]]:
+        """Return the words of a row (length,) in their order, each with the places of its tokens."""
+        form, tokens = self.form, row.tolist()
+        found: list[tuple[str, list[int]]] = []
+        for place in range(int(form.mask(row).sum())):
+            words = self.tokenizer.decode(tokens[: place + 1]).split()
+            if not words or tokens[place] == form.end:
+                continue
+            # A token goes on with the last word, or begins one.
+            own = [place] if len(words) > len(found) else [*found.pop()[1], place]
+            found.append((words[-1], own))
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return the vocabulary, or the tokenizer's name, and the length."""
         if isinstance(self.tokenizer, WordTokenizer):

@@ -41,6 +41,19 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Pictures that are shown beside what an edit ends with, such as a heat map for each word of its prompt.
+
+    Attributes:
+        pictures: of each edit as many as it has, uint8 (K, C, H, W), K at least 1.
+        labels: what is written below each of them.
+    """
+
+    pictures: list[Tensor]
+    labels: list[list[str]]
+
+
+@dataclass(frozen=True)
 class EditResult:
     """What came of edits, a row each.
 
@@ -50,11 +63,13 @@ class EditResult:
             last what it ends with; None of an editor that goes there in one step.
         scores: by the names of the editor's `scores`: a number for each edit, (count,), or for each edit a curve over
             its iterations, (count, K), such as that of a loss.
+        beside: pictures that are shown beside those, or None.
     """
 
     pictures: Tensor
     intermediate: Tensor | None = None
     scores: Mapping[str, Tensor] = field(default_factory=dict)
+    beside: Beside | None = None
 
 
 class Editor(ABC):
@@ -135,6 +150,8 @@ def check_result(editor: Editor, result: EditResult, count: int, first: int = 0)
             f"{name} returned intermediate pictures {on_the_way.dtype} of shape {tuple(on_the_way.shape)}, which must "
             f"be uint8 ({count}, T, C, H, W)"
         )
+    if result.beside is not None:
+        _check_beside(name, result.beside, count)
     if result.scores.keys() != editor.scores.keys():
         raise UserError(f"{name} returned the scores {[*result.scores]}, and its `scores` says {[*editor.scores]}")
     for key, values in result.scores.items():
@@ -146,6 +163,25 @@ def check_result(editor: Editor, result: EditResult, count: int, first: int = 0)
             bad = int((~values.isfinite().view(count, -1).all(1)).nonzero()[0])
             raise DivergenceError(f"{name}: the score {key} of edit {first + bad} is not finite")
     return result
+
+
+def _check_beside(name: str, beside: Beside, count: int) -> None:
+    """Check the pictures that are shown beside results.
+
+    Raises:
+        UserError: they break the contract.
+    """
+    if not len(beside.pictures) == len(beside.labels) == count:
+        raise UserError(
+            f"{name} returned pictures beside {len(beside.pictures)} edits, and labels of {len(beside.labels)}, not of "
+            f"{count}"
+        )
+    for pictures, labels in zip(beside.pictures, beside.labels, strict=True):
+        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or not len(pictures) == len(labels) > 0:
+            raise UserError(
+                f"{name} returned pictures beside an edit {pictures.dtype} of shape {tuple(pictures.shape)} with "
+                f"{len(labels)} labels, which must be uint8 (K, C, H, W) with K labels"
+            )
 
 
 def edit_chunks(
@@ -173,8 +209,13 @@ def edit_chunks(
                 result.pictures[:size].cpu(),
                 None if result.intermediate is None else result.intermediate[:size].cpu(),
                 {name: values[:size].cpu() for name, values in result.scores.items()},
+                None if result.beside is None else _first(result.beside, size),
             ),
         )
+
+
+def _first(beside: Beside, size: int) -> Beside:
+    return Beside([each.cpu() for each in beside.pictures[:size]], beside.labels[:size])
 
 
 def fraction_of_range(one: Tensor, other: Tensor) -> Tensor:

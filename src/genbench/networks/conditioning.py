@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, one_hot
+from torch.nn.functional import interpolate, one_hot, scaled_dot_product_attention
 
-from genbench.conditions.base import Channels, Condition, Form, Index, Tokens, Vector
+from genbench.conditions.base import Channels, Condition, Form, Index, States, Tokens, Vector
 
 _HEADS, _LAYERS = 4, 2
-"""Attention heads and layers of the token encoder."""
+"""Attention heads and layers of the token encoder; the attention that pools states has as many heads."""
 
 
 class Encoded(NamedTuple):
@@ -37,10 +37,12 @@ class ConditionEncoder(nn.Module):
 
     Attributes:
         context: width of the sequence that it returns; 0 for none.
+        learnt: learnt tokens of the sequence, which precede those of the rows.
         channels: how many channels it returns; 0 for none.
     """
 
     context = 0
+    learnt = 0
     channels = 0
     null: Tensor
 
@@ -98,6 +100,8 @@ class EmbeddedTokens(ConditionEncoder):
         width: of the sequence and the vector; a multiple of four, the number of heads.
     """
 
+    learnt = 1
+
     def __init__(self, form: Tokens, width: int) -> None:
         super().__init__()
         if width % _HEADS:
@@ -122,6 +126,54 @@ class EmbeddedTokens(ConditionEncoder):
         mask = torch.cat([torch.ones_like(rows[:, :1], dtype=torch.bool), self._form.mask(rows)], dim=1)
         x = self.transformer(x, src_key_padding_mask=~mask)
         return Encoded(vector=x[:, 0], sequence=x, mask=mask)
+
+
+class AttendedStates(ConditionEncoder):
+    """The states of a frozen text encoder, as in Imagen (Saharia et al. 2022, section 2.3 and appendix B.1).
+
+    The sequence is the states after a LayerNorm; the vector is what a learnt query attends to among them.
+
+    Args:
+        form: of the rows.
+        width: length of the vector.
+    """
+
+    def __init__(self, form: States, width: int) -> None:
+        super().__init__()
+        self._form = form
+        self.context = form.width
+        self.norm = nn.LayerNorm(form.width)
+        self.pool = AttentionPool(form.width)
+        self.to_vector = nn.Linear(form.width, width)
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return sequences and vectors of states (B, L, width); padding is masked out."""
+        mask = self._form.mask(rows)
+        sequence = self.norm(rows)
+        return Encoded(vector=self.to_vector(self.pool(sequence, mask)), sequence=sequence, mask=mask)
+
+
+class AttentionPool(nn.Module):
+    """Attend to a sequence by a learnt query.
+
+    Args:
+        width: of the sequence.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = _HEADS if width % _HEADS == 0 else 1
+        self.query = nn.Parameter(torch.randn(self.heads, 1, width // self.heads))
+        self.to_kv = nn.Linear(width, 2 * width)
+
+    def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Return vectors (B, width) of sequences (B, L, width), of which `mask` (B, L) says what to attend to."""
+        count, length, _ = sequence.shape
+        k, v = self.to_kv(sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        # Attending to nothing at all would be undefined.
+        mask = mask | ~mask.any(1, keepdim=True)
+        query = self.query.to(k).expand(count, -1, -1, -1)
+        return scaled_dot_product_attention(query, k, v, attn_mask=mask[:, None, None]).flatten(1)
 
 
 class PassedChannels(ConditionEncoder):
@@ -182,6 +234,8 @@ def _encoder_of(form: Form, width: int, shape: tuple[int, ...], with_null: bool)
             return EmbeddedVector(form, width)
         case Tokens():
             return EmbeddedTokens(form, width)
+        case States():
+            return AttendedStates(form, width)
     if len(shape) != 3:
         raise ValueError(f"source images condition images, not samples of shape {tuple(shape)}")
     return PassedChannels(form, (shape[1], shape[2]))

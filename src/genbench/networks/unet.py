@@ -41,6 +41,8 @@ class UNet(nn.Module):
         latent_dim: length of a latent whose embedding is added to the time's, so that the prediction is stochastic; 0
             for none.
         extra_channels: of what is concatenated to the noisy image beside the condition's channels; 0 for nothing.
+        with_level: whether each call also says how noisy those are, as a level of noise that is embedded like the time
+            and added to it (Ho et al. 2022, https://arxiv.org/abs/2106.15282, section 4.2).
         patch: side in pixels of the patches whose pixels become channels, so that the first map is as much smaller
             (Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093, section 3); 1 for none.
         text: builds the encoder of captions from their form and the width of a vector; None for
@@ -77,6 +79,7 @@ class UNet(nn.Module):
         channels_out: int | None = None,
         latent_dim: int = 0,
         extra_channels: int = 0,
+        with_level: bool = False,
         patch: int = 1,
         text: Callable[..., ConditionEncoder] | None = None,
         width: int = 128,
@@ -111,6 +114,7 @@ class UNet(nn.Module):
         self.embed_time = embed_time(time, features, embedding, time_scale)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
         self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape), text=text)
+        self.embed_level = embed_time(time, features, embedding, time_scale) if with_level else None
         more = extra_channels + (0 if self.embed_condition is None else self.embed_condition.channels)
         context = 0 if self.embed_condition is None else self.embed_condition.context
         norm = Norm(groups, norm_eps)
@@ -123,8 +127,9 @@ class UNet(nn.Module):
         last = ZeroConv2d(maps[0], patch**2 * outputs * (channels_out or channels_in), 3, padding=1)
         self.to_image = nn.Sequential(norm(maps[0]), nn.SiLU(), last)
         if initialisation == "ho":
-            for part in (self.embed_time, self.from_image, self.down, self.middle, self.up):
-                initialise_as_ho(part)
+            for part in (self.embed_time, self.embed_level, self.from_image, self.down, self.middle, self.up):
+                if part is not None:
+                    initialise_as_ho(part)
 
     def forward(
         self,
@@ -134,6 +139,7 @@ class UNet(nn.Module):
         z: Tensor | None = None,
         *,
         extra: Tensor | None = None,
+        level: Tensor | None = None,
     ) -> Tensor:
         """Return predictions (B, outputs * channels_out, H, W).
 
@@ -143,10 +149,13 @@ class UNet(nn.Module):
             condition: rows of its condition, (B, ...); None for the null condition.
             z: latents (B, latent_dim), if `latent_dim` is not 0.
             extra: (B, extra_channels, H, W), if `extra_channels` is not 0.
+            level: of the noise in `extra`, (B,) in [0, 1], if the network is built `with_level`.
         """
         embedding = self.embed_time(t)
         if self.embed_latent is not None:
             embedding = embedding + self.embed_latent(z)
+        if self.embed_level is not None:
+            embedding = embedding + self.embed_level(level)
         sequence = mask = None
         if self.embed_condition is not None:
             rows = self.embed_condition.rows_or_null(condition, len(x_t))

@@ -4,6 +4,7 @@ After Ho et al. 2020 (https://arxiv.org/abs/2006.11239, appendix B) and Dhariwal
 (https://arxiv.org/abs/2105.05233, section 3).
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import torch
@@ -144,6 +145,10 @@ class Attention(nn.Module):
         norm: the normalisation of a map by its channels.
     """
 
+    watch: Callable[[Tensor, tuple[int, int]], None] | None = None
+    """Is given the weights (B, heads, H * W, L) of the sequence and the map's side (H, W) at each call; see
+    `attention_maps`."""
+
     def __init__(self, channels: int, heads: int, context: int = 0, norm: Norm = group_norm) -> None:
         super().__init__()
         if channels % heads:
@@ -162,6 +167,8 @@ class Attention(nn.Module):
         mask = None
         if self.from_sequence is not None:
             k, v, mask = self._with_sequence(k, v, given)
+        if self.watch is not None:
+            self.watch(attention_weights(q, k, mask)[..., height * width :], (height, width))
         seen = scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(-1, -2).reshape(x.shape)
         out: Tensor = x + self.to_out(seen)
         return out
@@ -176,6 +183,18 @@ class Attention(nn.Module):
         everywhere = given.mask.new_ones(count, k.shape[2])
         mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
         return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
+
+
+def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the weights (B, heads, Q, K) by which `scaled_dot_product_attention` averages values.
+
+    Args:
+        q: queries (B, heads, Q, D).
+        k: keys (B, heads, K, D).
+        mask: True for keys to attend to, bool, broadcastable to the weights; None for all.
+    """
+    logits = (q @ k.transpose(-1, -2)).float() / q.shape[-1] ** 0.5
+    return (logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1)
 
 
 class Downsample(nn.Module):

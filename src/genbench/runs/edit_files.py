@@ -17,11 +17,12 @@ class EditFiles:
         self.manifest = path / "manifest.json"
         self.pictures = path / "pictures"
         self.intermediate = path / "intermediate"
+        self.beside = path / "beside"
         self.grid = path / "grid.png"
         self.animation = path / "animation.gif"
         self.scores = path / "scores.json"
 
     def all(self) -> Iterator[Path]:
         """Yield all of them; the manifest, which says what the folder is, comes last."""
-        yield from (self.pictures, self.intermediate, self.grid, self.animation, self.scores, self.config)
+        yield from (self.pictures, self.intermediate, self.beside, self.grid, self.animation, self.scores, self.config)
         yield self.manifest

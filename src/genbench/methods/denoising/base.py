@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.conditions.captions import Captions
 from genbench.conditions.choosing import chosen
 from genbench.conditions.derived import Derived
 from genbench.diffusion.estimates import Denoise, Estimate, at_time
@@ -20,9 +21,11 @@ from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Draw
 from genbench.diffusion.times import ImportanceSteps, Times
 from genbench.errors import UserError
-from genbench.medium import Medium
+from genbench.medium import Images, Medium
 from genbench.methods.base import GenerativeMethod
 from genbench.methods.optimisation import Loss, MakeOptimizer
+from genbench.networks.attention_maps import AttentionMaps
+from genbench.networks.conditioning import ConditionEncoder
 from genbench.randomness import Noise
 
 _QUARTERS = 4
@@ -147,7 +150,15 @@ class DenoisingMethod(GenerativeMethod):
     def drop_condition(self, y: Tensor) -> Tensor:
         """Return rows of the condition, a fraction of them replaced by the null condition."""
         dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
-        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.null, y)
+        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.unconditioned(y), y)
+
+    def unconditioned(self, y: Tensor) -> Tensor:
+        """Return the rows that classifier-free guidance leads away from, as many as y: the null condition."""
+        return self.null.expand_as(y)
+
+    def for_sampling(self, y: Tensor | None, noise: Noise) -> Tensor | None:
+        """Return the rows that `predict` is called with throughout the sampling; by default those asked for."""
+        return y
 
     def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
@@ -179,7 +190,7 @@ class DenoisingMethod(GenerativeMethod):
             times = at_time(t, x_t)
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
-                unconditional = self.predict(network, x_t, times, self.null.expand_as(y))
+                unconditional = self.predict(network, x_t, times, self.unconditioned(y))
                 predicted = self.guide(predicted, unconditional, guidance)
             return self.estimate(predicted, x_t, t)._replace(bounds=self.bounds)
 
@@ -193,12 +204,11 @@ class DenoisingMethod(GenerativeMethod):
             ValueError: the condition is missing, given to an unconditional method, or invalid.
             UserError: the sampler's settings do not suit the process.
         """
-        y = self.check_condition(condition, count)
-        denoise = self.denoise_with(y, guidance=self.guidance)
-        return self.from_space(self.bounded(self.sample_by(denoise, self.draw_from(noise, count))))
+        y = self.for_sampling(self.check_condition(condition, count), noise)
+        return self.sample_by(self.denoise_with(y, guidance=self.guidance), self.draw_from(noise, count))
 
     def sample_by(self, denoise: Denoise, draw: Draw) -> Tensor:
-        """Return what the sampler draws by a denoiser.
+        """Return samples (B, *medium.shape) by the sampler, with some denoiser.
 
         Raises:
             UserError: the sampler's settings do not suit the process.
@@ -207,7 +217,36 @@ class DenoisingMethod(GenerativeMethod):
             samples: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
         except ValueError as error:
             raise UserError(f"sampler: {error}") from error
-        return samples
+        return self.from_space(self.bounded(samples))
+
+    @torch.no_grad()
+    def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Return samples and their attention to the tokens of captions, see `AttendsToWords`.
+
+        Of guided samples it is the attention of the conditional predictions.
+
+        Raises:
+            UserError: this method is not conditioned on captions, draws no images, or its network attends to no text.
+        """
+        encoder = next((each for each in self.average.modules() if isinstance(each, ConditionEncoder)), None)
+        if not (isinstance(self.condition, Captions) and isinstance(self.medium, Images) and encoder is not None):
+            raise UserError("only a method that draws images from captions attends to their words")
+        y = self.check_condition(condition, count)
+        maps = AttentionMaps((self.medium.shape[1], self.medium.shape[2]))
+        guided = self.denoise_with(y, guidance=self.guidance)
+        unguided = self.denoise_with(y)
+
+        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
+            # By a call of its own: a guided estimate is made of two, and attention to no caption is no map.
+            with maps.watching(self.average.module):
+                unguided(x_t, t)
+            return guided(x_t, t)
+
+        samples = self.sample_by(denoise, self.draw_from(noise, count))
+        try:
+            return samples, maps.mean()[:, encoder.learnt :]
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
     def to_space(self, x: Tensor) -> Tensor:
         """Return what is denoised, (B, *space.shape), of samples (B, *medium.shape)."""

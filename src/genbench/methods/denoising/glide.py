@@ -103,7 +103,7 @@ class GLIDE(ImprovedDDPM):
 
         filled = self.sample_by(denoise, self.draw_from(noise, len(known)))
         # Not every sampler ends with an estimate.
-        return torch.where(mask.bool(), known, self.bounded(filled))
+        return torch.where(mask.bool(), known, filled)
 
     def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
         """Return the first layer of a model without hints with weights of zero for them, see `Method.adapted`."""

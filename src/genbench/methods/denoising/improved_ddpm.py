@@ -44,7 +44,7 @@ class ImprovedDDPM(DDPM):
         condition: of the data; None if it has none.
         process: a chain of T steps.
         objective: "hybrid"; "bound" for L_vlb alone, which needs `times="importance"` to train well; or "simple" for
-            DDPM itself, which learns no variance.
+            L_simple alone, whose variance is not learned, as in DDPM.
         bound_weight: of L_vlb, the sum of all T terms in bits per dimension, in the hybrid loss.
         settings: those of `DDPM`.
 
@@ -66,16 +66,14 @@ class ImprovedDDPM(DDPM):
         expect_choice("objective", objective, Objective)
         if bound_weight < 0:
             raise ValueError(f"bound_weight must be at least 0, not {bound_weight}")
-        learns_variance = objective != "simple"
-        build = partial(denoiser, outputs=2) if learns_variance else denoiser
-        super().__init__(build, medium, condition, process=process, **settings)
+        outputs = 1 if objective == "simple" else 2
+        super().__init__(partial(denoiser, outputs=outputs), medium, condition, process=process, **settings)
         self.objective = objective
-        self.learns_variance = learns_variance
         self.bound_weight = bound_weight
 
     def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return L_hybrid, or L_vlb (B,), of the network's outputs."""
-        if not self.learns_variance:
+        if self.objective == "simple":
             return super().errors(predicted, x_0, x_t, t)
         predicted, fraction = self.split(predicted)
         if self.objective == "bound":
@@ -97,14 +95,14 @@ class ImprovedDDPM(DDPM):
 
     def guide(self, conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
         """Guide the prediction only; the variance remains the conditional one."""
-        if not self.learns_variance:
+        if self.objective == "simple":
             return super().guide(conditional, unconditional, guidance)
         predicted, variance = conditional.chunk(2, dim=1)
         return torch.cat([super().guide(predicted, unconditional.chunk(2, dim=1)[0], guidance), variance], dim=1)
 
     def estimate(self, outputs: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the estimates of image and variance from the network's outputs at time t, a scalar."""
-        if not self.learns_variance:
+        if self.objective == "simple":
             return super().estimate(outputs, x_t, t)
         predicted, fraction = self.split(outputs)
         return Estimate(super().estimate(predicted, x_t, t).x_0, fraction)

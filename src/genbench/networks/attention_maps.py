@@ -1,0 +1,55 @@
+"""Which places of a picture attend to which tokens, on average over calls, layers and heads.
+
+Tang et al. 2022, "What the DAAM" (https://arxiv.org/abs/2210.04885, equation 5).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from genbench.networks.unet_blocks import Attention
+
+
+class AttentionMaps:
+    """Collects the attention of a network's maps to its sequence, while `watching`.
+
+    Args:
+        side: (H, W) to which all maps are enlarged.
+    """
+
+    def __init__(self, side: tuple[int, int]) -> None:
+        self._side = side
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def mean(self) -> Tensor:
+        """Return the mean weight of each token at each place, float32 (B, L, H, W), in [0, 1] up to resampling.
+
+        Raises:
+            ValueError: the network attended to no sequence.
+        """
+        if self._sum is None:
+            raise ValueError("this network attends to no text")
+        return self._sum / self._count
+
+    @contextmanager
+    def watching(self, network: nn.Module) -> Iterator[None]:
+        """Collect the weights of all layers that attend to a sequence, at each call of a network."""
+        layers = [each for each in network.modules() if isinstance(each, Attention) and each.from_sequence is not None]
+        for layer in layers:
+            layer.watch = self._add
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.watch = None
+
+    def _add(self, weights: Tensor, side: tuple[int, int]) -> None:
+        """Add one layer's weights (B, heads, H * W, L) of a map of side (H, W)."""
+        maps = weights.detach().float().mean(1).transpose(1, 2).unflatten(2, side)
+        # A bicubic filter undershoots.
+        enlarged = interpolate(maps, self._side, mode="bicubic", align_corners=False).clamp_min(0)
+        self._sum = enlarged if self._sum is None else self._sum + enlarged
+        self._count += 1
