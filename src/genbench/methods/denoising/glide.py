@@ -41,6 +41,7 @@ class GLIDE(ImprovedDDPM):
         condition: of the data; None if it has none.
         inpainting: whether the network is given the known part of an image, zero elsewhere, and a mask that is 1 where
             it is known. In training the masks are random, see `training_masks`; in `sample` nothing is known.
+        condition_dropout: fraction of captions that are replaced by the empty one in training.
         settings: those of `ImprovedDDPM`.
 
     Raises:
@@ -54,13 +55,14 @@ class GLIDE(ImprovedDDPM):
         condition: Condition | None = None,
         *,
         inpainting: bool = False,
+        condition_dropout: float = 0.2,
         **settings: Any,
     ) -> None:
         if inpainting:
             if not isinstance(medium, Images):
                 raise ValueError("inpainting=true fills in images, and the data has none")
             denoiser = partial(denoiser, extra_channels=medium.shape[0] + 1)
-        super().__init__(denoiser, medium, condition, **settings)
+        super().__init__(denoiser, medium, condition, condition_dropout=condition_dropout, **settings)
         self.inpainting = inpainting
 
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
