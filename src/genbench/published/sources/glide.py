@@ -27,7 +27,8 @@ _UPSAMPLERS = (6, 10)
 
 _SIDE, _MULTIPLIERS = 64, (1, 2, 3, 4)
 
-_TEXT = "embed_condition"
+_TEXT, _TRANSFORMER = "embed_condition", "transformer."
+"""Where our network and theirs have the encoder of texts."""
 
 _RULES = [
     (r"token_embedding\.weight", f"{_TEXT}.tokens.weight"),
@@ -63,7 +64,7 @@ class Glide(Source):
     def convert(self, archive: Archive) -> Published:
         """Return the network with the shape that its tensors say, and its captions with the tokenizer beside it."""
         weights = {name: each.float() for name, each in archive.content.items()}
-        shape = shape_of(weights)
+        shape = shape_of({name: each for name, each in weights.items() if not name.startswith(_TRANSFORMER)})
         if shape.channels in _UPSAMPLERS:
             raise UserError(
                 f"{archive.path} is GLIDE's upsampler, with {shape.channels} channels of input: only the base and its "
