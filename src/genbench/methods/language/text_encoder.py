@@ -94,10 +94,10 @@ class TextEncoder(Method):
         for same in by_length.values():
             for start in range(0, len(same), together):
                 part = same[start : start + together]
-                tokens = torch.tensor([own for _, own in part], device=self.device)
+                rows = torch.tensor([tokens for _, tokens in part], device=self.device)
                 # In full precision also within a training in half, in which it is remembered for all.
                 with torch.autocast(self.device.type, enabled=False):
-                    states = self.network(tokens).float().cpu()
+                    states = self.network(rows).float().cpu()
                 found |= {text: own for (text, _), own in zip(part, states, strict=True)}
         return found
 
