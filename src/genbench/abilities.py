@@ -50,6 +50,11 @@ class Generative(Draws, Protocol):
 
 
 @runtime_checkable
+class DrawsCaptions(Generative, Protocol):
+    """The ability to draw samples of a condition."""
+
+
+@runtime_checkable
 class HasLatents(Generative, Protocol):
     """The ability to map a latent vector to a sample."""
 

@@ -149,6 +149,8 @@ class AttendedStates(ConditionEncoder):
     def forward(self, rows: Tensor) -> Encoded:
         """Return sequences and vectors of states (B, L, width); padding is masked out."""
         mask = self._form.mask(rows)
+        # Attending to nothing at all would be undefined.
+        mask = mask | ~mask.any(1, keepdim=True)
         sequence = self.norm(rows)
         return Encoded(vector=self.to_vector(self.pool(sequence, mask)), sequence=sequence, mask=mask)
 
@@ -170,8 +172,6 @@ class AttentionPool(nn.Module):
         """Return vectors (B, width) of sequences (B, L, width), of which `mask` (B, L) says what to attend to."""
         count, length, _ = sequence.shape
         k, v = self.to_kv(sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # Attending to nothing at all would be undefined.
-        mask = mask | ~mask.any(1, keepdim=True)
         query = self.query.to(k).expand(count, -1, -1, -1)
         return scaled_dot_product_attention(query, k, v, attn_mask=mask[:, None, None]).flatten(1)
 

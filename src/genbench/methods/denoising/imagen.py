@@ -23,10 +23,12 @@ from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.choosing import expect
 from genbench.diffusion.processes import DiscreteProcess
+from genbench.errors import UserError
 from genbench.medium import Medium
-from genbench.methods.denoising.frozen_text import FrozenText
 from genbench.methods.denoising.ddpm import DDPM
+from genbench.methods.denoising.frozen_text import FrozenText
 from genbench.parts import Frozen
+from genbench.randomness import Noise
 
 
 class Imagen(DDPM):
@@ -63,3 +65,11 @@ class Imagen(DDPM):
     def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,), of captions (B, L)."""
         return super().predict(network, x_t, t, None if y is None else self.text(y))
+
+    def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Refuse: what is attended to are the language model's tokens, not the caption's words.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("attention maps are of the words of a caption, and Imagen attends to a language model's tokens")

@@ -1,4 +1,6 @@
-"""A frozen, pretrained language model, whose states of a text other methods attend to (Saharia et al. 2022, section 2.1).
+"""A frozen, pretrained language model, to whose states of a text other methods attend.
+
+Imagen shows that text encoders trained on text alone serve (Saharia et al. 2022, section 2.1).
 
 It is not trained here: its weights and its tokenizer come from a folder in Hugging Face's layout.
 
@@ -84,7 +86,7 @@ class TextEncoder(Method):
         for text in texts:
             tokens = self._tokens(text)
             by_length.setdefault(len(tokens), []).append((text, tokens))
-        # On a CPU each alone: a matrix product of several may round differently, and a resumed run ends with other bits.
+        # On a CPU each alone: a product of several may round differently, and a resumed run would end with other bits.
         together = 1 if self.device.type == "cpu" else _TOGETHER
         # A tokenizer may have no token for the empty text.
         found = {text: torch.zeros(0, self.width) for text, _ in by_length.pop(0, [])}
@@ -92,10 +94,10 @@ class TextEncoder(Method):
         for same in by_length.values():
             for start in range(0, len(same), together):
                 part = same[start : start + together]
-                tokens = torch.tensor([own for _, own in part], device=self.device)
+                rows = torch.tensor([tokens for _, tokens in part], device=self.device)
                 # In full precision also within a training in half, in which it is remembered for all.
                 with torch.autocast(self.device.type, enabled=False):
-                    states = self.network(tokens).float().cpu()
+                    states = self.network(rows).float().cpu()
                 found |= {text: own for (text, _), own in zip(part, states, strict=True)}
         return found
 
@@ -148,4 +150,3 @@ class StoredFile(nn.Module):
                 raise UserError(f"the text encoder has no tokenizer: {error}") from error
             self._opened = version, tokenizer
         return self._opened[1]
-

@@ -1,4 +1,4 @@
-"""Language models as Hugging Face's transformers saves them: a folder with `config.json`, `tokenizer.json` and safetensors.
+"""Language models as Hugging Face's transformers saves them: `config.json`, `tokenizer.json`, safetensors.
 
 BERT, of which MiniLM is a small one, and the encoder of T5, alone or with its decoder.
 """
