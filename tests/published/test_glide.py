@@ -76,11 +76,25 @@ def test_a_published_layout_is_a_network_of_ours(channels: int, parameters: int,
     assert (method.condition_dropout, method.guidance) == (0.2, 2.0 if channels == 3 else 4.0)
 
 
-@pytest.mark.parametrize(("channels", "parameters"), [(6, 398_361_286), (10, 398_368_198)])
-def test_upsamplers_are_known_and_refused(channels: int, parameters: int) -> None:
-    content = glide(channels, multipliers=(1, 1, 2, 2, 4, 4), blocks=2, attends=[False] * 3 + [True] * 3, device="meta")
-    assert count(content) == parameters
-    with pytest.raises(UserError, match=f"upsampler, with {channels} channels"):
+UPSAMPLER: dict[str, Any] = {"multipliers": (1, 1, 2, 2, 4, 4), "blocks": 2, "attends": [False] * 3 + [True] * 3}
+
+
+def test_the_upsampler_is_a_network_of_ours() -> None:
+    content = glide(6, device="meta", **UPSAMPLER)
+    assert count(content) == 398_361_286
+    archive = Archive(Path("upsample.pt"), content)
+    assert [one for one in names() if make(one).recognises(archive)] == ["glide"]
+    published = make("glide").convert(archive)
+    assert (published.experiment, published.settings["data.size"]) == ("glide_256", 256)
+    method = built(published, device="meta")
+    assert sum(p.numel() for p in method.denoiser.parameters()) == 398_361_286
+    assert (method.shrink.factor, method.augments, method.objective) == (4, False, "hybrid")
+
+
+def test_the_upsampler_that_fills_in_is_known_and_refused() -> None:
+    content = glide(10, device="meta", **UPSAMPLER)
+    assert count(content) == 398_368_198
+    with pytest.raises(UserError, match="upsampler for inpainting"):
         convert(content)
 
 

@@ -1,4 +1,4 @@
-"""GLIDE's `.pt` files (Nichol et al. 2022, https://arxiv.org/abs/2112.10741): the base and its inpainting model.
+"""GLIDE's `.pt` files (Nichol et al. 2022, https://arxiv.org/abs/2112.10741): base, inpainting model and upsampler.
 
 Plain state dictionaries, in half or single precision. Beside a file may lie its tokenizer: `encoder.json` and
 `vocab.bpe` of the authors' repository.
@@ -19,13 +19,19 @@ from genbench.text.glide_bpe import GlideBpe, definition_in
 _HEAD_CHANNELS = 64
 """Of all attention, that of the text too."""
 
-_COLOURS, _BASE, _INPAINTING = 3, 3, 7
-"""Channels of an image, and of the input of the models of 64 pixels."""
+_COLOURS = 3
 
-_UPSAMPLERS = (6, 10)
-"""Channels of the input of the models that enlarge."""
+_AT_64, _AT_256 = (1, 2, 3, 4), (1, 1, 2, 2, 4, 4)
+"""Multipliers of the width, by the side in pixels."""
 
-_SIDE, _MULTIPLIERS = 64, (1, 2, 3, 4)
+_KINDS = {
+    (3, _AT_64): ("glide_64", 64),
+    (7, _AT_64): ("glide_64_inpaint", 64),
+    (6, _AT_256): ("glide_256", 256),
+}
+"""Experiments and sides in pixels, by the channels of the input and the multipliers."""
+
+_FILLING_UPSAMPLER = (10, _AT_256)
 
 _TEXT, _TRANSFORMER = "embed_condition", "transformer."
 """Where our network and theirs have the encoder of texts."""
@@ -53,7 +59,7 @@ _RULES = [
 
 
 class Glide(Source):
-    """A file alone, of the base or of its inpainting model."""
+    """A file alone, of the base, of its inpainting model or of the upsampler."""
 
     title = "OpenAI's GLIDE"
 
@@ -65,24 +71,27 @@ class Glide(Source):
         """Return the network with the shape that its tensors say, and its captions with the tokenizer beside it."""
         weights = {name: each.float() for name, each in archive.content.items()}
         shape = shape_of({name: each for name, each in weights.items() if not name.startswith(_TRANSFORMER)})
-        if shape.channels in _UPSAMPLERS:
+        kind = shape.channels, shape.multipliers
+        if kind == _FILLING_UPSAMPLER:
             raise UserError(
-                f"{archive.path} is GLIDE's upsampler, with {shape.channels} channels of input: only the base and its "
-                "inpainting model can be imported"
+                f"{archive.path} is GLIDE's upsampler for inpainting, which no method here is: take upsample.pt, which "
+                "enlarges whole images"
             )
-        if shape.channels not in (_BASE, _INPAINTING) or shape.multipliers != _MULTIPLIERS:
+        if kind not in _KINDS:
             raise UserError(
                 f"{archive.path} takes {shape.channels} channels and has multipliers={list(shape.multipliers)}: "
-                f"GLIDE's models of {_SIDE} pixels take {_BASE} or {_INPAINTING} and have {list(_MULTIPLIERS)}"
+                f"GLIDE's models take 3 or, for inpainting, 7 and have {list(_AT_64)}, and its upsampler takes 6 and "
+                f"has {list(_AT_256)}"
             )
+        experiment, side = _KINDS[kind]
         if len(tensor_of(weights, "out.2.weight")) != 2 * _COLOURS:
             raise UserError(f"{archive.path} has no learned variance, as GLIDE's published models have")
         captions = _captions(archive, weights)
-        network = shape.settings(_SIDE) | {"head_channels": _HEAD_CHANNELS} | _text_settings(weights)
+        network = shape.settings(side) | {"head_channels": _HEAD_CHANNELS} | _text_settings(weights)
         return Published(
-            "glide_64" if shape.channels == _BASE else "glide_64_inpaint",
+            experiment,
             {
-                "data.size": _SIDE,
+                "data.size": side,
                 "data.length": captions.length,
                 **{f"network.denoiser.{key}": value for key, value in network.items()},
             },
