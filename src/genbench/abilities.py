@@ -1,5 +1,6 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -9,6 +10,7 @@ from genbench.batch import Batch
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.classes import Classes
+from genbench.conditions.derived import LowResolution
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
 from genbench.medium import Medium
@@ -45,6 +47,11 @@ class Generative(Draws, Protocol):
     def condition_of(self, batch: Batch) -> Tensor | None:
         """Return the rows of the condition that a batch goes with."""
         ...
+
+
+@runtime_checkable
+class DrawsCaptions(Generative, Protocol):
+    """The ability to draw samples of a condition."""
 
 
 @runtime_checkable
@@ -103,6 +110,30 @@ class EmbedsTexts(EmbedsImages, Protocol):
 
 
 @runtime_checkable
+class EncodesTexts(Protocol):
+    """The ability to encode a text as a sequence of states, which a network attends to."""
+
+    width: int
+    """Length of a state."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return the states of each text, float32 (B, L, width), and which of them are of the text, bool (B, L).
+
+        L is the length of the longest; states of shorter texts are followed by zeros. The states of a text do not
+        depend on the other texts.
+
+        Raises:
+            ValueError: a text is too long; the message names it.
+        """
+        ...
+
+
+@runtime_checkable
 class Denoises(Protocol):
     """The ability to denoise samples of a forward process, which samplers need."""
 
@@ -146,10 +177,28 @@ class FillsIn(Generative, Protocol):
 
         Args:
             known: images (B, C, H, W) in [-1, 1].
-            mask: 1 where they are known and 0 where they are not, (H, W).
+            mask: 1 where they are known and 0 where they are not, (H, W) or, for each image its own, (B, 1, H, W).
             condition: rows of its condition; None to do without, also if the method is conditional.
             noise: source of random numbers.
         """
+        ...
+
+
+@runtime_checkable
+class Upsamples(Protocol):
+    """The ability to enlarge images of captions."""
+
+    medium: Medium
+    """The large images."""
+
+    shrink: LowResolution
+    """What made the small images of its training from large ones."""
+
+    captions: Captions
+    """What an image shows."""
+
+    def upsample(self, low: Tensor, condition: Tensor, *, noise: Noise) -> Tensor:
+        """Return images (B, *medium.shape) of small images `low`, (B, C, H, W) in [-1, 1], and rows of its captions."""
         ...
 
 

@@ -21,6 +21,8 @@ def check_steps(method: Method, steps: int) -> None:
     is_trained = any(parameter.requires_grad for parameter in method.parameters())
     if is_trained and not steps:
         raise UserError("steps must be at least 1: steps=0 is for methods that are only assembled from parts")
+    if not is_trained and not method.built_on:
+        raise UserError("this method is not trained: it has its weights by python -m genbench import path=FOLDER")
     if steps and not is_trained:
         raise UserError("this method is only assembled from its parts, and there is nothing to train: set steps=0")
 

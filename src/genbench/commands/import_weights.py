@@ -71,7 +71,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     except BaseException:
         folder.discard(kept)
         raise
-    counts = ", ".join(f"{part} of {count:,} parameters" for part, count in loaded.items())
+    counts = ", ".join(f"{part} of {count:,} parameters" for part, count in loaded.items() if count)
     print(f"imported from {name}: {counts}")
     for note in published.notes:
         print(f"  {note}")

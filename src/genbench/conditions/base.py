@@ -68,7 +68,24 @@ class Channels:
     shape: tuple[int, int, int]
 
 
-Form = Index | Vector | Tokens | Channels
+@dataclass(frozen=True)
+class States:
+    """Rows are sequences of states of a text encoder (B, L, width), float32; states of zeros are padding.
+
+    Attributes:
+        length: states of the sequence that stands for none; others are as long as their texts.
+        width: length of a state.
+    """
+
+    length: int
+    width: int
+
+    def mask(self, rows: Tensor) -> Tensor:
+        """Return which states of rows are of the text, bool (B, L)."""
+        return (rows != 0).any(-1)
+
+
+Form = Index | Vector | Tokens | Channels | States
 """What a network sees of a row, whatever it means; `networks.conditioning` encodes each."""
 
 

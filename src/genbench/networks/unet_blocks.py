@@ -143,32 +143,45 @@ class Attention(nn.Module):
         heads: attention heads, among which the channels are divided.
         context: width of the sequence; 0 for no sequence.
         norm: the normalisation of a map by its channels.
+        to_map: whether the map attends to itself, too; otherwise to the sequence alone, as at high resolutions in
+            Imagen (Saharia et al. 2022, section 2.4).
+
+    Raises:
+        ValueError: the channels are not divisible into heads, or there is nothing to attend to.
     """
 
     watch: Callable[[Tensor, tuple[int, int]], None] | None = None
     """Is given the weights (B, heads, H * W, L) of the sequence and the map's side (H, W) at each call; see
     `attention_maps`."""
 
-    def __init__(self, channels: int, heads: int, context: int = 0, norm: Norm = group_norm) -> None:
+    def __init__(
+        self, channels: int, heads: int, context: int = 0, norm: Norm = group_norm, *, to_map: bool = True
+    ) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"{channels} channels are not divisible by heads={heads}")
+        if not (to_map or context):
+            raise ValueError("attend_to=sequence takes a condition that is a sequence, such as captions")
         self.heads = heads
+        self.to_map = to_map
         self.norm = norm(channels)
-        self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.to_qkv = nn.Conv2d(channels, (3 if to_map else 1) * channels, 1)
         self.from_sequence = nn.Linear(context, 2 * channels) if context else None
         self.to_out = ZeroConv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
         """Return x (B, C, H, W) plus the attention's output."""
         count, channels, height, width = x.shape
-        places = self.to_qkv(self.norm(x)).reshape(count, 3, self.heads, channels // self.heads, height * width)
-        q, k, v = places.transpose(-1, -2).unbind(1)
+        places = self.to_qkv(self.norm(x)).reshape(count, -1, self.heads, channels // self.heads, height * width)
+        parts = places.transpose(-1, -2).unbind(1)
+        # Of a map that does not attend to itself there are queries alone.
+        q, (k, v) = parts[0], parts[1:] or [parts[0][:, :, :0]] * 2
         mask = None
         if self.from_sequence is not None:
             k, v, mask = self._with_sequence(k, v, given)
         if self.watch is not None:
-            self.watch(attention_weights(q, k, mask)[..., height * width :], (height, width))
+            own = height * width if self.to_map else 0
+            self.watch(attention_weights(q, k, mask)[..., own:], (height, width))
         seen = scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(-1, -2).reshape(x.shape)
         out: Tensor = x + self.to_out(seen)
         return out
@@ -247,5 +260,5 @@ def initialise_as_ho(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
     for module in network.modules():
         if isinstance(module, Attention):
-            for part in module.to_qkv.weight.chunk(3):
+            for part in module.to_qkv.weight.split(module.to_qkv.in_channels):
                 nn.init.xavier_uniform_(part)

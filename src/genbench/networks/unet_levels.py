@@ -18,6 +18,8 @@ from genbench.networks.unet_blocks import (
 )
 
 Resampling = Literal["convolution", "residual"]
+Order = Literal["ho", "imagen"]
+AttendTo = Literal["map", "sequence"]
 
 
 class Level(nn.ModuleList):
@@ -39,6 +41,7 @@ class Attends:
         heads: of each self-attention; None if `head_channels` says how many.
         head_channels: channels of each head; None if `heads` says how many there are.
         context: width of a sequence to attend to; 0 for none.
+        to: "map", to the map itself and to the sequence, if there is one; or "sequence", to that alone.
 
     Raises:
         ValueError: heads are given in two ways or in none.
@@ -48,9 +51,11 @@ class Attends:
     heads: int | None = None
     head_channels: int | None = None
     context: int = 0
+    to: AttendTo = "map"
 
     def __post_init__(self) -> None:
-        """Check that heads are given in one way."""
+        """Check that heads are given in one way, and the choice."""
+        expect_choice("attend_to", self.to, AttendTo)
         if (self.heads is None) == (self.head_channels is None):
             raise ValueError("attention takes either heads or head_channels: set the other to null")
 
@@ -62,10 +67,10 @@ class Attends:
         """
         if self.head_channels is None:
             assert self.heads is not None
-            return Attention(channels, self.heads, self.context, norm)
+            return Attention(channels, self.heads, self.context, norm, to_map=self.to == "map")
         if channels % self.head_channels:
             raise ValueError(f"{channels} channels are not divisible by head_channels={self.head_channels}")
-        return Attention(channels, channels // self.head_channels, self.context, norm)
+        return Attention(channels, channels // self.head_channels, self.context, norm, to_map=self.to == "map")
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Levels:
 
     Attributes:
         maps: channels at each resolution, from the full one down.
-        blocks: residual blocks at each resolution of the encoder.
+        blocks: residual blocks of the encoder, at each resolution.
         attends: where and how there is self-attention.
         embedding: length of the embedding that conditions blocks.
         dropout: probability in the residual blocks.
@@ -82,13 +87,16 @@ class Levels:
         padding: see `Downsample`.
         resampling: "convolution", or "residual" for blocks that resample (Dhariwal and Nichol 2021).
         norm: the normalisation of a map.
+        order: "ho", blocks at each resolution and then the change of size, each followed by a skip connection; or
+            "imagen", the change of size before the blocks on the way down and after them on the way up, with one skip
+            connection and one attention for all of them and nothing in the middle (Saharia et al. 2022, appendix B.1).
 
     Raises:
-        ValueError: a setting is none of its choices.
+        ValueError: a setting is none of its choices, or there are not as many numbers of blocks as resolutions.
     """
 
     maps: Sequence[int]
-    blocks: int
+    blocks: int | Sequence[int]
     attends: Attends
     embedding: int
     dropout: float
@@ -96,11 +104,22 @@ class Levels:
     padding: Padding
     resampling: Resampling
     norm: Norm
+    order: Order = "ho"
 
     def __post_init__(self) -> None:
         """Check the choices."""
-        for name, kind in (("padding", Padding), ("resampling", Resampling)):
+        for name, kind in (("padding", Padding), ("resampling", Resampling), ("order", Order)):
             expect_choice(name, getattr(self, name), kind)
+        if len(self.counts) != len(self.maps):
+            given = len(self.counts)
+            raise ValueError(f"blocks={list(self.counts)} has {given} numbers for {len(self.maps)} resolutions")
+        if self.order == "imagen" and min(self.counts) < 1:
+            raise ValueError(f"blocks={self.blocks} must be at least 1 at each resolution")
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """Residual blocks of the encoder at each resolution."""
+        return [self.blocks] * len(self.maps) if isinstance(self.blocks, int) else self.blocks
 
     def down(self, channels: int, side: int) -> tuple[nn.ModuleList, list[int]]:
         """Return the way down, and the channels of each map on it.
@@ -109,21 +128,24 @@ class Levels:
             channels: of the first map.
             side: of the first map, in pixels.
         """
+        if self.order == "imagen":
+            return self._smaller_first(channels, side)
         levels, skips = [], [channels]
-        for index, wide in enumerate(self.maps):
-            for _ in range(self.blocks):
+        for index, (wide, count) in enumerate(zip(self.maps, self.counts, strict=True)):
+            for _ in range(count):
                 levels.append(Level([self._block(channels, wide), *self._attend(side, wide)]))
                 channels = wide
                 skips.append(channels)
             if index < len(self.maps) - 1:
-                is_block = self.resampling == "residual"
-                levels.append(Level([self._block(wide, wide, 0.5) if is_block else Downsample(wide, self.padding)]))
+                levels.append(Level([self._smaller(wide)]))
                 skips.append(channels)
                 side //= 2
         return nn.ModuleList(levels), skips
 
     def middle(self) -> Level:
         """Return the blocks of the lowest resolution, between the ways down and up."""
+        if self.order == "imagen":
+            return Level()
         channels = self.maps[-1]
         return Level(
             [self._block(channels, channels), self.attends.layer(channels, self.norm), self._block(channels, channels)]
@@ -136,16 +158,47 @@ class Levels:
             skips: channels of each map on the way down, from the first, which are concatenated from the last.
             side: of the lowest resolution, in pixels.
         """
+        if self.order == "imagen":
+            return self._larger_last(side)
         levels, channels, left = [], self.maps[-1], list(skips)
         for index, wide in reversed(list(enumerate(self.maps))):
-            for number in range(self.blocks + 1):
+            count = self.counts[index]
+            for number in range(count + 1):
                 level = [self._block(channels + left.pop(), wide), *self._attend(side, wide)]
                 channels = wide
-                if index and number == self.blocks:
-                    level.append(self._block(wide, wide, 2) if self.resampling == "residual" else Upsample(wide))
+                if index and number == count:
+                    level.append(self._larger(wide))
                 levels.append(Level(level))
             side *= 2
         return nn.ModuleList(levels)
+
+    def _smaller_first(self, channels: int, side: int) -> tuple[nn.ModuleList, list[int]]:
+        levels = []
+        for wide, count in zip(self.maps, self.counts, strict=True):
+            side //= 2
+            blocks = [self._block(wide if number else channels, wide) for number in range(count)]
+            levels.append(Level([self._smaller(channels), *blocks, *self._attend(side, wide)]))
+            channels = wide
+        return nn.ModuleList(levels), list(self.maps)
+
+    def _larger_last(self, side: int) -> nn.ModuleList:
+        levels, channels = [], self.maps[-1]
+        for wide, count in reversed(list(zip(self.maps, self.counts, strict=True))):
+            blocks = [self._block(wide if number else channels + wide, wide) for number in range(count)]
+            levels.append(Level([*blocks, *self._attend(side, wide), self._larger(wide)]))
+            channels = wide
+            side *= 2
+        return nn.ModuleList(levels)
+
+    def _smaller(self, channels: int) -> nn.Module:
+        return (
+            self._block(channels, channels, 0.5)
+            if self.resampling == "residual"
+            else Downsample(channels, self.padding)
+        )
+
+    def _larger(self, channels: int) -> nn.Module:
+        return self._block(channels, channels, 2) if self.resampling == "residual" else Upsample(channels)
 
     def _block(self, channels_in: int, channels_out: int, scale: float = 1) -> ResidualBlock:
         return ResidualBlock(
@@ -156,7 +209,7 @@ class Levels:
         return [self.attends.layer(channels, self.norm)] if side in self.attends.sides else []
 
 
-def maps_of(width: int, multipliers: Sequence[float], height: int, side: int) -> list[int]:
+def maps_of(width: int, multipliers: Sequence[float], height: int, side: int, halvings: int | None = None) -> list[int]:
     """Return the channels at each resolution, from the full one down.
 
     Args:
@@ -164,23 +217,24 @@ def maps_of(width: int, multipliers: Sequence[float], height: int, side: int) ->
         multipliers: at each resolution.
         height: of an image, in pixels.
         side: width of an image, in pixels.
+        halvings: how often an image is halved; None for once between each two resolutions.
 
     Raises:
         ValueError: a number of channels is no whole one, or the images are not square or of an unsuitable side.
     """
-    expect_side(multipliers, height, side)
+    expect_side(multipliers, height, side, halvings)
     if any(width * each != int(width * each) or each <= 0 for each in multipliers):
         raise ValueError(f"multipliers={list(multipliers)} of width={width} are not all whole numbers of channels")
     return [int(width * each) for each in multipliers]
 
 
-def expect_side(multipliers: Sequence[float], height: int, side: int) -> None:
-    """Check that images can be halved once between each two resolutions.
+def expect_side(multipliers: Sequence[float], height: int, side: int, halvings: int | None = None) -> None:
+    """Check that images can be halved as often as they are, by default once between each two resolutions.
 
     Raises:
         ValueError: they are not square or of an unsuitable side.
     """
-    halvings = len(multipliers) - 1
+    halvings = len(multipliers) - 1 if halvings is None else halvings
     if height != side or side % 2**halvings:
         raise ValueError(
             f"multipliers={list(multipliers)} halve {halvings} times, which takes square images whose side is a "

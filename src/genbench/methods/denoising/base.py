@@ -150,13 +150,20 @@ class DenoisingMethod(GenerativeMethod):
     def drop_condition(self, y: Tensor) -> Tensor:
         """Return rows of the condition, a fraction of them replaced by the null condition."""
         dropped = torch.rand(len(y), device=y.device) < self.condition_dropout
-        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.null, y)
+        return torch.where(dropped.view(-1, *[1] * (y.ndim - 1)), self.unconditioned(y), y)
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def unconditioned(self, y: Tensor) -> Tensor:
+        """Return the rows that classifier-free guidance leads away from, as many as y: the null condition."""
+        return self.null.expand_as(y)
+
+    def for_sampling(self, y: Tensor | None, noise: Noise) -> Tensor | None:
+        """Return the rows that `predict` is called with throughout the sampling; by default those asked for."""
+        return y
+
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
         t = self.process.network_time(t)
-        predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
-        return predicted
+        return network(x_t, t) if y is None else network(x_t, t, y)
 
     def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the estimate of x_0 that corresponds to a prediction at time t, a scalar."""
@@ -174,13 +181,16 @@ class DenoisingMethod(GenerativeMethod):
             guidance: the guidance scale w.
         """
         # The average's own forward pass has no gradients.
-        network = self.average.module
+        return self.denoise_by(self.average.module, y, guidance=guidance)
+
+    def denoise_by(self, network: Callable[..., Tensor], y: Tensor | None, *, guidance: float) -> Denoise:
+        """Return a network, called as the denoiser is, as a denoiser for samplers; see `denoise_with`."""
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             times = at_time(t, x_t)
             predicted = self.predict(network, x_t, times, y)
             if guidance and y is not None:
-                unconditional = self.predict(network, x_t, times, self.null.expand_as(y))
+                unconditional = self.predict(network, x_t, times, self.unconditioned(y))
                 predicted = self.guide(predicted, unconditional, guidance)
             return self.estimate(predicted, x_t, t)._replace(bounds=self.bounds)
 
@@ -194,7 +204,7 @@ class DenoisingMethod(GenerativeMethod):
             ValueError: the condition is missing, given to an unconditional method, or invalid.
             UserError: the sampler's settings do not suit the process.
         """
-        y = self.check_condition(condition, count)
+        y = self.for_sampling(self.check_condition(condition, count), noise)
         return self.sample_by(self.denoise_with(y, guidance=self.guidance), self.draw_from(noise, count))
 
     def sample_by(self, denoise: Denoise, draw: Draw) -> Tensor:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.diffusion.estimates import Estimate
 from genbench.diffusion.likelihood import chain_term
@@ -30,18 +31,20 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.medium import Medium
 from genbench.methods.denoising.ddpm import DDPM
 
-Objective = Literal["hybrid", "bound"]
+Objective = Literal["hybrid", "bound", "simple"]
 
 
 class ImprovedDDPM(DDPM):
     """DDPM with a learned variance.
 
     Args:
-        denoiser: builds the network from `shape`, `condition` and `outputs`, the two images that it predicts.
+        denoiser: builds the network from `shape`, `condition` and `outputs`, the two images that it predicts; without
+            `outputs` if it learns no variance.
         medium: what a sample is.
         condition: of the data; None if it has none.
         process: a chain of T steps.
-        objective: "hybrid", or "bound" for L_vlb alone, which needs `times="importance"` to train well.
+        objective: "hybrid"; "bound" for L_vlb alone, which needs `times="importance"` to train well; or "simple" for
+            L_simple alone, whose variance is not learned, as in DDPM.
         bound_weight: of L_vlb, the sum of all T terms in bits per dimension, in the hybrid loss.
         settings: those of `DDPM`.
 
@@ -60,23 +63,24 @@ class ImprovedDDPM(DDPM):
         bound_weight: float = 0.001,
         **settings: Any,
     ) -> None:
-        if objective not in ("hybrid", "bound"):
-            raise ValueError(f"objective must be hybrid or bound, not {objective!r}")
+        expect_choice("objective", objective, Objective)
         if bound_weight < 0:
             raise ValueError(f"bound_weight must be at least 0, not {bound_weight}")
-        super().__init__(partial(denoiser, outputs=2), medium, condition, process=process, **settings)
+        outputs = 1 if objective == "simple" else 2
+        super().__init__(partial(denoiser, outputs=outputs), medium, condition, process=process, **settings)
         self.objective = objective
         self.bound_weight = bound_weight
 
-    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """L_hybrid, or L_vlb, of each image (B,) at its time (B,)."""
-        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        predicted, fraction = self.split(self.predict(self.denoiser, x_t, t, y))
+    def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return L_hybrid, or L_vlb (B,), of the network's outputs."""
+        if self.objective == "simple":
+            return super().errors(predicted, x_0, x_t, t)
+        predicted, fraction = self.split(predicted)
         if self.objective == "bound":
             return self.bound(predicted, fraction, x_0, x_t, t)
         # The bound trains only the variance; the simple loss trains the noise prediction better.
         bound = self.bound(predicted.detach(), fraction, x_0, x_t, t)
-        return self.errors(predicted, x_0, x_t, t) + self.bound_weight * bound
+        return super().errors(predicted, x_0, x_t, t) + self.bound_weight * bound
 
     def bound(self, predicted: Tensor, fraction: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return T times the bound's term (B,), whose mean over t is L_vlb, in bits per dimension."""
@@ -91,10 +95,14 @@ class ImprovedDDPM(DDPM):
 
     def guide(self, conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
         """Guide the prediction only; the variance remains the conditional one."""
+        if self.objective == "simple":
+            return super().guide(conditional, unconditional, guidance)
         predicted, variance = conditional.chunk(2, dim=1)
         return torch.cat([super().guide(predicted, unconditional.chunk(2, dim=1)[0], guidance), variance], dim=1)
 
     def estimate(self, outputs: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the estimates of image and variance from the network's outputs at time t, a scalar."""
+        if self.objective == "simple":
+            return super().estimate(outputs, x_t, t)
         predicted, fraction = self.split(outputs)
         return Estimate(super().estimate(predicted, x_t, t).x_0, fraction)

@@ -1,0 +1,86 @@
+"""A cascade: a base model draws small images of captions, and one or two upsamplers enlarge them.
+
+Ho et al. 2022 (https://arxiv.org/abs/2106.15282); Imagen's is of 64, 256 and 1,024 pixels (Saharia et al. 2022). The
+models are trained apart, each with its own sampler, guidance and level of augmentation, and together they are one
+method. A caption goes from one to the next as a text.
+
+Example:
+    python -m genbench experiment=imagen_cascade_scenes parts.base=RUN parts.upsampler=RUN
+"""
+
+import torch
+from torch import Tensor
+
+from genbench.abilities import DrawsCaptions, Upsamples
+from genbench.conditions.captions import Captions
+from genbench.errors import UserError
+from genbench.medium import Images
+from genbench.methods.base import GenerativeMethod
+from genbench.parts import Frozen
+from genbench.randomness import Noise
+
+
+class Cascade(GenerativeMethod):
+    """Draw images of captions in two or three stages.
+
+    Args:
+        base: draws small images of captions.
+        upsampler: enlarges them.
+        second_upsampler: enlarges what the first one makes; None to do without.
+
+    Raises:
+        ValueError: the parts do not go together.
+    """
+
+    condition: Captions
+
+    def __init__(
+        self,
+        base: Frozen[DrawsCaptions],
+        upsampler: Frozen[Upsamples],
+        second_upsampler: Frozen[Upsamples] | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(base.condition, Captions):
+            raise ValueError("parts.base must draw images from captions")
+        self.base = base
+        self.upsampler = upsampler
+        self.second_upsampler = second_upsampler
+        self.condition = base.condition
+        self.medium = base.medium
+        for name, each in (("upsampler", upsampler), ("second_upsampler", second_upsampler)):
+            if each is not None:
+                taken = each.shrink.condition(each.medium).shape
+                if not isinstance(self.medium, Images) or taken != self.medium.shape:
+                    raise ValueError(f"parts.{name} takes {taken}, and before it there are {self.medium.shape}")
+                self.medium = each.medium
+
+    def training_step(self, batch: object, batch_idx: int) -> None:
+        """Refuse: there is nothing to train.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("this method is only assembled from its parts: set steps=0")
+
+    @torch.no_grad()
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images (count, *medium.shape) of captions (count, L).
+
+        Raises:
+            ValueError: the captions are missing or invalid, or too long for an upsampler.
+            UserError: a sampler's settings do not suit its process.
+        """
+        rows = self.check_condition(condition, count)
+        assert rows is not None
+        images = self.base.sample(count, rows, noise=noise)
+        for each in (self.upsampler, self.second_upsampler):
+            if each is not None:
+                images = each.upsample(images, self._rows_of(rows, each.captions), noise=noise)
+        return images
+
+    def _rows_of(self, rows: Tensor, captions: Captions) -> Tensor:
+        """Return captions as the tokens of another part."""
+        if captions.to_dict() == self.condition.to_dict():
+            return rows
+        return captions.encode(self.condition.describe(rows)).to(rows.device)

@@ -1,0 +1,37 @@
+"""Networks that attend to the states of a frozen text encoder in the place of a caption's tokens."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from genbench.abilities import EncodesTexts
+from genbench.conditions.base import Condition
+from genbench.conditions.captions import Captions
+from genbench.conditions.text_states import TextStates
+
+
+class FrozenText:
+    """Turns captions into states, for one method.
+
+    Args:
+        encoder: a frozen text encoder.
+        captions: what the tokens of the method's condition mean.
+    """
+
+    def __init__(self, encoder: EncodesTexts, captions: Captions) -> None:
+        self.encoder = encoder
+        self.captions = captions
+        self.condition = TextStates(encoder.encode_texts([""])[0].cpu())
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Return the states (B, L, D) of captions (B, L), on their device."""
+        return self.encoder.encode_texts(self.captions.describe(tokens))[0].to(tokens.device)
+
+    def network(self, denoiser: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+        """Return a builder of the same network that is conditioned on states."""
+
+        def of_states(shape: Any, condition: Condition | None, **settings: Any) -> nn.Module:
+            return denoiser(shape=shape, condition=self.condition, **settings)
+
+        return of_states

@@ -1,0 +1,67 @@
+"""Captions with low-resolution images: what goes into one tensor comes out again."""
+
+import pytest
+import torch
+
+from genbench.conditions.captions import Captions
+from genbench.conditions.joint import Joint
+
+JOINT = Joint(Captions(["a", "one", "two"], 4), (3, 2, 2))
+TOKENS = JOINT.captions.encode(["a one", "two"])
+IMAGES = torch.linspace(-1, 1, 24).view(2, 3, 2, 2)
+ROWS = JOINT.pack(TOKENS, IMAGES)
+
+
+def test_tokens_and_images_come_out_as_they_went_in() -> None:
+    assert ROWS.shape == (2, 4 + 12) == (2, JOINT.form.length)
+    tokens, images = JOINT.split(ROWS)
+    assert tokens.dtype == torch.int64
+    assert torch.equal(tokens, TOKENS)
+    assert torch.equal(images, IMAGES)
+    # The largest token of CLIP's vocabulary is exact, too.
+    assert JOINT.split(JOINT.pack(torch.full((1, 4), 49407), IMAGES[:1]))[0].unique().tolist() == [49407]
+    large = torch.rand(2, 3, 5, 5)
+    assert torch.equal(JOINT.split(JOINT.pack(TOKENS, large))[1], large)
+
+
+def test_the_caption_is_dropped_and_the_image_kept() -> None:
+    tokens, images = JOINT.split(JOINT.without_caption(ROWS))
+    assert torch.equal(tokens, JOINT.captions.null(2))
+    assert torch.equal(images, IMAGES)
+
+
+def test_it_is_described_shown_and_kept() -> None:
+    assert JOINT.describe(ROWS) == ["a one", "two"]
+    assert JOINT.picture(ROWS).dtype == torch.uint8
+    assert JOINT.picture(ROWS)[0, 0, 0, 0] == 0
+    again = Joint.from_dict(JOINT.to_dict())
+    assert again.to_dict() == JOINT.to_dict()
+    assert torch.equal(again.check(ROWS, 2), ROWS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (ROWS[:1], "2 samples"),
+        (ROWS[:, 1:], "float32"),
+        (ROWS.double(), "float32"),
+        (ROWS.index_fill(1, torch.tensor([9]), torch.nan), "NaN"),
+        (ROWS.index_fill(1, torch.tensor([0]), 99.0), "tokens are numbers"),
+    ],
+)
+def test_rows_that_do_not_do(rows: torch.Tensor, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        JOINT.check(rows, 2)
+
+
+def test_a_prompt_alone_says_no_image() -> None:
+    with pytest.raises(ValueError, match="low-resolution image beside the prompt"):
+        JOINT.parse("a one")
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"captions": 3, "shape": [3, 2, 2]}, {"captions": {"words": ["a"], "length": 2}}]
+)
+def test_facts_of_a_file_that_do_not_do(facts: dict[str, object]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        Joint.from_dict(facts)
