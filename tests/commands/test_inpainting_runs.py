@@ -27,7 +27,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fills_in(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    method = ["method=glide", "method.objective=simple", "method.inpainting=true"]
+    method = ["method=glide", "method.conditional=true", "method.objective=simple", "method.inpainting=true"]
     return run_of(tmp_path_factory.mktemp("fine"), "fine", *method, *WORDS, "steps=4", f"init={base}")
 
 
@@ -43,6 +43,7 @@ def test_its_first_layer_is_the_bases_and_zeros(base: Path, fills_in: Path) -> N
 
 def test_init_says_what_it_adapts(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     method = ["method=glide", "method.objective=simple", "method.inpainting=true", "method.optimizer.lr=1e-30"]
+    method += ["method.conditional=true"]
     method += ["steps=1", "schedule.warmup_steps=0"]
     run = run_of(tmp_path, "still", *[word for word in WORDS if ".lr=" not in word], *method, f"init={base}")
     assert "2 are adapted, what is new in them beginning at zero: denoiser.from_image" in capsys.readouterr().out

@@ -100,6 +100,36 @@ PAPERS: dict[str, dict[str, Any]] = {
         "network.image_tower.gelu": "openai",
         "steps": 390_625,
     },
+    "glide_64": OPENAI
+    | {
+        "data.batch_size": 2048,
+        "data.length": 128,
+        "data.size": 64,
+        "method.condition_dropout": 0.2,
+        "method.guidance": 2.0,
+        "method.objective": "hybrid",
+        "method.process.schedule": "cosine",
+        "method.process.steps": 1000,
+        "network.denoiser.dropout": 0.1,
+        "network.denoiser.multipliers": [1, 2, 3, 4],
+        "network.denoiser.text.layers": 16,
+        "sampler.steps": 100,
+        "steps": 2_500_000,
+    },
+    "glide_64_inpaint": OPENAI | {"method.guidance": 4.0, "method.inpainting": True, "sampler.steps": 100},
+    "glide_256": OPENAI
+    | {
+        "data.batch_size": 512,
+        "data.size": 256,
+        "method.augmentation": "none",
+        "method.objective": "hybrid",
+        "method.process.schedule": "linear",
+        "method.process.steps": 1000,
+        "network.denoiser.blocks": 2,
+        "network.denoiser.dropout": 0.1,
+        "sampler.spacing": "glide_fast27",
+        "steps": 1_600_000,
+    },
     "noisy_classifier_imagenet64": {"method.process.schedule": "cosine", "network.classifier.blocks": 4},
 }
 

@@ -97,7 +97,7 @@ def test_the_network_grows_with_the_images() -> None:
     [
         (["method=ddpm", "network=mlp"], "network=mlp does not go with method=ddpm, which takes unet_small, unet"),
         (["network=autoencoder"], "does not go with method=gan"),
-        (["method=vae", "network=unet"], "it goes with method=ddpm, edm, improved_ddpm, score_sde"),
+        (["method=vae", "network=unet"], "it goes with method=ddpm, edm, glide, imagen, improved_ddpm, score_sde"),
         (["experiment=gan_mnist", "method=ddpm"], "Leave out experiment= or method="),
     ],
 )

@@ -100,6 +100,9 @@ def test_the_upsampler_that_fills_in_is_known_and_refused() -> None:
 
 def test_keys_and_values_of_the_text_are_ordered_by_head() -> None:
     content = glide(**SMALL)
+    # Of 1x1 convolutions the layout's weights are so large that one key alone would be attended to.
+    for name in ("qkv", "encoder_kv", "proj_out"):
+        content[f"middle_block.1.{name}.weight"] *= 0.05
     method = built(convert(content))
     block = method.denoiser.middle[1]
     x, states = torch.randn(2, 256, 2, 2), torch.randn(2, 6, 128)
@@ -117,7 +120,7 @@ def test_keys_and_values_of_the_text_are_ordered_by_head() -> None:
         out = content["middle_block.1.proj_out.weight"][..., 0] @ seen
         expected = x + (out + content["middle_block.1.proj_out.bias"][:, None]).view_as(x)
         given = Given(torch.zeros(2, 1), states, torch.ones(2, 6, dtype=torch.bool))
-        torch.testing.assert_close(block(x, given), expected)
+        torch.testing.assert_close(block(x, given), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_text_encoder_is_theirs() -> None:

@@ -24,7 +24,7 @@ _COLOURS = 3
 _AT_64, _AT_256 = (1, 2, 3, 4), (1, 1, 2, 2, 4, 4)
 """Multipliers of the width, by the side in pixels."""
 
-_KINDS = {
+_KINDS: dict[tuple[int, tuple[float, ...]], tuple[str, int]] = {
     (3, _AT_64): ("glide_64", 64),
     (7, _AT_64): ("glide_64_inpaint", 64),
     (6, _AT_256): ("glide_256", 256),

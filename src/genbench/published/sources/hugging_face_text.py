@@ -87,7 +87,7 @@ class HuggingFaceText(Source):
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether the configuration is that of a BERT or a T5."""
-        return archive.settings["config"].get("model_type") in ("bert", "t5")
+        return archive.settings.get("config", {}).get("model_type") in ("bert", "t5")
 
     def convert(self, archive: Archive) -> Published:
         """Return the encoder with the settings that its configuration says."""
