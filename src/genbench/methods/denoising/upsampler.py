@@ -49,7 +49,7 @@ class Upsampler(ImprovedDDPM):
         denoiser: builds the network; it is called with `extra`, the enlarged low-resolution image, and with `level`,
             its level of noise, if there is augmentation.
         medium: what a sample is; images.
-        condition: of the data, which must be captions.
+        condition: of the data, which must be captions; or `Joint`, as a run folder keeps it.
         process: a chain of T steps; of the augmentation, too.
         text_encoder: encodes the captions; None for a text encoder that the network trains.
         factor: by which an image is enlarged; its sides are whole multiples of it.
@@ -84,7 +84,9 @@ class Upsampler(ImprovedDDPM):
             raise ValueError(f"level must be in [0, 1], not {level}")
         if augmentation == "none" and level:
             raise ValueError("level is of the augmentation: without it, set level=0")
-        captions = expect(condition, Captions, "an upsampler takes data with captions, such as data=scenes")
+        # A run folder keeps the method's own condition.
+        given = condition.captions if isinstance(condition, Joint) else condition
+        captions = expect(given, Captions, "an upsampler takes data with captions, such as data=scenes")
         shrink = LowResolution(factor)
         joint = Joint(captions, shrink.condition(medium).shape)
         if crop is not None and not (0 < crop <= min(medium.shape[1:]) and crop % factor == 0):
