@@ -34,7 +34,7 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.images import to_float, to_uint8
 from genbench.medium import Medium
 from genbench.methods.denoising.frozen_text import FrozenText
-from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
+from genbench.methods.denoising.improved_ddpm import ImprovedDDPM, Objective
 from genbench.methods.optimisation import Loss
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -57,6 +57,7 @@ class Upsampler(ImprovedDDPM):
             GLIDE.
         level: of the low-resolution image's noise in sampling, in [0, 1]; 0 for none.
         crop: side in pixels of the random squares of an image that are trained on; None for whole images.
+        objective: see `ImprovedDDPM`: "simple", as in Imagen, or "hybrid", as in GLIDE.
         settings: those of `ImprovedDDPM`.
 
     Raises:
@@ -77,6 +78,7 @@ class Upsampler(ImprovedDDPM):
         augmentation: Augmentation = "imagen",
         level: float = 0.2,
         crop: int | None = None,
+        objective: Objective = "simple",
         **settings: Any,
     ) -> None:
         expect_choice("augmentation", augmentation, Augmentation)
@@ -99,6 +101,7 @@ class Upsampler(ImprovedDDPM):
             medium,
             joint,
             process=process,
+            objective=objective,
             conditional=True,
             **settings,
         )
