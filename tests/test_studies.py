@@ -233,3 +233,45 @@ def test_zero_shot(tmp_path: Path) -> None:
         ("one", "the {}"),
         ("ensemble", "the {}"),
     ]
+
+
+def test_text_inpainting(tmp_path: Path) -> None:
+    words = [
+        *(
+            "data=scenes",
+            "data.count=40",
+            "data.held_out=24",
+            "data.batch_size=8",
+            "network=unet_small",
+            "metrics=none",
+        ),
+        *("network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.patch=4", "steps=1"),
+        *("method.conditional=true", "method.process.steps=20", "sampler=ddim", "sampler.steps=2"),
+        *("callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null", "trainer.accelerator=cpu"),
+    ]
+    for name, method in (
+        ("base", ["method=ddpm"]),
+        ("fills_in", ["method=glide", "method.objective=simple", "method.inpainting=true", "method.guidance=1"]),
+    ):
+        assert main([*method, *words, f"output={tmp_path}", f"name={name}"]) == 0
+    base, fills_in = (next((tmp_path / name).iterdir()) for name in ("base", "fills_in"))
+    out = tmp_path / "out"
+    run_study(
+        "text_inpainting/study.py",
+        fills_in,
+        "--repaint",
+        base,
+        "--steps",
+        3,
+        "--resamplings",
+        1,
+        "--count",
+        9,
+        "--out",
+        out,
+    )
+    rows = table(out / "text_inpainting.csv")
+    assert [(row["method"], row["sampler"]) for row in rows] == [("GLIDE", "ddim"), ("DDPM", "repaint")]
+    assert all(0 <= float(row["alignment_digit"]) <= 1 and float(row["known_pixels_identical"]) == 1 for row in rows)
+    assert [int(row["pictures"]) for row in rows] == [9, 9]
+    assert len(list(out.glob("*.png"))) == 2

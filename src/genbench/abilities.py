@@ -177,7 +177,7 @@ class FillsIn(Generative, Protocol):
 
         Args:
             known: images (B, C, H, W) in [-1, 1].
-            mask: 1 where they are known and 0 where they are not, (H, W).
+            mask: 1 where they are known and 0 where they are not, (H, W) or, for each image its own, (B, 1, H, W).
             condition: rows of its condition; None to do without, also if the method is conditional.
             noise: source of random numbers.
         """

@@ -145,3 +145,13 @@ def test_the_ends_of_a_schedule_are_settings() -> None:
             DiscreteProcess(schedule, beta_end=0.03)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="first_index must be 0 or 1, not 2"):
         DiscreteProcess(first_index=2)  # type: ignore[arg-type]
+
+
+def test_glides_27_steps_are_those_of_its_code() -> None:
+    times = DiscreteProcess("linear", 1000).times(27, "glide_fast27")
+    # glide_text2im.respace.space_timesteps(1000, "fast27"), counted from one.
+    steps = [1, 23, 45, 67, 89, 112, 134, 156, 178, 200, 201, 223, 245, 267, 289, 312, 334, 356, 378, 400]
+    steps += [401, 501, 600, 601, 800, 801, 998]
+    assert (times.flip(0) * 1000).round().int().tolist() == steps
+    with pytest.raises(ValueError, match="takes steps=27"):
+        DiscreteProcess("linear", 1000).times(26, "glide_fast27")

@@ -51,8 +51,11 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     """
     kind = editor_class(config.editor)
     ability = ability_of(kind)
-    _leave_out_sampler(config, overrides)
-    run = open_run(config, fills_in=ability is FillsIn)
+    method = RunFolder.open(config.run).read_config().method
+    # Trained to fill in images, it does so by its own sampler.
+    by_itself = bool(method.get("inpainting"))
+    _leave_out_sampler(config, overrides, method, by_itself)
+    run = open_run(config, fills_in=ability is FillsIn and not by_itself)
     parts = named_parts(config.parts or {}, kind)
     editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
     given = gather(run, editor, config)
@@ -70,12 +73,20 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     _say(folder, given.count)
 
 
-def _leave_out_sampler(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Leave out the sampler that an editor brings along where the method takes none; one that is asked for stays."""
-    method = RunFolder.open(config.run).read_config().method
+def _leave_out_sampler(config: DictConfig, overrides: Sequence[str], method: DictConfig, by_itself: bool) -> None:
+    """Leave out the sampler that an editor brings along where the method has no use for it; what is asked for stays.
+
+    Raises:
+        UserError: a method that fills in images by itself is asked to do so by a sampler that does it for any method.
+    """
     asked_for = any(line.lstrip("+~").startswith(("sampler=", "sampler.")) for line in overrides)
-    if not asked_for and "sampler" not in (parameters_of(method["_target_"]) or {}):
+    if not asked_for and (by_itself or "sampler" not in (parameters_of(method["_target_"]) or {})):
         config.sampler = None
+    elif by_itself and config.sampler is not None and config.sampler["_target_"].endswith(".repaint"):
+        raise UserError(
+            f"{config.run} was trained to fill in images, which sampler=repaint is not for: leave it out, or choose "
+            "another sampler, as in sampler=ddim"
+        )
 
 
 def _describe(run: OpenRun, config: DictConfig, parts: Mapping[str, Part]) -> dict[str, Any]:

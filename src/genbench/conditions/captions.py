@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from genbench.conditions.base import Condition, Tokens, check_count
-from genbench.text.tokenizer import TokenizerName, make_tokenizer
+from genbench.text.glide_bpe import GlideBpe
+from genbench.text.tokenizer import ImportedTokenizerName, TokenizerName, make_tokenizer
 from genbench.text.words import PADDING, WordTokenizer, split_words
 
 UNUSED = -1
@@ -29,7 +30,8 @@ class Captions(Condition):
     Args:
         words: the vocabulary of the tokenizer "words"; None for another.
         length: tokens of the longest caption; what is longer is refused, not cut.
-        tokenizer: "words", or "clip_bpe", whose captions begin and end with a token for it.
+        tokenizer: "words"; "clip_bpe", whose captions begin and end with a token for it; or "glide_bpe".
+        definition: of the tokenizer "glide_bpe"; None for another.
 
     Raises:
         ValueError: `length` is out of range, or the tokenizer and its vocabulary do not go together.
@@ -38,9 +40,14 @@ class Captions(Condition):
     key = "prompt"
 
     def __init__(
-        self, words: Sequence[str] | None = None, length: int = CONTEXT, *, tokenizer: TokenizerName = "words"
+        self,
+        words: Sequence[str] | None = None,
+        length: int = CONTEXT,
+        *,
+        tokenizer: TokenizerName | ImportedTokenizerName = "words",
+        definition: str | None = None,
     ) -> None:
-        self.tokenizer = make_tokenizer(tokenizer, words)
+        self.tokenizer = make_tokenizer(tokenizer, words, definition)
         least = max(1, 0 if self.tokenizer.end is None else 2)
         if length < least:
             raise ValueError(f"a caption has room for at least {('one token', 'two tokens')[least - 1]}, not {length}")
@@ -99,6 +106,14 @@ class Captions(Condition):
             row[: len(own)] = self.encode(own)
         return rows[:, 0] if most == 1 else rows
 
+    def encode_again(self, rows: Tensor, other: "Captions") -> Tensor:
+        """Return stored rows of other captions, whose tokenizer may be another, as rows of these.
+
+        Raises:
+            ValueError: a text is too long, or can't be encoded.
+        """
+        return rows if other.to_dict() == self.to_dict() else self.encode(other.describe(rows))
+
     def load(self, rows: Tensor) -> Tensor:
         """Return one caption a row, the first of several, as int64."""
         return self._first(rows).long()
@@ -137,9 +152,11 @@ class Captions(Condition):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the vocabulary, or the tokenizer's name, and the length."""
+        """Return the vocabulary, or the tokenizer's name and its definition, and the length."""
         if isinstance(self.tokenizer, WordTokenizer):
             return {"words": self.tokenizer.words, "length": self.length}
+        if isinstance(self.tokenizer, GlideBpe):
+            return {"tokenizer": "glide_bpe", "definition": self.tokenizer.definition, "length": self.length}
         return {"tokenizer": "clip_bpe", "length": self.length}
 
     @classmethod
@@ -152,6 +169,8 @@ class Captions(Condition):
         words, length = arguments.get("words"), arguments.get("length", CONTEXT)
         if words is not None and not (isinstance(words, list | tuple) and all(isinstance(each, str) for each in words)):
             raise ValueError("words= of captions is no list of texts")
+        if not isinstance(arguments.get("definition"), str | None):
+            raise ValueError("definition= of captions is no text")
         if type(length) is not int or not 1 <= length <= _LONGEST:
             raise ValueError(f"length={length!r} of captions is no whole number from 1 to {_LONGEST:,}")
         return super().from_dict(arguments)

@@ -18,7 +18,10 @@ from torch import Tensor
 
 from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
 
-Spacing = Literal["uniform", "leading", "quadratic", "log_snr", "karras"]
+Spacing = Literal["uniform", "leading", "quadratic", "log_snr", "karras", "glide_fast27"]
+
+_FAST = (10, 10, 3, 2, 2)
+"""Steps in each fifth of a chain, from the image on, of the spacing "glide_fast27"."""
 
 _RHO = 7
 
@@ -79,7 +82,8 @@ class Process(ABC):
             steps: how many.
             spacing: where the times are evenly spaced: "uniform", in t; "quadratic", in sqrt(t), finer near the image
                 (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); "karras", in the
-                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading", of a chain alone.
+                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading" or "glide_fast27", of a
+                chain alone.
 
         Raises:
             ValueError: there is no such spacing, or fewer than one step.
@@ -101,7 +105,7 @@ class Process(ABC):
             roots = (-half_log_snr / _RHO).exp()
             wanted = -_RHO * (roots[0] + fraction * (roots[1] - roots[0])).log()
         else:
-            known = "uniform, quadratic, log_snr or karras, or leading of a chain of steps"
+            known = "uniform, quadratic, log_snr or karras, or leading or glide_fast27 of a chain of steps"
             raise ValueError(f"spacing must be {known}, not {spacing!r}")
         return self.time_of(2 * wanted)
 
@@ -292,11 +296,14 @@ class DiscreteProcess(Process):
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
         """Return the times of `Process.times`; uniform, leading and quadratic ones are steps of the chain.
 
-        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers.
+        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers. Those of
+        "glide_fast27" are 27, most of them near the image, as GLIDE's code chooses them for its upsampler.
 
         Raises:
-            ValueError: as in `Process.times`, or there are more steps than the chain has.
+            ValueError: as in `Process.times`, or there are more steps than the chain has, or others than 27.
         """
+        if spacing == "glide_fast27":
+            return self._fast_times(steps)
         if spacing not in ("uniform", "leading", "quadratic"):
             return super().times(steps, spacing)
         if steps > self.steps:
@@ -307,6 +314,20 @@ class DiscreteProcess(Process):
         # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)
         return torch.maximum(wanted, least) / self.steps
+
+    def _fast_times(self, steps: int) -> Tensor:
+        """Return the times of fifths of the chain that have fewer and fewer steps, each from its first to its last."""
+        if steps != sum(_FAST) or self.steps < 100:
+            raise ValueError(f"spacing=glide_fast27 takes steps={sum(_FAST)}, of a process of at least 100 steps")
+        size = self.steps // len(_FAST)
+        found = [
+            1 + fifth * size + round(number * (size - 1) / (count - 1))
+            for fifth, count in enumerate(_FAST)
+            for number in range(count)
+        ]
+        # The noisiest step but two stands for the noisiest, "to reduce DDIM artifacts".
+        found[-1] = self.steps - 2
+        return torch.tensor(found[::-1], dtype=torch.float64) / self.steps
 
     def network_time(self, t: Tensor) -> Tensor:
         """Return i / T for step i of the chain, counted from `first_index`; before its first, that of the first."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
+import torch
 from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import ParallelStrategy
@@ -87,6 +88,16 @@ class Method(LightningModule, ABC):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
+
+    def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
+        """Return a tensor of another run in the shape of this method's own, to begin with; None where it has no use.
+
+        Args:
+            name: of the tensor, in both state dictionaries.
+            value: the other run's, of another shape.
+            shape: of this method's.
+        """
+        return None
 
     def averaged(self, network: nn.Module) -> AveragedNetwork:
         """Return a moving average of a network's weights with this method's settings, to be kept as an attribute."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genbench.abilities import Generative
 from genbench.conditions.base import Condition, Conditions
+from genbench.conditions.captions import Captions
 
 _BATCH = 64
 
@@ -90,7 +91,11 @@ def conditions_of(method: Generative, data: Any, split: str, rows: Tensor) -> Co
     """
     condition, store = _of(method), data.store(split)
     if not method.derives_condition:
-        return Conditions(condition, store.conditions[rows])
+        found = store.conditions[rows]
+        # A published model has a tokenizer of its own.
+        if isinstance(condition, Captions) and isinstance(store.condition, Captions):
+            found = condition.encode_again(found, store.condition)
+        return Conditions(condition, found)
     parts = []
     for part in rows.split(_BATCH):
         derived = method.condition_of(store.batch(part))

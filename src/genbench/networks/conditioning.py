@@ -211,13 +211,14 @@ def encoder_of(
         width: of vectors and sequences.
         shape: of the samples.
         with_null: whether rows may hold the null condition.
-        text: builds the encoder of captions from `form` and `width`, that of the vectors; None for `EmbeddedTokens`.
+        text: builds the encoder of captions from their form and the width of vectors; None for `EmbeddedTokens`.
 
     Raises:
         ValueError: the condition is an image, but the samples are not.
     """
     if text is not None and isinstance(condition.form, Tokens):
-        encoder = text(form=condition.form, width=width)
+        # By position: an encoder's own setting `width` may be that of its tokens.
+        encoder = text(condition.form, width)
     else:
         encoder = _encoder_of(condition.form, width, shape, with_null)
     # Where the network is, so that no call waits for a copy.

@@ -48,7 +48,8 @@ class UNet(nn.Module):
             and added to it (Ho et al. 2022, https://arxiv.org/abs/2106.15282, section 4.2).
         patch: side in pixels of the patches whose pixels become channels, so that the first map is as much smaller
             (Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093, section 3); 1 for none.
-        text: builds the encoder of captions from `form` and `width`; None for `conditioning.EmbeddedTokens`.
+        text: builds the encoder of captions from their form and the width of a vector; None for
+            `conditioning.EmbeddedTokens`.
         width: channels of the first convolution's output.
         multipliers: of the width, at each resolution from the full one down.
         blocks: residual blocks at each resolution of the encoder, one number for all or one each; the decoder has one

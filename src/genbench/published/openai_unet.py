@@ -12,6 +12,7 @@ from genbench.published.source import Weights, multipliers_of, renamed
 from genbench.published.unet_names import swapped, with_null
 
 _FIRST, _TIME = "input_blocks.0.0.weight", "time_embed.0.weight"
+_TO_TEXT = "middle_block.1.encoder_kv.weight"
 
 _RULES = [
     (r"time_embed\.0\.(weight|bias)", r"embed_time.1.\1"),
@@ -87,7 +88,16 @@ class Shape(NamedTuple):
 
 def is_openai(content: Any) -> bool:
     """Return whether content is a state dictionary of one of these U-Nets, or of their downward halves."""
-    return isinstance(content, Mapping) and {_FIRST, _TIME, "middle_block.1.qkv.weight"} <= set(content)
+    return _has(content, _FIRST, _TIME, "middle_block.1.qkv.weight") and not _has(content, _TO_TEXT)
+
+
+def is_glide(content: Any) -> bool:
+    """Return whether content is a state dictionary of one of these U-Nets that attends to a text."""
+    return _has(content, _FIRST, _TIME, "middle_block.1.qkv.weight", _TO_TEXT)
+
+
+def _has(content: Any, *names: str) -> bool:
+    return isinstance(content, Mapping) and set(names) <= set(content)
 
 
 def has_strides(content: Weights) -> bool:

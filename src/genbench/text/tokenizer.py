@@ -5,9 +5,14 @@ from typing import ClassVar, Literal, Protocol
 
 from genbench.choices import expect_choice
 from genbench.text.clip_bpe import ClipBpe
+from genbench.text.glide_bpe import GlideBpe
 from genbench.text.words import WordTokenizer
 
 TokenizerName = Literal["words", "clip_bpe"]
+"""Of data sets' captions."""
+
+ImportedTokenizerName = Literal["glide_bpe"]
+"""Of published models, whose definition comes with their weights."""
 
 
 class Tokenizer(Protocol):
@@ -39,16 +44,22 @@ class Tokenizer(Protocol):
         """
 
 
-def make_tokenizer(name: TokenizerName, words: Sequence[str] | None) -> Tokenizer:
+def make_tokenizer(
+    name: TokenizerName | ImportedTokenizerName, words: Sequence[str] | None, definition: str | None = None
+) -> Tokenizer:
     """Return a tokenizer.
 
     Args:
-        name: "words", whose vocabulary is that of a data set's own captions, or "clip_bpe", that of OpenAI's CLIP.
-        words: the vocabulary of "words"; None for "clip_bpe", which has its own.
+        name: "words", whose vocabulary is that of a data set's own captions; "clip_bpe", that of OpenAI's CLIP; or
+            "glide_bpe", that of GLIDE.
+        words: the vocabulary of "words"; None for the others.
+        definition: of "glide_bpe", see `GlideBpe`; None for the others.
 
     Raises:
         ValueError: there is no such tokenizer, or it takes a vocabulary and has none, or the reverse.
     """
+    if name == "glide_bpe" and words is None:
+        return GlideBpe(definition)
     expect_choice("tokenizer", name, TokenizerName)
     if (words is None) == (name == "words"):
         takes = "its vocabulary as" if name == "words" else "no"

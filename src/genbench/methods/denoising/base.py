@@ -160,11 +160,10 @@ class DenoisingMethod(GenerativeMethod):
         """Return the rows that `predict` is called with throughout the sampling; by default those asked for."""
         return y
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,)."""
         t = self.process.network_time(t)
-        predicted: Tensor = network(x_t, t) if y is None else network(x_t, t, y)
-        return predicted
+        return network(x_t, t) if y is None else network(x_t, t, y)
 
     def estimate(self, predicted: Tensor, x_t: Tensor, t: Tensor) -> Estimate:
         """Return the estimate of x_0 that corresponds to a prediction at time t, a scalar."""
@@ -182,7 +181,10 @@ class DenoisingMethod(GenerativeMethod):
             guidance: the guidance scale w.
         """
         # The average's own forward pass has no gradients.
-        network = self.average.module
+        return self.denoise_by(self.average.module, y, guidance=guidance)
+
+    def denoise_by(self, network: Callable[..., Tensor], y: Tensor | None, *, guidance: float) -> Denoise:
+        """Return a network, called as the denoiser is, as a denoiser for samplers; see `denoise_with`."""
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             times = at_time(t, x_t)

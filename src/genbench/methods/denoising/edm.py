@@ -66,7 +66,7 @@ class EDM(DenoisingMethod):
         self.precondition: Precondition = precondition
         self.data_std = data_std
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return D, the image expected for x_t at times (B,)."""
         alpha, sigma = self.process.coefficients(x_t, t)
         x, c = x_t / alpha, self.coefficients(sigma / alpha)

@@ -62,7 +62,7 @@ class Imagen(DDPM):
         self.text_encoder = text_encoder
         self.text = text
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,), of captions (B, L)."""
         return super().predict(network, x_t, t, None if y is None else self.text(y))
 

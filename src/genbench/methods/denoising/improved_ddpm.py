@@ -38,7 +38,8 @@ class ImprovedDDPM(DDPM):
     """DDPM with a learned variance.
 
     Args:
-        denoiser: builds the network from `shape`, `condition` and `outputs`, the two images that it predicts.
+        denoiser: builds the network from `shape`, `condition` and `outputs`, the two images that it predicts; without
+            `outputs` if it learns no variance.
         medium: what a sample is.
         condition: of the data; None if it has none.
         process: a chain of T steps.
@@ -70,17 +71,16 @@ class ImprovedDDPM(DDPM):
         self.objective = objective
         self.bound_weight = bound_weight
 
-    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """L_hybrid, L_vlb or L_simple of each image (B,) at its time (B,)."""
+    def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return L_hybrid, or L_vlb (B,), of the network's outputs."""
         if self.objective == "simple":
-            return super().losses(x_0, t, y)
-        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        predicted, fraction = self.split(self.predict(self.denoiser, x_t, t, y))
+            return super().errors(predicted, x_0, x_t, t)
+        predicted, fraction = self.split(predicted)
         if self.objective == "bound":
             return self.bound(predicted, fraction, x_0, x_t, t)
         # The bound trains only the variance; the simple loss trains the noise prediction better.
         bound = self.bound(predicted.detach(), fraction, x_0, x_t, t)
-        return self.errors(predicted, x_0, x_t, t) + self.bound_weight * bound
+        return super().errors(predicted, x_0, x_t, t) + self.bound_weight * bound
 
     def bound(self, predicted: Tensor, fraction: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return T times the bound's term (B,), whose mean over t is L_vlb, in bits per dimension."""

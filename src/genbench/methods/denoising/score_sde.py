@@ -97,7 +97,7 @@ class ScoreSDE(DenoisingMethod):
         self.network_time = network_time
         self.input_scale = input_scale
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,), see `input_scale` and `network_time`."""
         if self.input_scale == "unit_variance":
             alpha, sigma = self.process.coefficients(x_t, t)

@@ -153,7 +153,7 @@ class Upsampler(ImprovedDDPM):
             y = self._at_level(y, y.new_zeros(len(y)))
         return super().denoise_with(y, guidance=guidance)
 
-    def predict(self, network: nn.Module, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+    def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,), of rows that end with the level of noise."""
         if y is None:
             y = self._at_level(self.null, self.null.new_zeros(1)).expand(len(x_t), -1)

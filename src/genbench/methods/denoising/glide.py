@@ -1,0 +1,125 @@
+"""GLIDE: text-conditional diffusion that also fills in images (Nichol et al. 2022, https://arxiv.org/abs/2112.10741).
+
+The network attends to the tokens of a caption, and classifier-free guidance leads away from what it predicts for the
+empty caption (section 2),
+
+    eps = eps_theta(x_t | empty) + s (eps_theta(x_t | caption) - eps_theta(x_t | empty)),    w = s - 1
+
+where `guidance` is w, as everywhere in this package. Only the noise is guided, not the variance.
+
+For inpainting (section 3) the network is given at each call, beside x_t, the known part of the image and its mask.
+It is fine-tuned from a model without them: their weights begin at zero.
+
+Example:
+    python -m genbench experiment=glide_64 data.root=FOLDER
+    python -m genbench experiment=glide_64_inpaint data.root=FOLDER init=RUN
+    python -m genbench edit editor=inpaint run=RUN mask=center prompt="a red three on blue"
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genbench.conditions.base import Condition
+from genbench.diffusion.estimates import Denoise, Estimate
+from genbench.medium import Images, Medium
+from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
+from genbench.methods.denoising.training_masks import random_masks
+from genbench.randomness import Noise
+
+
+class GLIDE(ImprovedDDPM):
+    """Text-conditional diffusion, which may have been trained to fill in images.
+
+    Args:
+        denoiser: builds the network, as for `ImprovedDDPM`; for inpainting also from `extra_channels`, with which it
+            is called as `extra`.
+        medium: what a sample is.
+        condition: of the data; None if it has none.
+        inpainting: whether the network is given the known part of an image, zero elsewhere, and a mask that is 1 where
+            it is known. In training the masks are random, see `training_masks`; in `sample` nothing is known.
+        condition_dropout: fraction of captions that are replaced by the empty one in training.
+        settings: those of `ImprovedDDPM`.
+
+    Raises:
+        ValueError: an argument is out of range, or there are no images to fill in.
+    """
+
+    def __init__(
+        self,
+        denoiser: Callable[..., nn.Module],
+        medium: Medium,
+        condition: Condition | None = None,
+        *,
+        inpainting: bool = False,
+        condition_dropout: float = 0.2,
+        **settings: Any,
+    ) -> None:
+        if inpainting:
+            if not isinstance(medium, Images):
+                raise ValueError("inpainting=true fills in images, and the data has none")
+            denoiser = partial(denoiser, extra_channels=medium.shape[0] + 1)
+        super().__init__(denoiser, medium, condition, condition_dropout=condition_dropout, **settings)
+        self.inpainting = inpainting
+
+    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return the loss of `ImprovedDDPM` (B,), with the hints of random masks for inpainting."""
+        if not self.inpainting:
+            return super().losses(x_0, t, y)
+        mask = random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device)
+        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
+        return self.errors(self.predict(hinted(self.denoiser, x_0, mask), x_t, t, y), x_0, x_t, t)
+
+    def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
+        """Return the averaged network as a denoiser, see `DenoisingMethod`; for inpainting one that knows no pixel."""
+        if not self.inpainting:
+            return super().denoise_with(y, guidance=guidance)
+        network = self.average.module
+
+        def without_hints(x_t: Tensor, t: Tensor, *rows: Tensor) -> Tensor:
+            nothing = torch.zeros_like(x_t)
+            return hinted(network, nothing, nothing[:, :1])(x_t, t, *rows)
+
+        return self.denoise_by(without_hints, y, guidance=guidance)
+
+    @torch.no_grad()
+    def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images whose missing part is filled in by the sampler, see `FillsIn`.
+
+        A network trained for inpainting is given the known pixels, which also replace those of its estimate of x_0 at
+        each step, as in the authors' code, so that any sampler will do. For others the sampler is `samplers.repaint`.
+        """
+        if not self.inpainting:
+            return super().inpaint(known, mask, condition, noise=noise)
+        known, mask = known.to(self.device), mask.to(self.device)
+        y = None if condition is None else self.check_condition(condition, len(known))
+        mask = mask.expand(len(known), 1, *known.shape[-2:])
+        estimate = self.denoise_by(hinted(self.average.module, known, mask), y, guidance=self.guidance)
+
+        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
+            estimated = estimate(x_t, t)
+            return estimated._replace(x_0=torch.where(mask.bool(), known, estimated.x_0))
+
+        filled = self.sample_by(denoise, self.draw_from(noise, len(known)))
+        # Not every sampler ends with an estimate.
+        return torch.where(mask.bool(), known, filled)
+
+    def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
+        """Return the first layer of a model without hints with weights of zero for them, see `Method.adapted`."""
+        *_, layer, kind = name.split(".")
+        if (layer, kind) != ("from_image", "weight") or not self.inpainting:
+            return super().adapted(name, value, shape)
+        # The hints come last. Of patches each pixel is a plane, and the planes of a channel follow each other.
+        hints = self.medium.shape[0] + 1
+        planes, left = divmod(shape[1] - value.shape[1], hints)
+        if planes < 1 or left or value.shape[1] % planes or value[:, :1].shape != (shape[0], 1, *shape[2:]):
+            return None
+        return torch.cat([value, value.new_zeros(shape[0], planes * hints, *shape[2:])], dim=1)
+
+
+def hinted(network: Callable[..., Tensor], known: Tensor, mask: Tensor) -> Callable[..., Tensor]:
+    """Return a network that is given the known part of images (B, C, H, W) and their masks (B, 1, H, W)."""
+    return partial(network, extra=torch.cat([known * mask, mask], dim=1))
