@@ -16,7 +16,8 @@ pytest.importorskip("transformers")
 
 SMALL = [
     "data=captioned_digits", "data.batch_size=16", "trainer.accelerator=cpu", "callbacks.nearest=null",
-    "callbacks.grid.count=4", "sampler.steps=2", "method.process.steps=10", *UNET,
+    "callbacks.grid.count=4", "sampler.steps=2", "method.process.steps=10",
+    "schedule@method.schedule=constant", *UNET,
 ]  # fmt: skip
 
 
