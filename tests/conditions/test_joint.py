@@ -60,8 +60,13 @@ def test_a_prompt_alone_says_no_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts", [{}, {"captions": 3, "shape": [3, 2, 2]}, {"captions": {"words": ["a"], "length": 2}}]
+    ("facts", "said"),
+    [
+        ({}, "captions="),
+        ({"captions": 3, "shape": [3, 2, 2]}, "captions="),
+        ({"captions": {"words": ["a"], "length": 2}}, "shape"),
+    ],
 )
-def test_facts_of_a_file_that_do_not_do(facts: dict[str, object]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+def test_facts_of_a_file_that_do_not_do(facts: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
         Joint.from_dict(facts)

@@ -27,6 +27,9 @@ VARIANTS = {
     "metrics/scenes.yaml": {"scores"},
     "network/cyclegan.yaml": {"norm"},
     "method/edm.yaml": {"clip", "ema_decay"},
+    # Of the chain: cosine.
+    "method/imagen.yaml": {"schedule"},
+    "method/upsampler.yaml": {"schedule"},
     # The text tower's follows the image tower's.
     **{f"network/clip_{name}.yaml": {"gelu"} for name in ("small", "vit_b16", "vit_b32", "vit_l14")},
     "network/ddgan.yaml": {

@@ -33,6 +33,17 @@ OPENAI: dict[str, Any] = {
 }
 """Of OpenAI's: no clipping, no warm-up."""
 
+IMAGEN: dict[str, Any] = {
+    "data.batch_size": 2048,
+    "method.condition_dropout": 0.1,
+    "method.ema_decay": 0.9999,
+    "method.optimizer.lr": 1e-4,
+    "method.schedule.warmup_steps": 10_000,
+    "network.denoiser.dropout": 0.0,
+    "steps": 2_500_000,
+}
+"""Of Imagen's paper, appendix F."""
+
 PAPERS: dict[str, dict[str, Any]] = {
     "ddpm_cifar10": HO
     | {
@@ -129,6 +140,18 @@ PAPERS: dict[str, dict[str, Any]] = {
         "network.denoiser.dropout": 0.1,
         "sampler.spacing": "glide_fast27",
         "steps": 1_600_000,
+    },
+    "imagen_64": IMAGEN | {"data.size": 64, "method.guidance": 0.35, "method.process.schedule": "cosine"},
+    "imagen_256": IMAGEN
+    | {"method.factor": 4, "method.crop": None, "method.augmentation": "imagen", "method.process.schedule": "cosine"},
+    "imagen_1024": IMAGEN
+    | {
+        "data.size": 1024,
+        "method.crop": 256,
+        "method.process.schedule": "linear",
+        "network.denoiser.attend_to": "sequence",
+        "network.denoiser.blocks": [2, 4, 8, 8],
+        "network.denoiser.skips": "imagen",
     },
     "noisy_classifier_imagenet64": {"method.process.schedule": "cosine", "network.classifier.blocks": 4},
 }

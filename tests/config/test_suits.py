@@ -14,8 +14,10 @@ from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.signatures import parameters_of
 from tests.kinds import classes, trained_methods
+from tests.language_models import Letters
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
+CAPTIONED = {"clip", "imagen", "upsampler"}
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
 NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifier.width", "autoencoder.width"]
 
@@ -32,12 +34,13 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
             if part in config.network and name in config.network[part]:
                 config.network[part][name] = 32
         condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
-        if method == "clip":
+        if method in CAPTIONED:
             condition = Captions(["a", "b"], 3)
+        parts = {"text_encoder": Letters()} if method == "imagen" else {}
         facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}
         assert (config.sampler is not None) == ("sampler" in asked)
-        build(config.method, "method", **{name: fact for name, fact in facts.items() if name in asked})
+        build(config.method, "method", **{name: fact for name, fact in facts.items() if name in asked}, **parts)
 
 
 @pytest.mark.parametrize("method", options("method"))

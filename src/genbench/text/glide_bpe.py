@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from genbench.errors import UserError
-from genbench.text.stored_tokenizer import read_tokenizer
+from genbench.stored_tokenizer import read_tokenizer
 
 _FILES = ("encoder.json", "vocab.bpe")
 

@@ -34,7 +34,7 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.images import to_float, to_uint8
 from genbench.medium import Medium
 from genbench.methods.denoising.frozen_text import FrozenText
-from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
+from genbench.methods.denoising.improved_ddpm import ImprovedDDPM, Objective
 from genbench.methods.optimisation import Loss
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -49,7 +49,7 @@ class Upsampler(ImprovedDDPM):
         denoiser: builds the network; it is called with `extra`, the enlarged low-resolution image, and with `level`,
             its level of noise, if there is augmentation.
         medium: what a sample is; images.
-        condition: of the data, which must be captions.
+        condition: of the data, which must be captions; or `Joint`, as a run folder keeps it.
         process: a chain of T steps; of the augmentation, too.
         text_encoder: encodes the captions; None for a text encoder that the network trains.
         factor: by which an image is enlarged; its sides are whole multiples of it.
@@ -57,6 +57,7 @@ class Upsampler(ImprovedDDPM):
             GLIDE.
         level: of the low-resolution image's noise in sampling, in [0, 1]; 0 for none.
         crop: side in pixels of the random squares of an image that are trained on; None for whole images.
+        objective: see `ImprovedDDPM`: "simple", as in Imagen, or "hybrid", as in GLIDE.
         settings: those of `ImprovedDDPM`.
 
     Raises:
@@ -77,6 +78,7 @@ class Upsampler(ImprovedDDPM):
         augmentation: Augmentation = "imagen",
         level: float = 0.2,
         crop: int | None = None,
+        objective: Objective = "simple",
         **settings: Any,
     ) -> None:
         expect_choice("augmentation", augmentation, Augmentation)
@@ -84,7 +86,9 @@ class Upsampler(ImprovedDDPM):
             raise ValueError(f"level must be in [0, 1], not {level}")
         if augmentation == "none" and level:
             raise ValueError("level is of the augmentation: without it, set level=0")
-        captions = expect(condition, Captions, "an upsampler takes data with captions, such as data=scenes")
+        # A run folder keeps the method's own condition.
+        given = condition.captions if isinstance(condition, Joint) else condition
+        captions = expect(given, Captions, "an upsampler takes data with captions, such as data=scenes")
         shrink = LowResolution(factor)
         joint = Joint(captions, shrink.condition(medium).shape)
         if crop is not None and not (0 < crop <= min(medium.shape[1:]) and crop % factor == 0):
@@ -97,6 +101,7 @@ class Upsampler(ImprovedDDPM):
             medium,
             joint,
             process=process,
+            objective=objective,
             conditional=True,
             **settings,
         )

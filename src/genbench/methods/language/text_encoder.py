@@ -16,10 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genbench.byte_rows import blank_rows, from_rows
 from genbench.errors import UserError
 from genbench.methods.base import Method
-from genbench.text.stored_tokenizer import read_tokenizer
+from genbench.stored_tokenizer import blank_rows, from_rows, read_tokenizer
 
 _MOST_REMEMBERED = 2 * 1024**3
 """Bytes of states that are remembered at most: of MiniLM those of 100,000 short captions."""

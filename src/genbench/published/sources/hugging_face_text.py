@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from genbench.byte_rows import to_rows
 from genbench.errors import UserError
 from genbench.files import leads_out
 from genbench.published.networks import tensor_of
 from genbench.published.reading import read, read_settings, tensors_of
 from genbench.published.source import Archive, Published, Source, renamed
+from genbench.stored_tokenizer import to_rows
 
 _WEIGHTS, _INDEX, _TOKENIZER = "model.safetensors", "model.safetensors.index.json", "tokenizer.json"
 
