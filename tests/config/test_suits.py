@@ -32,7 +32,7 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
             if part in config.network and name in config.network[part]:
                 config.network[part][name] = 32
         condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
-        if method == "clip":
+        if method in ("clip", "noisy_clip"):
             condition = Captions(["a", "b"], 3)
         facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}
