@@ -1,8 +1,8 @@
 """Guidance by the gradient of another model, such as a classifier or a CLIP of noisy images.
 
-By Bayes' rule grad log p(x_t | y) = grad log p(x_t) + grad log p(y | x_t), so whatever knows the probability of y can make
-any denoiser conditional (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4). A guidance scale s > 1
-moves samples to where it is most confident.
+By Bayes' rule grad log p(x_t | y) = grad log p(x_t) + grad log p(y | x_t), so a model of p(y | x_t) can make any
+denoiser conditional (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4). A guidance scale s > 1
+moves samples to where that model is most confident.
 """
 
 from collections.abc import Callable

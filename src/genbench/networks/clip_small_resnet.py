@@ -17,7 +17,6 @@ from torch.nn.functional import relu
 
 from genbench.networks.time_embedding import embed_time
 
-
 _TIMES = 4
 """Length of the time's embedding, in widths of the tower."""
 

@@ -21,7 +21,7 @@ class TextTransformer(nn.Module):
         heads: of each attention.
         gelu: whose activation, see `clip_transformer.GELU`.
         biases: whose attention, see `clip_transformer.Attention`.
-        vocabulary: how many tokens have an embedding; None for those of the form. GLIDE's CLIP has some that no text has.
+        vocabulary: how many tokens have an embedding; None for those of the form, fewer than GLIDE's has.
 
     Raises:
         ValueError: a number is out of range.

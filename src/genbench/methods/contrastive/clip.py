@@ -140,7 +140,8 @@ class CLIP(Method):
         joined batch, and so is the mean of the gradients, as the embeddings are joined with theirs.
         """
         x, rows = batch.pair()
-        loss, figures, _ = self.contrast(*self.towers(self.preprocess(x), rows), rows)
+        images, texts, scale = self.towers(self.preprocess(x), rows)
+        loss, figures, _ = self.contrast(images, texts, scale, rows)
         return loss, figures
 
     def contrast(self, images: Tensor, texts: Tensor, scale: Tensor, rows: Tensor) -> tuple[Tensor, Figures, Tensor]:

@@ -1,4 +1,4 @@
-"""CLIP of noisy images, which guides a diffusion model to captions (Nichol et al. 2022, sections 2.3 and 4.3).
+"""CLIP of noisy images, which guides a diffusion model to captions (Nichol et al. 2022, section 2.3).
 
 CLIP's loss, of images x_t = alpha_t x_0 + sigma_t eps at times of a forward process, each with a time and noise of its
 own; the image tower is given the time. https://arxiv.org/abs/2112.10741
@@ -65,12 +65,12 @@ class NoisyCLIP(CLIP):
         self.times = EvenSteps(process.steps)
 
     def loss(self, batch: Batch) -> Loss:
-        """Return CLIP's loss of a batch, each image at a time of its own, and its accuracy, also by quarters of time."""
+        """Return CLIP's loss of a batch, each image at a time of its own, and figures, the accuracy by quarters too."""
         x_0, rows = batch.pair()
         t, _ = self.times.draw(len(x_0), x_0.device)
         x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        towers = self.towers(self.preprocess(x_t), rows, self.process.network_time(t))
-        loss, figures, right = self.contrast(*towers, rows)
+        images, texts, scale = self.towers(self.preprocess(x_t), rows, self.process.network_time(t))
+        loss, figures, right = self.contrast(images, texts, scale, rows)
         if self.measures:
             figures |= by_quarter("image_accuracy", right, t)
         return loss, figures
