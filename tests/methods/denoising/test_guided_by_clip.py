@@ -96,7 +96,7 @@ def test_without_guidance_it_is_the_denoiser_bit_for_bit(sampler: Any) -> None:
 
 @pytest.mark.parametrize("sampler", [partial(ddim, steps=10), ancestral])
 def test_guidance_leads_to_the_caption_and_its_opposite_away(sampler: Any) -> None:
-    method = assembled(sampler=sampler, guidance=0.05)
+    method = assembled(sampler=sampler, guidance=0.01)
     clip: Any = method.clip
 
     def similarity(samples: Tensor) -> Tensor:
@@ -104,11 +104,11 @@ def test_guidance_leads_to_the_caption_and_its_opposite_away(sampler: Any) -> No
         return nn.functional.cosine_similarity(images, texts)
 
     plain = draw(assembled(sampler=sampler, guidance=0.0))
-    guided, more = draw(method), draw(assembled(sampler=sampler, guidance=0.1))
+    guided, more = draw(method), draw(assembled(sampler=sampler, guidance=0.02))
     assert (similarity(guided) > similarity(plain)).all()
     assert (similarity(more) > similarity(guided)).all()
     # A flipped sign, as of a loss that was taken for a log probability.
-    method.guidance = -0.05
+    method.guidance = -0.01
     assert (similarity(draw(method)) < similarity(plain)).all()
 
 
