@@ -9,6 +9,7 @@ from torch import Tensor
 from genbench.conditions.base import Condition, Tokens, check_count
 from genbench.text.tokenizer import TokenizerName, make_tokenizer
 from genbench.text.words import PADDING, UNKNOWN_WORD, WordTokenizer, split_words
+from genbench.wording import shortened
 
 UNUSED = -1
 """Fills the places of captions that an image does not have, where others have more."""
@@ -147,7 +148,7 @@ class Captions(Condition):
         tokens = self.tokenizer.encode(text)
         if len(tokens) > self.length:
             raise ValueError(
-                f"{text!r} has {len(tokens)} {self.tokenizer.counted}, and there is room for {self.length}"
+                f"{shortened(text)!r} has {len(tokens)} {self.tokenizer.counted}, and there is room for {self.length}"
             )
         return torch.tensor(tokens + [PADDING] * (self.length - len(tokens)), dtype=torch.long)
 
