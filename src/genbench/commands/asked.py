@@ -49,10 +49,8 @@ def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
         )
         return Conditions(condition, rows[torch.arange(count) % len(rows)])
     if config[key] is not None:
-        return Conditions(
-            condition,
-            _parse(run, condition, config[key], f"{key}={shortened(config[key])}").repeat_interleave(count, 0),
-        )
+        row = _parse(run, condition, config[key], f"{key}={shortened(config[key])}")
+        return Conditions(condition, row.repeat_interleave(count, 0))
     if condition.examples(1) is None:
         run.data.prepare_data()
     return conditions_in_turn(run.method, run.data, count)
