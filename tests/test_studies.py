@@ -257,7 +257,7 @@ def test_two_guidances(tmp_path: Path) -> None:
     assert [(row["guidance"], float(row["scale"])) for row in rows] == [
         (name, scale) for name, scales in zip(names, ((0, 2), (0, 5), (0, 5)), strict=True) for scale in scales
     ]
-    # Both curves of the model that is given the caption begin at the same point.
-    assert rows[0]["fid"] == rows[2]["fid"] != rows[4]["fid"]
+    # Unguided, both are samples of the same model from the same noise.
+    assert rows[0]["fid"] == rows[2]["fid"]
     assert rows[2]["fid"] != rows[3]["fid"]
     assert (tmp_path / "out" / "guidances.png").is_file()

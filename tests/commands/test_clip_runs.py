@@ -33,6 +33,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sampler=ddim",
         "sampler.steps=1",
         "method.conditional=true",
+        # That of noisy_clip_scenes.
+        "method.process.schedule=cosine",
         *QUIET,
     ]
     return {
