@@ -275,3 +275,31 @@ def test_text_inpainting(tmp_path: Path) -> None:
     assert all(0 <= float(row["alignment_digit"]) <= 1 and float(row["known_pixels_identical"]) == 1 for row in rows)
     assert [int(row["pictures"]) for row in rows] == [9, 9]
     assert len(list(out.glob("*.png"))) == 2
+
+
+def test_two_guidances(tmp_path: Path) -> None:
+    few = ["data.count=40", "data.held_out=20", "data.batch_size=8", "steps=1", f"output={tmp_path}"]
+    quiet = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores")]
+    towers = ["network.image_tower.width=8", "network.text_tower.width=8", "method.schedule.warmup_steps=0"]
+    unet = ["network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.attention=[]"]
+    painter = ["method=ddpm", "data=scenes", "metrics=scenes", "method.conditional=true", *unet]
+    assert main([*painter, "method.process.schedule=cosine", *few, *quiet, "name=painter"]) == 0
+    for experiment in ("noisy_clip_scenes", "clip_scenes"):
+        assert main([f"experiment={experiment}", *few, *quiet, *towers, f"name={experiment}"]) == 0
+    found = {name: next((tmp_path / name).iterdir()) for name in ("painter", "noisy_clip_scenes", "clip_scenes")}
+    parts = [f"parts.denoiser={found['painter']}", f"parts.clip={found['noisy_clip_scenes']}", *quiet]
+    for given in ("caption", "nothing"):
+        words = ["experiment=guided_scenes", f"method.denoiser_given={given}", *few[:3]]
+        assert main([*words, *parts, f"output={tmp_path}", f"name={given}"]) == 0
+    runs = [found["painter"], *(next((tmp_path / given).iterdir()) for given in ("caption", "nothing"))]
+    options = ["--count", 10, "--steps", 2, "--classifier-free", 0, 2, "--clip", 0, 5, "--out", tmp_path / "out"]
+    run_study("two_guidances/study.py", *runs, "--features", found["clip_scenes"], *options)
+    rows = table(tmp_path / "out" / "guidances.csv")
+    names = ["classifier-free", "CLIP, of a model given the caption", "CLIP alone"]
+    assert [(row["guidance"], float(row["scale"])) for row in rows] == [
+        (name, scale) for name, scales in zip(names, ((0, 2), (0, 5), (0, 5)), strict=True) for scale in scales
+    ]
+    # Unguided, both are samples of the same model from the same noise.
+    assert rows[0]["fid"] == rows[2]["fid"]
+    assert rows[2]["fid"] != rows[3]["fid"]
+    assert (tmp_path / "out" / "guidances.png").is_file()

@@ -160,6 +160,32 @@ class ClassifiesNoisy(Protocol):
 
 
 @runtime_checkable
+class EmbedsNoisy(Protocol):
+    """The ability to embed noisy images of a forward process, and texts, in one space.
+
+    Embeddings are not normalised: whoever compares them divides by their norms.
+    """
+
+    medium: Medium
+    process: Process
+    condition: Captions
+    """How texts become rows."""
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor of cosines in logits, exp of the learnt log-scale."""
+        ...
+
+    def embed_texts(self, rows: Tensor) -> Tensor:
+        """Return features (B, D) of rows (B, L) of its captions, from the averaged weights."""
+        ...
+
+    def embed_noisy(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return features (B, D) of x_t (B, C, H, W) at times (B,) in [0, 1], from the averaged weights."""
+        ...
+
+
+@runtime_checkable
 class TranslatesBack(Protocol):
     """The ability of a method of two domains to translate in both directions."""
 

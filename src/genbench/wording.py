@@ -25,3 +25,8 @@ def duration(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     first = next((index for index, (value, _) in enumerate(parts) if value), 3)
     return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text for a message, cut to `most` characters, with an ellipsis, if it has more."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

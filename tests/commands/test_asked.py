@@ -65,6 +65,18 @@ def test_captions_come_from_a_prompt_or_a_file_of_them(tmp_path: Path, capsys: p
         (["sources=there"], "sources="),
     ):
         assert message in refused(capsys, run, *asked)
+    # Of ten thousand bad lines the first is named, by its number and what is wrong with it.
+    for line, said in (
+        ("'a severn' = \"white\"", "line 3: 'a severn' = \"white\": no caption has the word"),
+        ("seven " * 10_000, f"line 3: {'seven ' * 9}sev...: 'seven seven"),
+    ):
+        prompts.write_text("a seven on white\n\n" + f"{line}\n" * 10_000)
+        message = refused(capsys, run, f"prompts={prompts}")
+        assert f"prompts={prompts}, {said}" in message
+        assert len(message) < 1000
+    # Without words it is the empty caption, which the network knows by its training without conditions.
+    assert main([*words, "count=4", "prompt=", f"out={tmp_path / 'empty'}"]) == 0
+    assert not np.array_equal(drawn(tmp_path / "empty"), drawn(tmp_path / "seven"))
     prompts.write_text("\n \n")
     assert "holds no line" in refused(capsys, run, f"prompts={prompts}")
 

@@ -33,12 +33,51 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sampler=ddim",
         "sampler.steps=1",
         "method.conditional=true",
+        # That of noisy_clip_scenes.
+        "method.process.schedule=cosine",
         *QUIET,
     ]
     return {
         "clip": run_of(place, "clip", "method=clip", *SCENES, *TOWERS),
+        "noisy": run_of(place, "noisy", "method=noisy_clip", *SCENES, *TOWERS),
         "painter": run_of(place, "painter", *painter, *SCENES),
     }
+
+
+@pytest.fixture(scope="module")
+def guided(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    parts = [f"parts.denoiser={folders['painter']}", f"parts.clip={folders['noisy']}"]
+    given = ["experiment=guided_scenes", *SCENES[1:4], "sampler.steps=2", *parts, *QUIET]
+    return run_of(tmp_path_factory.mktemp("guided"), "guided", *given)
+
+
+def test_a_clip_of_noisy_images_guides_and_does_not_score_what_it_guided(
+    folders: dict[str, Path], guided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def drawn(run: Path, *words: str) -> bytes:
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        caption = "prompt=a red three on white"
+        assert main(["sample", f"run={run}", "count=2", "device=cpu", caption, f"out={out}", *words]) == 0
+        return (out / "images" / "000001.png").read_bytes()
+
+    plain = drawn(folders["painter"], "sampler=ddim", "sampler.steps=2")
+    assert drawn(guided, "guidance=0") == plain
+    assert drawn(guided) != plain
+    assert drawn(guided, "guidance=0", "sampler=ddim", "sampler.steps=3") != plain
+    words = ["evaluate", f"run={guided}", "device=cpu", "count=10", "metrics.scores=[alignment,clip_score]"]
+    assert main([*words, f"metrics.clip={folders['noisy']}"]) == 2
+    error = capsys.readouterr().err
+    assert "built on this very CLIP (its part clip has the same weights)" in error
+    assert "Traceback" not in error
+    assert main([*words, f"metrics.clip={folders['clip']}"]) == 0
+    found = json.loads((guided / "scores.json").read_text())
+    assert found["protocol"]["guidance"] == 3.0
+    assert "guided_the_method" not in found["protocol"]["clip"]
+    # A CLIP of clean images can't tell what noisy ones show.
+    plain_clip = [f"parts.denoiser={folders['painter']}", f"parts.clip={folders['clip']}", f"output={tmp_path}"]
+    capsys.readouterr()
+    assert main(["experiment=guided_scenes", *SCENES[1:4], *plain_clip]) == 2
+    assert "ability to embed noisy images of a forward process" in capsys.readouterr().err
 
 
 def test_a_clip_run_is_scored_on_both_splits(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,8 @@ VARIANTS = {
     "method/upsampler.yaml": {"schedule"},
     # The text tower's follows the image tower's.
     **{f"network/clip_{name}.yaml": {"gelu"} for name in ("small", "vit_b16", "vit_b32", "vit_l14")},
+    # GLIDE's, whose text tower follows the image tower.
+    "network/clip_glide.yaml": {"biases", "gelu", "vocabulary"},
     "network/ddgan.yaml": {
         "blocks",
         "dropout",

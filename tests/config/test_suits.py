@@ -17,7 +17,7 @@ from tests.kinds import classes, trained_methods
 from tests.language_models import Letters
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
-CAPTIONED = {"clip", "imagen", "upsampler"}
+CAPTIONED = {"clip", "imagen", "noisy_clip", "upsampler"}
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
 NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifier.width", "autoencoder.width"]
 

@@ -1,13 +1,16 @@
 """Guidance by the exact classifier of a mixture leads to the class that is asked for, and to its own law."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from genbench.diffusion.estimates import Estimate, settled
-from genbench.diffusion.guidance import classifier_guided
+from genbench.diffusion.guidance import classifier_guided, guided_by
 from genbench.diffusion.processes import DiscreteProcess, Process, VarianceExploding, VariancePreserving
-from genbench.diffusion.samplers import Variance, ancestral, heun
+from genbench.diffusion.samplers import Variance, ancestral, ddim, heun
 from tests.diffusion.test_samplers import MEANS, SPREAD, WEIGHTS, begin, exact
 
 LABELS = torch.zeros(4, dtype=torch.long)
@@ -38,6 +41,25 @@ def test_the_exact_classifier_leads_to_one_gaussian_of_the_mixture(
     x_0 = sampler(led, process, x_1, draw, **steps)  # type: ignore[operator]
     assert x_0.mean(0).tolist() == pytest.approx(MEANS[label].tolist(), abs=0.02)
     torch.testing.assert_close(x_0.T.cov(), SPREAD**2 * torch.eye(2).double(), atol=0.0025, rtol=0)
+
+
+@pytest.mark.parametrize("sampler", [ancestral, partial(ddim, steps=500), partial(ddim, steps=500, eta=1.0)])
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_a_measurement_leads_from_the_prior_to_the_posterior(sampler: Any, spread: float) -> None:
+    # Of x_0 ~ N(0, 1) one has measured y = x_0 + spread * noise.
+    process, y = DiscreteProcess("cosine", 500), 1.2
+
+    def prior(x: Tensor, t: Tensor) -> Estimate:
+        return Estimate(process.alpha(t) * x)
+
+    def log_probability(x: Tensor, t: Tensor) -> Tensor:
+        alpha, sigma = process.alpha(t)[:, None], process.sigma(t)[:, None]
+        return -((y - alpha * x).square() / (2 * (sigma.square() + spread**2))).sum(1)
+
+    x_1, draw = begin(process, 5000)
+    x_0 = sampler(guided_by(prior, log_probability, 1.0), process, x_1, draw)
+    assert x_0.mean(0).tolist() == pytest.approx([y / (1 + spread**2)] * 2, abs=0.04)
+    assert x_0.var(0).tolist() == pytest.approx([spread**2 / (1 + spread**2)] * 2, rel=0.07)
 
 
 def test_guidance_moves_the_score_by_the_slope_times_its_scale() -> None:

@@ -15,6 +15,7 @@ from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.files import read_lines
 from genbench.metrics.conditions import conditions_in_turn, held_out
+from genbench.wording import shortened
 
 _KEYS = (*ASKED, "prompts", "sources")
 
@@ -40,10 +41,16 @@ def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
         return _sources(run, config, count)
     key = _key(condition)
     if key == "prompt" and config.prompts is not None:
-        rows = torch.cat([_parse(run, condition, "prompt", line) for line in _lines(config.prompts)])
+        rows = torch.cat(
+            [
+                _parse(run, condition, line, f"prompts={config.prompts}, line {number}: {shortened(line)}")
+                for number, line in _lines(config.prompts)
+            ]
+        )
         return Conditions(condition, rows[torch.arange(count) % len(rows)])
     if config[key] is not None:
-        return Conditions(condition, _parse(run, condition, key, config[key]).repeat_interleave(count, 0))
+        row = _parse(run, condition, config[key], f"{key}={shortened(config[key])}")
+        return Conditions(condition, row.repeat_interleave(count, 0))
     if condition.examples(1) is None:
         run.data.prepare_data()
     return conditions_in_turn(run.method, run.data, count)
@@ -53,21 +60,22 @@ def _key(condition: Condition) -> str:
     return condition.key if condition.key in ASKED else "condition"
 
 
-def _parse(run: OpenRun, condition: Condition, key: str, text: str) -> Tensor:
+def _parse(run: OpenRun, condition: Condition, text: str, where: str) -> Tensor:
     try:
         row = condition.parse(text)
         condition.check(condition.load(row), 1)
         return row
     except ValueError as error:
-        raise UserError(f"{key}={text}: {error}, of {run.folder.path}") from error
+        raise UserError(f"{where}: {error}, of {run.folder.path}") from error
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str) -> list[tuple[int, str]]:
+    """Return the lines of a file that are not blank, with their numbers from 1 on."""
     try:
-        lines = [line.strip() for line in read_lines(Path(path))]
+        lines = [(number, line.strip()) for number, line in enumerate(read_lines(Path(path)), 1)]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"prompts={path} can't be read as a text file: {error}") from error
-    lines = [line for line in lines if line]
+    lines = [(number, line) for number, line in lines if line]
     if not lines:
         raise UserError(f"prompts={path} holds no line of text")
     return lines

@@ -9,7 +9,8 @@ from torch import Tensor
 from genbench.conditions.base import Condition, Tokens, check_count
 from genbench.text.glide_bpe import GlideBpe
 from genbench.text.tokenizer import ImportedTokenizerName, TokenizerName, make_tokenizer
-from genbench.text.words import PADDING, WordTokenizer, split_words
+from genbench.text.words import PADDING, UNKNOWN_WORD, WordTokenizer, split_words
+from genbench.wording import shortened
 
 UNUSED = -1
 """Fills the places of captions that an image does not have, where others have more."""
@@ -179,12 +180,37 @@ class Captions(Condition):
         tokens = self.tokenizer.encode(text)
         if len(tokens) > self.length:
             raise ValueError(
-                f"{text!r} has {len(tokens)} {self.tokenizer.counted}, and there is room for {self.length}"
+                f"{shortened(text)!r} has {len(tokens)} {self.tokenizer.counted}, and there is room for {self.length}"
             )
         return torch.tensor(tokens + [PADDING] * (self.length - len(tokens)), dtype=torch.long)
 
     def _first(self, rows: Tensor) -> Tensor:
         return rows[:, 0] if rows.ndim == 3 else rows
+
+
+def reread(rows: Tensor, own: Captions, other: Captions) -> Tensor:
+    """Return rows (B, L') by which other captions say the same texts, whose tokenizer may be another.
+
+    Args:
+        rows: (B, L), of `own` captions.
+        own: what the rows mean.
+        other: what the returned rows mean.
+
+    Raises:
+        ValueError: the other vocabulary lacks a word, or has no room for a text; the message names it.
+    """
+    if own.to_dict() == other.to_dict():
+        return rows
+    texts = own.describe(rows)
+    read = {}
+    for text in dict.fromkeys(texts):
+        if UNKNOWN_WORD in text:
+            raise ValueError(f"{text!r} has a word that the vocabulary of its own data lacks")
+        try:
+            read[text] = other.parse(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from error
+    return torch.cat([read[text] for text in texts]).to(rows.device) if texts else other.null(0).to(rows.device)
 
 
 def captions_of(texts: Sequence[str], tokenizer: TokenizerName) -> Captions:

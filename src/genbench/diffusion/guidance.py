@@ -1,27 +1,27 @@
-"""Guidance by a classifier of noisy images (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4).
+"""Guidance by the gradient of another model, such as a classifier or a CLIP of noisy images.
 
-By Bayes' rule grad log p(x_t | y) = grad log p(x_t) + grad log p(y | x_t), so a classifier can make any denoiser
-class-conditional. A guidance scale s > 1 moves samples to where the classifier is most confident.
+By Bayes' rule grad log p(x_t | y) = grad log p(x_t) + grad log p(y | x_t), so a model of p(y | x_t) can make any
+denoiser conditional (Dhariwal and Nichol 2021, https://arxiv.org/abs/2105.05233, section 4). A guidance scale s > 1
+moves samples to where that model is most confident.
 """
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from genbench.diffusion.estimates import Denoise, Estimate, at_time
 
 
-def classifier_guided(
-    denoise: Denoise, classify: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float
-) -> Denoise:
-    """Return a denoiser whose estimates have a classifier's gradient, s grad log p(y | x_t), for the sampler to apply.
+def guided_by(denoise: Denoise, log_probability: Callable[[Tensor, Tensor], Tensor], scale: float) -> Denoise:
+    """Return a denoiser whose estimates have a gradient, s grad log p(y | x_t), for the sampler to apply.
+
+    Each sample has the gradient of its own log probability, whatever else is in the batch.
 
     Args:
         denoise: see `estimates`.
-        classify: returns logits (B, K) of x_t (B, ...) at times (B,), differentiable.
-        y: classes (B,).
+        log_probability: returns log p(y | x_t), up to a constant, (B,) of x_t (B, ...) at times (B,), differentiable.
         scale: the guidance scale s; 0 for no guidance.
     """
     if not scale:
@@ -30,8 +30,40 @@ def classifier_guided(
     def guided(x: Tensor, t: Tensor) -> Estimate:
         with torch.enable_grad():
             x_t = x.detach().requires_grad_()
-            log_probability = -cross_entropy(classify(x_t, at_time(t, x_t)), y, reduction="sum")
-            (slope,) = torch.autograd.grad(log_probability, x_t)
+            (slope,) = torch.autograd.grad(log_probability(x_t, at_time(t, x_t)).sum(), x_t)
         return denoise(x, t)._replace(gradient=scale * slope)
 
     return guided
+
+
+def classifier_guided(
+    denoise: Denoise, classify: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float
+) -> Denoise:
+    """Return a denoiser that is guided to classes by a classifier's log p(y | x_t), see `guided_by`.
+
+    Args:
+        denoise: see `estimates`.
+        classify: returns logits (B, K) of x_t (B, ...) at times (B,), differentiable.
+        y: classes (B,).
+        scale: the guidance scale s; 0 for no guidance.
+    """
+    return guided_by(denoise, lambda x_t, t: -cross_entropy(classify(x_t, t), y, reduction="none"), scale)
+
+
+def clip_guided(
+    denoise: Denoise, embed: Callable[[Tensor, Tensor], Tensor], texts: Tensor, logit_scale: float, scale: float
+) -> Denoise:
+    """Return a denoiser that is guided to texts by a CLIP of noisy images, see `guided_by`.
+
+    The log probability is CLIP's logit, exp(log-scale) <z_t, z_i(x_t, t)> of normalised embeddings (Nichol et al. 2022,
+    https://arxiv.org/abs/2112.10741, section 2.3).
+
+    Args:
+        denoise: see `estimates`.
+        embed: returns embeddings (B, D) of x_t (B, ...) at times (B,), differentiable.
+        texts: embeddings of what each sample is to show, (B, D).
+        logit_scale: the factor of cosines in logits.
+        scale: the guidance scale s; 0 for no guidance.
+    """
+    wanted = logit_scale * normalize(texts, dim=1)
+    return guided_by(denoise, lambda x_t, t: (wanted * normalize(embed(x_t, t), dim=1)).sum(1), scale)

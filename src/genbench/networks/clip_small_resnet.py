@@ -4,6 +4,9 @@ Blocks of He et al. 2016 (https://arxiv.org/abs/1512.03385). All levels but the 
 the image alone, as IBN-Net does (Pan et al. 2018, https://arxiv.org/abs/1807.09441): shapes are learnt sooner whatever
 their colours, which the other half keeps. The largest value of each channel is read, not an average over all places: of
 something small in the picture an average sees little.
+
+Of noisy images the time's embedding scales and shifts the first normalised maps of each block, as in ADM (Dhariwal and
+Nichol 2021, section 3.1).
 """
 
 from math import ceil
@@ -11,6 +14,11 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
+
+from genbench.networks.time_embedding import embed_time
+
+_TIMES = 4
+"""Length of the time's embedding, in widths of the tower."""
 
 
 class HalfInstanceNorm(nn.Module):
@@ -39,9 +47,10 @@ class BasicBlock(nn.Module):
         channels: of the output.
         stride: 1 or 2.
         is_last: whether it is of the last level.
+        times: length of the time's embedding; 0 for images without noise.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: int, *, is_last: bool) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, *, is_last: bool, times: int = 0) -> None:
         super().__init__()
         self.conv_1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
         self.norm_1: nn.Module = nn.BatchNorm2d(channels) if is_last else HalfInstanceNorm(channels)
@@ -53,10 +62,19 @@ class BasicBlock(nn.Module):
         if stride > 1 or channels_in != channels:
             convolution = nn.Conv2d(channels_in, channels, 1, bias=False)
             self.shortcut = nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), convolution, nn.BatchNorm2d(channels))
+        self.from_time = nn.Linear(times, 2 * channels) if times else None
+        if self.from_time is not None:
+            # At first the time changes nothing.
+            nn.init.zeros_(self.from_time.weight)
+            nn.init.zeros_(self.from_time.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the maps of x (B, channels_in, H, W)."""
-        hidden = relu(self.norm_1(self.conv_1(x)))
+    def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
+        """Return the maps of x (B, channels_in, H, W), by the embedding of the time (B, times), if it is given that."""
+        hidden = self.norm_1(self.conv_1(x))
+        if self.from_time is not None:
+            scale, shift = self.from_time(time)[..., None, None].chunk(2, dim=1)
+            hidden = (1 + scale) * hidden + shift
+        hidden = relu(hidden)
         return relu(self.norm_2(self.conv_2(hidden)) + self.shortcut(x))
 
 
@@ -89,12 +107,13 @@ class SmallResNet(nn.Module):
         embedding_dim: numbers of an embedding.
         width: channels of the first maps, doubled at each level.
         levels: resolutions, with a block each.
+        steps: of the chain whose noisy images it takes, with their times; None for images without noise.
 
     Raises:
         ValueError: a number is out of range.
     """
 
-    def __init__(self, side: int, *, embedding_dim: int, width: int, levels: int) -> None:
+    def __init__(self, side: int, *, embedding_dim: int, width: int, levels: int, steps: int | None = None) -> None:
         super().__init__()
         if levels < 1 or side < 2**levels:
             raise ValueError(
@@ -105,12 +124,18 @@ class SmallResNet(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), HalfInstanceNorm(width), nn.ReLU())
         maps = [width * 2**level for level in range(levels)]
         pairs = zip([width, *maps], maps, strict=False)
+        times = 0 if steps is None else _TIMES * width
         self.blocks = nn.Sequential(
-            *(BasicBlock(a, b, 2 if n else 1, is_last=n == levels - 1) for n, (a, b) in enumerate(pairs))
+            *(BasicBlock(a, b, 2 if n else 1, is_last=n == levels - 1, times=times) for n, (a, b) in enumerate(pairs))
         )
+        self.embed_time = nn.Sequential(embed_time("sinusoids", 2 * width, times), nn.SiLU()) if times else None
         self.pool = LargestPool(ceil(side / 2**levels) ** 2, maps[-1], embedding_dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the embeddings."""
-        out: Tensor = self.pool(self.blocks(self.stem(x)))
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        """Return the embeddings, of noisy images those at times t (B,) in [0, 1]."""
+        time = None if self.embed_time is None else self.embed_time(t)
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x, time)
+        out: Tensor = self.pool(x)
         return out

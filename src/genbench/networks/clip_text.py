@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from genbench.conditions.base import Tokens
-from genbench.networks.clip_transformer import Block, Gelu, make_blocks
+from genbench.networks.clip_transformer import Biases, Block, Gelu, make_blocks
 
 
 class TextTransformer(nn.Module):
@@ -20,19 +20,32 @@ class TextTransformer(nn.Module):
         layers: blocks.
         heads: of each attention.
         gelu: whose activation, see `clip_transformer.GELU`.
+        biases: whose attention, see `clip_transformer.Attention`.
+        vocabulary: how many tokens have an embedding; None for those of the form, fewer than GLIDE's has.
 
     Raises:
         ValueError: a number is out of range.
     """
 
     def __init__(
-        self, form: Tokens, *, embedding_dim: int, width: int, layers: int, heads: int, gelu: Gelu = "openai"
+        self,
+        form: Tokens,
+        *,
+        embedding_dim: int,
+        width: int,
+        layers: int,
+        heads: int,
+        gelu: Gelu = "openai",
+        biases: Biases = "openai",
+        vocabulary: int | None = None,
     ) -> None:
         super().__init__()
+        if vocabulary is not None and vocabulary < form.vocabulary:
+            raise ValueError(f"vocabulary={vocabulary} must be at least that of the captions, {form.vocabulary}")
         self.form, self.embedding_dim = form, embedding_dim
-        self.tokens = nn.Embedding(form.vocabulary, width)
+        self.tokens = nn.Embedding(vocabulary or form.vocabulary, width)
         self.positions = nn.Parameter(torch.empty(form.length, width))
-        self.blocks = make_blocks(width, layers, heads, causal=True, gelu=gelu)
+        self.blocks = make_blocks(width, layers, heads, causal=True, gelu=gelu, biases=biases)
         self.norm_after = nn.LayerNorm(width)
         self.project = nn.Linear(width, embedding_dim, bias=False)
         self._initialise(width, layers)

@@ -12,6 +12,9 @@ from genbench.choices import expect_choice
 Gelu = Literal["openai", "open_clip"]
 """Whose GELU: OpenAI's weights need its approximation, and lose accuracy silently with the exact one."""
 
+Biases = Literal["openai", "glide"]
+"""Whose attention: OpenAI's CLIP has a bias of keys, which changes no output, and GLIDE's has none."""
+
 
 class GELU(nn.Module):
     """The activation: OpenAI's approximation x sigmoid(1.702 x), or the exact x Phi(x) of most open_clip models.
@@ -40,24 +43,35 @@ class Attention(nn.Module):
         width: of the tokens, a multiple of `heads`.
         heads: how many.
         causal: whether a token attends only to itself and those before it.
+        biases: whose, of queries, keys and values or not of keys.
+
+    Raises:
+        ValueError: a number is out of range, or `biases` is neither.
     """
 
-    def __init__(self, width: int, heads: int, *, causal: bool) -> None:
+    def __init__(self, width: int, heads: int, *, causal: bool, biases: Biases = "openai") -> None:
         super().__init__()
+        expect_choice("biases", biases, Biases)
         if heads < 1 or width % heads:
             raise ValueError(f"heads={heads} must divide width={width}")
         self.heads = heads
         self.causal = causal
-        self.qkv = nn.Linear(width, 3 * width)
+        self.qkv = nn.Linear(width, 3 * width, bias=biases == "openai")
+        self.qv_bias = None if biases == "openai" else nn.Parameter(torch.zeros(2, width))
         self.out = nn.Linear(width, width)
         # As torch's MultiheadAttention, of which OpenAI's is made.
         nn.init.xavier_uniform_(self.qkv.weight)
-        nn.init.zeros_(self.qkv.bias)
+        if self.qv_bias is None:
+            nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what each of the tokens x (B, L, width) gathers, of the same shape."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(x)
+        if self.qv_bias is not None:
+            q, v = self.qv_bias
+            qkv = qkv + torch.cat([q, torch.zeros_like(q), v])
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         gathered = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
         return out
@@ -71,12 +85,13 @@ class Block(nn.Module):
         heads: of the attention.
         causal: see `Attention`.
         gelu: whose activation.
+        biases: see `Attention`.
     """
 
-    def __init__(self, width: int, heads: int, *, causal: bool, gelu: Gelu) -> None:
+    def __init__(self, width: int, heads: int, *, causal: bool, gelu: Gelu, biases: Biases) -> None:
         super().__init__()
         self.norm_1 = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, causal=causal)
+        self.attention = Attention(width, heads, causal=causal, biases=biases)
         self.norm_2 = nn.LayerNorm(width)
         self.widen = nn.Linear(width, 4 * width)
         self.activation = GELU(gelu)
@@ -89,7 +104,9 @@ class Block(nn.Module):
         return out
 
 
-def make_blocks(width: int, layers: int, heads: int, *, causal: bool, gelu: Gelu) -> nn.Sequential:
+def make_blocks(
+    width: int, layers: int, heads: int, *, causal: bool, gelu: Gelu, biases: Biases = "openai"
+) -> nn.Sequential:
     """Return a transformer's blocks, see `Block`.
 
     Raises:
@@ -97,4 +114,4 @@ def make_blocks(width: int, layers: int, heads: int, *, causal: bool, gelu: Gelu
     """
     if layers < 1:
         raise ValueError(f"layers must be at least 1, not {layers}")
-    return nn.Sequential(*(Block(width, heads, causal=causal, gelu=gelu) for _ in range(layers)))
+    return nn.Sequential(*(Block(width, heads, causal=causal, gelu=gelu, biases=biases) for _ in range(layers)))

@@ -29,6 +29,7 @@ from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.clip_text import TextTransformer
 
 Positives = Literal["diagonal", "same_caption"]
+Figures = dict[str, Tensor]
 
 FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
 """The scale of the cosines at first and at most (section 2.5)."""
@@ -38,7 +39,7 @@ class Towers(nn.Module):
     """The image tower, the text tower, and the learnt logarithm of the scale.
 
     Args:
-        image: maps images (B, 3, side, side) to (B, D).
+        image: maps images (B, 3, side, side), and their times if they are noisy, to (B, D).
         text: maps token sequences (B, L) to (B, D).
     """
 
@@ -48,9 +49,9 @@ class Towers(nn.Module):
         self.text = text
         self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE)))
 
-    def forward(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor, rows: Tensor, *times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the normalised embeddings (B, D) of images and of texts, and the scale s."""
-        images, texts = (normalize(each.float(), dim=1) for each in (self.image(x), self.text(rows)))
+        images, texts = (normalize(each.float(), dim=1) for each in (self.image(x, *times), self.text(rows)))
         return images, texts, self.log_scale.exp()
 
     @torch.no_grad()
@@ -140,19 +141,32 @@ class CLIP(Method):
         """
         x, rows = batch.pair()
         images, texts, scale = self.towers(self.preprocess(x), rows)
+        loss, figures, _ = self.contrast(images, texts, scale, rows)
+        return loss, figures
+
+    def contrast(self, images: Tensor, texts: Tensor, scale: Tensor, rows: Tensor) -> tuple[Tensor, Figures, Tensor]:
+        """Return the loss of normalised embeddings, its figures, and whose image is nearest to its text, (B,).
+
+        Args:
+            images: embeddings of this process's images, (B, D).
+            texts: embeddings of their texts, (B, D).
+            scale: s.
+            rows: the texts, (B, L).
+        """
         all_images, all_texts = joined(torch.cat([images, texts], dim=1)).chunk(2, dim=1)
         matches = self._matches(rows)
         # Logits reach 100, for which half precision is too coarse.
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(images.device.type, enabled=False):
             of_images = scale * images @ all_texts.T
             of_texts = scale * texts @ all_images.T
             loss = contrastive_loss(of_images, of_texts, matches)
+        right = hits(of_images, matches)
         figures = {
-            "loss/image_accuracy": accuracy(of_images, matches),
+            "loss/image_accuracy": right.mean(),
             "loss/text_accuracy": accuracy(of_texts, matches),
             "loss/logit_scale": scale,
         }
-        return loss, figures
+        return loss, figures, right
 
     def _matches(self, rows: Tensor) -> Tensor:
         """Return which of the N pairs of all processes each of B belongs to, bool (B, N)."""
@@ -195,9 +209,14 @@ def contrastive_loss(of_images: Tensor, of_texts: Tensor, matches: Tensor) -> Te
     return (cross_entropy(of_images, targets) + cross_entropy(of_texts, targets)) / 2
 
 
+def hits(logits: Tensor, matches: Tensor) -> Tensor:
+    """Return 1 for each row (B, N) whose largest logit is at a match, and 0 for others, float32 (B,)."""
+    return matches.gather(1, logits.argmax(1, keepdim=True)).float()[:, 0]
+
+
 def accuracy(logits: Tensor, matches: Tensor) -> Tensor:
     """Return the fraction of rows (B, N) whose largest logit is at a match."""
-    return matches.gather(1, logits.argmax(1, keepdim=True)).float().mean()
+    return hits(logits, matches).mean()
 
 
 def joined(rows: Tensor) -> Tensor:
