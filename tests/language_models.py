@@ -11,7 +11,7 @@ from torch import Tensor
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "a", "one", "two", "three", "on", "black", "white", "red"]
 BERT = {
     "model_type": "bert", "vocab_size": len(WORDS), "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "intermediate_size": 16, "max_position_embeddings": 12, "hidden_act": "gelu",
+    "intermediate_size": 16, "max_position_embeddings": 24, "hidden_act": "gelu",
 }  # fmt: skip
 T5 = {
     "model_type": "t5", "vocab_size": len(WORDS), "d_model": 8, "d_kv": 4, "d_ff": 16, "num_layers": 2, "num_heads": 2,

@@ -21,7 +21,7 @@ ALLOWED = {
     "text": set(),
     "data": {"text"},
     "metrics": {"text"},
-    "published": set(),
+    "published": {"text"},
     "callbacks": {"metrics", "figures", "logs", "runs"},
     "figures": set(),
     "runs": set(),

@@ -15,9 +15,9 @@ from tests.language_models import folder_of
 pytest.importorskip("transformers")
 
 SMALL = [
-    "data=captioned_digits", "data.batch_size=16", "trainer.accelerator=cpu", "callbacks.nearest=null",
+    "data.count=40", "data.held_out=20", "data.batch_size=16", "trainer.accelerator=cpu", "callbacks.nearest=null",
     "callbacks.grid.count=4", "sampler.steps=2", "method.process.steps=10",
-    "schedule@method.schedule=constant", *UNET,
+    "schedule@method.schedule=constant", *UNET, "network.denoiser.patch=4",
 ]  # fmt: skip
 
 
@@ -30,8 +30,8 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    words = ["experiment=imagen_scenes", *SMALL, "data.size=8", "metrics=none", f"parts.text_encoder={encoder}"]
-    return run_of(tmp_path_factory.mktemp("base"), "base", *words, "network.denoiser.patch=1", "steps=4")
+    words = ["experiment=imagen_scenes", *SMALL, "metrics=none", f"parts.text_encoder={encoder}"]
+    return run_of(tmp_path_factory.mktemp("base"), "base", *words, "steps=4")
 
 
 def weights_of(run: Path) -> dict[str, Any]:
@@ -45,8 +45,8 @@ def drawn(run: Path, out: Path, *words: str) -> list[bytes]:
 
 
 def test_a_run_goes_on_to_the_bit_from_its_own_copy_of_the_encoder(base: Path, encoder: Path, tmp_path: Path) -> None:
-    words = ["experiment=imagen_scenes", *SMALL, "data.size=8", "metrics=none", f"parts.text_encoder={encoder}"]
-    halved = run_of(tmp_path, "halved", *words, "network.denoiser.patch=1", "steps=2")
+    words = ["experiment=imagen_scenes", *SMALL, "metrics=none", f"parts.text_encoder={encoder}"]
+    halved = run_of(tmp_path, "halved", *words, "steps=2")
     assert main(["train", f"run={halved}", "steps=4"]) == 0
     whole, resumed = weights_of(base), weights_of(halved)
     assert whole.keys() == resumed.keys()
@@ -64,24 +64,24 @@ def test_prompts_are_drawn_and_bad_ones_get_one_message(
 
 
 def test_a_cascade_draws_what_its_parts_draw(base: Path, encoder: Path, tmp_path: Path) -> None:
-    words = ["experiment=upsampler_scenes", *SMALL, "data.size=16", "network.denoiser.patch=1", "method.factor=2"]
-    upsampler = run_of(tmp_path, "up", *words, f"parts.text_encoder={encoder}", "steps=2", "method.crop=8")
+    words = ["experiment=upsampler_scenes", *SMALL]
+    upsampler = run_of(tmp_path, "up", *words, f"parts.text_encoder={encoder}", "steps=2", "method.crop=32")
     # By itself it enlarges held-out images, each beside its source.
     assert len(drawn(upsampler, tmp_path / "enlarged")) == 3
     parts = [f"parts.base={base}", f"parts.upsampler={upsampler}"]
     cascade = run_of(
-        tmp_path, "cascade", "experiment=imagen_cascade_scenes", "data=captioned_digits", "data.size=16", *parts
+        tmp_path, "cascade", "experiment=imagen_cascade_scenes", "data.count=40", "data.held_out=20", *parts
     )
     images = drawn(cascade, tmp_path / "drawn", "prompt=a white one on black")
     assert len(images) == 3
-    assert Image.open(tmp_path / "drawn" / "images" / "000000.png").size == (16, 16)
+    assert Image.open(tmp_path / "drawn" / "images" / "000000.png").size == (64, 64)
     assert images == drawn(cascade, tmp_path / "again", "prompt=a white one on black")
 
 
 def test_parts_that_do_not_go_together_get_one_message(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cascade = ["experiment=imagen_cascade_scenes", "data=captioned_digits", f"output={tmp_path}"]
+    cascade = ["experiment=imagen_cascade_scenes", "data.count=40", f"output={tmp_path}"]
     assert main([*cascade, f"parts.base={base}", f"parts.upsampler={base}"]) == 2
     assert "the ability to enlarge images of captions" in capsys.readouterr().err
     assert main(["experiment=imagen_scenes", f"parts.text_encoder={base}", f"output={tmp_path}"]) == 2
@@ -89,9 +89,9 @@ def test_parts_that_do_not_go_together_get_one_message(
 
 
 def test_two_processes_train_on_one_encoder(encoder: Path, tmp_path: Path, command_line: Callable[..., Any]) -> None:
-    words = ["experiment=imagen_scenes", *SMALL, "data.size=8", "metrics=none", f"parts.text_encoder={encoder}"]
+    words = ["experiment=imagen_scenes", *SMALL, "metrics=none", f"parts.text_encoder={encoder}"]
     result = command_line(
-        *words, "network.denoiser.patch=1", "steps=2", f"output={tmp_path}", "name=two", "trainer=ddp",
+        *words, "steps=2", f"output={tmp_path}", "name=two", "trainer=ddp",
         "trainer.devices=2",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -76,11 +76,7 @@ class Cascade(GenerativeMethod):
         images = self.base.sample(count, rows, noise=noise)
         for each in (self.upsampler, self.second_upsampler):
             if each is not None:
-                images = each.upsample(images, self._rows_of(rows, each.captions), noise=noise)
+                images = each.upsample(
+                    images, each.captions.encode_again(rows, self.condition).to(rows.device), noise=noise
+                )
         return images
-
-    def _rows_of(self, rows: Tensor, captions: Captions) -> Tensor:
-        """Return captions as the tokens of another part."""
-        if captions.to_dict() == self.condition.to_dict():
-            return rows
-        return captions.encode(self.condition.describe(rows)).to(rows.device)

@@ -9,6 +9,7 @@ from genbench.abilities import EncodesTexts
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.text_states import TextStates
+from genbench.errors import UserError
 
 
 class FrozenText:
@@ -25,8 +26,16 @@ class FrozenText:
         self.condition = TextStates(encoder.encode_texts([""])[0].cpu())
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """Return the states (B, L, D) of captions (B, L), on their device."""
-        return self.encoder.encode_texts(self.captions.describe(tokens))[0].to(tokens.device)
+        """Return the states (B, L, D) of captions (B, L), on their device.
+
+        Raises:
+            UserError: a caption is longer than the encoder takes.
+        """
+        try:
+            states, _ = self.encoder.encode_texts(self.captions.describe(tokens))
+        except ValueError as error:
+            raise UserError(f"parts.text_encoder: {error}") from error
+        return states.to(tokens.device)
 
     def network(self, denoiser: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         """Return a builder of the same network that is conditioned on states."""

@@ -71,7 +71,8 @@ class GlideNoisedCLIP(Source):
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether there are two towers, under the names of GLIDE's code, and the image tower has times."""
-        return "blocks.input.w_t" in archive.content["image"] and "blocks.input.w_voc" in archive.content["text"]
+        image, text = (archive.content.get(tower, ()) for tower in _FILES)
+        return "blocks.input.w_t" in image and "blocks.input.w_voc" in text
 
     def convert(self, archive: Archive) -> Published:
         """Return the towers with the settings that their shapes say."""
