@@ -237,18 +237,12 @@ def test_zero_shot(tmp_path: Path) -> None:
 
 def test_text_inpainting(tmp_path: Path) -> None:
     words = [
-        *(
-            "data=scenes",
-            "data.count=40",
-            "data.held_out=24",
-            "data.batch_size=8",
-            "network=unet_small",
-            "metrics=none",
-        ),
-        *("network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.patch=4", "steps=1"),
-        *("method.conditional=true", "method.process.steps=20", "sampler=ddim", "sampler.steps=2"),
-        *("callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null", "trainer.accelerator=cpu"),
-    ]
+        "data=scenes", "data.count=40", "data.held_out=24", "data.batch_size=8", "metrics=none", "steps=1",
+        "network=unet_small", "network.denoiser.width=8", "network.denoiser.multipliers=[1]",
+        "network.denoiser.patch=4", "method.conditional=true", "method.process.steps=20",
+        "method.process.schedule=cosine", "sampler=ddim", "sampler.steps=2", "callbacks.grid=null",
+        "callbacks.nearest=null", "callbacks.scores=null", "trainer.accelerator=cpu",
+    ]  # fmt: skip
     for name, method in (
         ("base", ["method=ddpm"]),
         ("fills_in", ["method=glide", "method.objective=simple", "method.inpainting=true", "method.guidance=1"]),
@@ -256,20 +250,8 @@ def test_text_inpainting(tmp_path: Path) -> None:
         assert main([*method, *words, f"output={tmp_path}", f"name={name}"]) == 0
     base, fills_in = (next((tmp_path / name).iterdir()) for name in ("base", "fills_in"))
     out = tmp_path / "out"
-    run_study(
-        "text_inpainting/study.py",
-        fills_in,
-        "--repaint",
-        base,
-        "--steps",
-        3,
-        "--resamplings",
-        1,
-        "--count",
-        9,
-        "--out",
-        out,
-    )
+    options = ["--repaint", base, "--steps", 3, "--resamplings", 1, "--count", 9, "--out", out]
+    run_study("text_inpainting/study.py", fills_in, *options)
     rows = table(out / "text_inpainting.csv")
     assert [(row["method"], row["sampler"]) for row in rows] == [("GLIDE", "ddim"), ("DDPM", "repaint")]
     assert all(0 <= float(row["alignment_digit"]) <= 1 and float(row["known_pixels_identical"]) == 1 for row in rows)
@@ -303,3 +285,19 @@ def test_two_guidances(tmp_path: Path) -> None:
     assert rows[0]["fid"] == rows[2]["fid"]
     assert rows[2]["fid"] != rows[3]["fid"]
     assert (tmp_path / "out" / "guidances.png").is_file()
+
+
+def test_attention_maps(tmp_path: Path) -> None:
+    words = [
+        "data=scenes", "data.count=40", "data.held_out=24", "data.batch_size=8", "metrics=none", "steps=1",
+        "method=ddpm", "network=unet_small", "network.denoiser.width=8", "network.denoiser.multipliers=[1]",
+        "network.denoiser.patch=4", "method.conditional=true", "sampler=ddim", "sampler.steps=2",
+        "callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null", "trainer.accelerator=cpu",
+    ]  # fmt: skip
+    assert main([*words, f"output={tmp_path}", "name=painter"]) == 0
+    run = next((tmp_path / "painter").iterdir())
+    run_study("attention_maps/study.py", run, "--count", 6, "--out", tmp_path / "out")
+    rows = {row["word"]: row for row in table(tmp_path / "out" / "words.csv")}
+    assert {"digit", "colour of the digit", "colour of the background"} <= set(rows)
+    assert all(0 <= float(row["maximum on the digit"]) <= 1 and int(row["pictures"]) <= 6 for row in rows.values())
+    assert all(float(row["from"]) <= float(row["maximum on the digit"]) <= float(row["to"]) for row in rows.values())

@@ -69,9 +69,7 @@ def test_a_cascade_draws_what_its_parts_draw(base: Path, encoder: Path, tmp_path
     # By itself it enlarges held-out images, each beside its source.
     assert len(drawn(upsampler, tmp_path / "enlarged")) == 3
     parts = [f"parts.base={base}", f"parts.upsampler={upsampler}"]
-    cascade = run_of(
-        tmp_path, "cascade", "experiment=imagen_cascade_scenes", "data.count=40", "data.held_out=20", *parts
-    )
+    cascade = run_of(tmp_path, "cascade", "experiment=imagen_cascade_scenes", *SMALL[:3], *parts)
     images = drawn(cascade, tmp_path / "drawn", "prompt=a white one on black")
     assert len(images) == 3
     assert Image.open(tmp_path / "drawn" / "images" / "000000.png").size == (64, 64)
@@ -81,7 +79,7 @@ def test_a_cascade_draws_what_its_parts_draw(base: Path, encoder: Path, tmp_path
 def test_parts_that_do_not_go_together_get_one_message(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cascade = ["experiment=imagen_cascade_scenes", "data.count=40", f"output={tmp_path}"]
+    cascade = ["experiment=imagen_cascade_scenes", *SMALL[:3], f"output={tmp_path}"]
     assert main([*cascade, f"parts.base={base}", f"parts.upsampler={base}"]) == 2
     assert "the ability to enlarge images of captions" in capsys.readouterr().err
     assert main(["experiment=imagen_scenes", f"parts.text_encoder={base}", f"output={tmp_path}"]) == 2

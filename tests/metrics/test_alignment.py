@@ -16,7 +16,7 @@ from genbench.metrics.scores.alignment import Alignment, compare
 from genbench.text.scenes import COLOURS, Scene, Thing, caption
 
 COUNT = 300
-FIGURES = ("digit", "colour", "background", "size", "relation", "all")
+FIGURES = ("digit", "colour", "background", "size", "relation", "all", "all_one", "all_two")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,16 @@ def test_real_scenes_are_read_as_they_are(size: int, split: str) -> None:
     assert min(figures.values()) >= 0.98
     # Colours and places leave nothing to a classifier.
     assert min(figures[name] for name in ("colour", "background", "relation")) == 1
+
+
+def test_everything_right_is_counted_by_the_number_of_digits_too(data: Scenes) -> None:
+    pictures = data.store("test").samples[:].clone()
+    two = torch.tensor([len(scene.things) == 2 for scene in data.scenes("test")])
+    pictures[two] = 0
+    figures = aligned(data, pictures)
+    assert figures["all_two"] == 0
+    assert figures["all_one"] >= 0.98
+    assert figures["all"] == pytest.approx(figures["all_one"] * float((~two).double().mean()))
 
 
 def test_noise_of_a_few_levels_and_shifted_colours_change_little(data: Scenes) -> None:

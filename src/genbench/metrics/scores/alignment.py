@@ -20,7 +20,8 @@ class Alignment(Score):
 
     A figure is a fraction of pictures: those whose digits are right, all of one or two; the same of the digits' colours
     and of their sizes; whose background is right; whose two digits lie as requested; and whose everything is right, the
-    number of digits too. What a caption leaves open is right, and no part of the figure of it.
+    number of digits too, of all captions and of those that ask for one digit or two. What a caption leaves open is
+    right, and no part of the figure of it.
     """
 
     figures = {
@@ -30,6 +31,8 @@ class Alignment(Score):
         "alignment_size": "higher",
         "alignment_relation": "higher",
         "alignment_all": "higher",
+        "alignment_all_one": "higher",
+        "alignment_all_two": "higher",
     }
     chosen = "named"
     needs_samples = True
@@ -94,7 +97,10 @@ def compare(requested: Scene, shown: Scene) -> dict[str, bool | None]:
     found["background"] = None if requested.background is None else shown.background == requested.background
     found["relation"] = None if requested.relation is None else relation == requested.relation
     counted = len(shown.things) == len(requested.things)
-    return found | {"all": counted and all(right is not False for right in found.values())}
+    everything = counted and all(right is not False for right in found.values())
+    wanted = len(requested.things)
+    by_number = {f"all_{name}": everything if wanted == number else None for number, name in ((1, "one"), (2, "two"))}
+    return found | {"all": everything} | by_number
 
 
 def _all_right(wanted: list[Any], there: list[Any]) -> bool | None:
