@@ -245,7 +245,7 @@ def test_text_inpainting(tmp_path: Path) -> None:
     ]  # fmt: skip
     for name, method in (
         ("base", ["method=ddpm"]),
-        ("fills_in", ["method=glide", "method.objective=simple", "method.inpainting=true", "method.guidance=1"]),
+        ("fills_in", ["method=glide", "schedule@method.schedule=constant", "method.inpainting=true"]),
     ):
         assert main([*method, *words, f"output={tmp_path}", f"name={name}"]) == 0
     base, fills_in = (next((tmp_path / name).iterdir()) for name in ("base", "fills_in"))
