@@ -1,0 +1,61 @@
+"""A small encoder of captions: convolutions over neighbouring words (Kim 2014, https://arxiv.org/abs/1408.5882).
+
+What a word says of a picture depends mostly on those beside it: blue is the digit's in "a blue three" and the
+background's in "on blue". Convolutions see that from the first step on, where a transformer that is trained with a
+diffusion model first has to learn to attend to neighbours (docs/glide.md has the difference).
+
+Example:
+    >>> encoder = ConvolutionalText(Tokens(vocabulary=49, length=20), 256)
+    >>> encoder(torch.zeros(2, 20, dtype=torch.long)).vector.shape
+    torch.Size([2, 256])
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from genbench.conditions.base import Tokens
+from genbench.networks.conditioning import ConditionEncoder, Encoded
+
+
+class ConvolutionalText(ConditionEncoder):
+    """Encode captions by residual convolutions of three tokens; the vector is a linear map of the tokens' mean.
+
+    A learnt token precedes the text, so that an empty text still has something to attend to. What follows a text
+    changes nothing.
+
+    Args:
+        form: of the rows.
+        vector: length of the vector.
+        width: of the sequence.
+        layers: convolutions; a state depends on as many tokens to either side.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    learnt = 1
+
+    def __init__(self, form: Tokens, vector: int, *, width: int = 256, layers: int = 3) -> None:
+        super().__init__()
+        if width < 1 or layers < 1:
+            raise ValueError(f"width={width} and layers={layers} of a text encoder must be at least 1")
+        self._form = form
+        self.context = width
+        self.tokens = nn.Embedding(form.vocabulary, width)
+        self.first = nn.Parameter(torch.randn(width))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(layers))
+        self.norm_after = nn.LayerNorm(width)
+        self.to_vector = nn.Linear(width, vector)
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return sequences (B, 1 + L, width) and vectors of tokens (B, L); what follows a text is masked out."""
+        is_text = self._form.mask(rows)
+        mask = torch.cat([torch.ones_like(is_text[:, :1]), is_text], dim=1)
+        inside = mask.unsqueeze(-1)
+        x = torch.cat([self.first.expand(len(rows), 1, -1), self.tokens(rows)], dim=1)
+        for norm, convolve in zip(self.norms, self.convolutions, strict=True):
+            x = x + gelu(convolve((norm(x) * inside).transpose(1, 2)).transpose(1, 2))
+        x = self.norm_after(x) * inside
+        return Encoded(vector=self.to_vector(x.sum(1) / inside.sum(1)), sequence=x, mask=mask)
