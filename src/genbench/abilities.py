@@ -211,6 +211,14 @@ class FillsIn(Generative, Protocol):
 
 
 @runtime_checkable
+class FillsInByHints(FillsIn, Protocol):
+    """The ability to fill in what is missing by a network that is given what is known."""
+
+    inpainting: bool
+    """Whether its network is given that."""
+
+
+@runtime_checkable
 class Upsamples(Protocol):
     """The ability to enlarge images of captions."""
 
@@ -223,8 +231,21 @@ class Upsamples(Protocol):
     captions: Captions
     """What an image shows."""
 
-    def upsample(self, low: Tensor, condition: Tensor, *, noise: Noise) -> Tensor:
-        """Return images (B, *medium.shape) of small images `low`, (B, C, H, W) in [-1, 1], and rows of its captions."""
+    inpainting: bool
+    """Whether it can be given known pixels of the large images."""
+
+    def upsample(
+        self, low: Tensor, condition: Tensor, *, noise: Noise, known: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return images (B, *medium.shape) of small ones.
+
+        Args:
+            low: small images, (B, C, H, W) in [-1, 1].
+            condition: rows of its captions.
+            noise: source of random numbers.
+            known: large images whose known pixels the result has, if it can be given such.
+            mask: 1 where they are known and 0 where they are not, (B, 1, H, W).
+        """
         ...
 
 

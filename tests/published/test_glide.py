@@ -79,23 +79,20 @@ def test_a_published_layout_is_a_network_of_ours(channels: int, parameters: int,
 UPSAMPLER: dict[str, Any] = {"multipliers": (1, 1, 2, 2, 4, 4), "blocks": 2, "attends": [False] * 3 + [True] * 3}
 
 
-def test_the_upsampler_is_a_network_of_ours() -> None:
-    content = glide(6, device="meta", **UPSAMPLER)
-    assert count(content) == 398_361_286
+@pytest.mark.parametrize(
+    ("channels", "parameters", "experiment"), [(6, 398_361_286, "glide_256"), (10, 398_368_198, "glide_256_inpaint")]
+)
+def test_an_upsampler_is_a_network_of_ours(channels: int, parameters: int, experiment: str) -> None:
+    content = glide(channels, device="meta", **UPSAMPLER)
+    assert count(content) == parameters
     archive = Archive(Path("upsample.pt"), content)
     assert [one for one in names() if make(one).recognises(archive)] == ["glide"]
     published = make("glide").convert(archive)
-    assert (published.experiment, published.settings["data.size"]) == ("glide_256", 256)
+    assert (published.experiment, published.settings["data.size"]) == (experiment, 256)
     method = built(published, device="meta")
-    assert sum(p.numel() for p in method.denoiser.parameters()) == 398_361_286
+    assert sum(p.numel() for p in method.denoiser.parameters()) == parameters
     assert (method.shrink.factor, method.augments, method.objective) == (4, False, "hybrid")
-
-
-def test_the_upsampler_that_fills_in_is_known_and_refused() -> None:
-    content = glide(10, device="meta", **UPSAMPLER)
-    assert count(content) == 398_368_198
-    with pytest.raises(UserError, match="upsampler for inpainting"):
-        convert(content)
+    assert method.inpainting == (channels == 10)
 
 
 def test_keys_and_values_of_the_text_are_ordered_by_head() -> None:

@@ -11,6 +11,7 @@ from genbench.batch import Batch
 from genbench.conditions.captions import Captions
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ddim
+from genbench.errors import UserError
 from genbench.images import to_float, to_uint8
 from genbench.medium import Images
 from genbench.methods.denoising.upsampler import Upsampler, enlarged
@@ -150,3 +151,53 @@ def test_the_variance_is_learned_or_not(objective: str) -> None:
 def test_settings_that_do_not_do(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         upsampler(**{"level": 0.1, **settings})
+
+
+def test_an_upsampler_that_fills_in_sees_what_is_known_before_the_small_image() -> None:
+    method = upsampler(inpainting=True, augmentation="none", level=0.0, condition_dropout=0.0)
+    assert method.denoiser.settings["extra_channels"] == 3 + 1 + 3
+    method.loss(Batch(X, TOKENS))
+    extra = method.denoiser.given["extra"]
+    masked, mask, low = extra.split([3, 1, 3], dim=1)
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(masked, X * mask)
+    torch.testing.assert_close(low, enlarged(method.shrink(X), X))
+    # Alone it knows no pixel.
+    rows = method.condition_of(Batch(X, TOKENS))
+    method.sample(4, rows, noise=Noise(0))
+    assert not method.average.module.given["extra"][:, :4].any()
+
+
+def test_known_pixels_are_kept_and_those_beneath_the_hole_are_not_seen() -> None:
+    network = partial(UNet, width=8, multipliers=(1, 2), blocks=1, attention=(8,), dropout=0.0)
+    method = upsampler(network, inpainting=True)
+    awake(method.average.module)
+    mask = torch.ones(4, 1, 16, 16)
+    mask[..., 4:12, 4:12] = 0
+    low = method.shrink(X)
+    filled = method.upsample(low, TOKENS, noise=Noise(0), known=X, mask=mask)
+    assert torch.equal(filled * mask, X * mask)
+    other = torch.where(mask.bool(), X, -X)
+    assert torch.equal(method.upsample(low, TOKENS, noise=Noise(0), known=other, mask=mask), filled)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_begun_with_an_upsampler_without_hints_it_is_that_one(patch: int) -> None:
+    network = partial(UNet, width=8, multipliers=(1, 2), blocks=1, attention=(8,), dropout=0.0, patch=patch)
+    base, method = upsampler(network), upsampler(network, inpainting=True)
+    awake(base.denoiser)
+    weights = base.denoiser.state_dict()
+    name = "denoiser.from_image.weight"
+    adapted = method.adapted(name, weights["from_image.weight"], method.state_dict()[name].shape)
+    assert adapted is not None
+    method.denoiser.load_state_dict(weights | {"from_image.weight": adapted})
+    x_t, t, low, level = torch.randn(4, 3, 16, 16), torch.rand(4), torch.randn(4, 3, 16, 16), torch.rand(4)
+    hints = torch.randn(4, 4, 16, 16)
+    expected = base.denoiser(x_t, t, TOKENS, extra=low, level=level)
+    found = method.denoiser(x_t, t, TOKENS, extra=torch.cat([hints, low], dim=1), level=level)
+    torch.testing.assert_close(found, expected)
+
+
+def test_alone_it_fills_in_no_images() -> None:
+    with pytest.raises(UserError, match="part of a cascade"):
+        upsampler(inpainting=True).inpaint(X, torch.ones(16, 16), noise=Noise(0))

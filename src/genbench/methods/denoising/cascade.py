@@ -10,8 +10,9 @@ Example:
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d
 
-from genbench.abilities import DrawsCaptions, Upsamples
+from genbench.abilities import DrawsCaptions, FillsInByHints, Upsamples
 from genbench.conditions.captions import Captions
 from genbench.errors import UserError
 from genbench.medium import Images
@@ -80,3 +81,40 @@ class Cascade(GenerativeMethod):
                     images, each.captions.encode_again(rows, self.condition).to(rows.device), noise=noise
                 )
         return images
+
+    @torch.no_grad()
+    def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images whose missing part is filled in small and then enlarged, see `FillsIn`.
+
+        A pixel of a small image is known where all of the large one are that it stands for.
+
+        Raises:
+            UserError: a part was not trained for inpainting.
+        """
+        stages = [("upsampler", self.upsampler), ("second_upsampler", self.second_upsampler)]
+        lacking = [f"parts.{name}" for name, each in stages if each is not None and not each.inpainting]
+        if not (isinstance(self.base, FillsInByHints) and self.base.inpainting):
+            lacking.insert(0, "parts.base")
+        if lacking:
+            raise UserError(f"{' and '.join(lacking)} must be trained with method.inpainting=true to fill in images")
+        assert isinstance(self.base, FillsInByHints)
+        known, mask = known.to(self.device), mask.to(self.device).expand(len(known), 1, *known.shape[-2:])
+        rows = self.condition.null(len(known)).to(self.device)
+        if condition is not None:
+            rows = self.check_condition(condition, len(known))  # type: ignore[assignment]
+        images = self.base.inpaint(*shrunk(known, mask, self.base.medium.shape[-1]), rows, noise=noise)
+        for _, each in stages:
+            if each is not None:
+                own, part = shrunk(known, mask, each.medium.shape[-1])
+                tokens = each.captions.encode_again(rows, self.condition).to(rows.device)
+                images = each.upsample(images, tokens, noise=noise, known=own, mask=part)
+        return images
+
+
+def shrunk(known: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Return images (B, C, H, W) and their masks (B, 1, H, W) of another side."""
+    factor = known.shape[-1] // side
+    if factor == 1:
+        return known, mask
+    # Averages of blocks, as nothing that is hidden may show beside them, which a wider filter would let it.
+    return avg_pool2d(known, factor), -max_pool2d(-mask, factor)

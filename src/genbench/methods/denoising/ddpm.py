@@ -73,7 +73,11 @@ class DDPM(DenoisingMethod):
     def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """|eps - eps_theta(x_t, t)|^2, or that of another prediction, weighted; the mean over the pixels, (B,)."""
         x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        return self.errors(self.predict(self.denoiser, x_t, t, y), x_0, x_t, t)
+        return self.errors(self.predict(self.trained_network(x_0), x_t, t, y), x_0, x_t, t)
+
+    def trained_network(self, x_0: Tensor) -> Callable[..., Tensor]:
+        """Return the network as it is called in training for samples x_0 (B, ...)."""
+        return self.denoiser
 
     def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """Return the weighted squared error (B,) of a prediction."""

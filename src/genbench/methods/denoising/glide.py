@@ -24,8 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from genbench.conditions.base import Condition
-from genbench.diffusion.estimates import Denoise, Estimate
+from genbench.diffusion.estimates import Denoise
 from genbench.medium import Images, Medium
+from genbench.methods.denoising.hints import hinted, keeping, unhinted, with_room
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
 from genbench.methods.denoising.training_masks import random_masks
 from genbench.randomness import Noise
@@ -65,25 +66,17 @@ class GLIDE(ImprovedDDPM):
         super().__init__(denoiser, medium, condition, condition_dropout=condition_dropout, **settings)
         self.inpainting = inpainting
 
-    def losses(self, x_0: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return the loss of `ImprovedDDPM` (B,), with the hints of random masks for inpainting."""
+    def trained_network(self, x_0: Tensor) -> Callable[..., Tensor]:
+        """Return the network; for inpainting with the hints of random masks."""
         if not self.inpainting:
-            return super().losses(x_0, t, y)
-        mask = random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device)
-        x_t = self.process.diffuse(x_0, t, torch.randn_like(x_0))
-        return self.errors(self.predict(hinted(self.denoiser, x_0, mask), x_t, t, y), x_0, x_t, t)
+            return super().trained_network(x_0)
+        return hinted(self.denoiser, x_0, random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device))
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged network as a denoiser, see `DenoisingMethod`; for inpainting one that knows no pixel."""
         if not self.inpainting:
             return super().denoise_with(y, guidance=guidance)
-        network = self.average.module
-
-        def without_hints(x_t: Tensor, t: Tensor, *rows: Tensor) -> Tensor:
-            nothing = torch.zeros_like(x_t)
-            return hinted(network, nothing, nothing[:, :1])(x_t, t, *rows)
-
-        return self.denoise_by(without_hints, y, guidance=guidance)
+        return self.denoise_by(unhinted(self.average.module), y, guidance=guidance)
 
     @torch.no_grad()
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
@@ -98,11 +91,7 @@ class GLIDE(ImprovedDDPM):
         y = None if condition is None else self.check_condition(condition, len(known))
         mask = mask.expand(len(known), 1, *known.shape[-2:])
         estimate = self.denoise_by(hinted(self.average.module, known, mask), y, guidance=self.guidance)
-
-        def denoise(x_t: Tensor, t: Tensor) -> Estimate:
-            estimated = estimate(x_t, t)
-            return estimated._replace(x_0=torch.where(mask.bool(), known, estimated.x_0))
-
+        denoise = keeping(estimate, known, mask)
         filled = self.sample_by(denoise, self.draw_from(noise, len(known)))
         # Not every sampler ends with an estimate.
         return torch.where(mask.bool(), known, filled)
@@ -112,14 +101,4 @@ class GLIDE(ImprovedDDPM):
         *_, layer, kind = name.split(".")
         if (layer, kind) != ("from_image", "weight") or not self.inpainting:
             return super().adapted(name, value, shape)
-        # The hints come last. Of patches each pixel is a plane, and the planes of a channel follow each other.
-        hints = self.medium.shape[0] + 1
-        planes, left = divmod(shape[1] - value.shape[1], hints)
-        if planes < 1 or left or value.shape[1] % planes or value[:, :1].shape != (shape[0], 1, *shape[2:]):
-            return None
-        return torch.cat([value, value.new_zeros(shape[0], planes * hints, *shape[2:])], dim=1)
-
-
-def hinted(network: Callable[..., Tensor], known: Tensor, mask: Tensor) -> Callable[..., Tensor]:
-    """Return a network that is given the known part of images (B, C, H, W) and their masks (B, 1, H, W)."""
-    return partial(network, extra=torch.cat([known * mask, mask], dim=1))
+        return with_room(value, shape, self.medium.shape[0] + 1, after=self.medium.shape[0])

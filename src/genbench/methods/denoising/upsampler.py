@@ -31,10 +31,13 @@ from genbench.conditions.derived import LowResolution
 from genbench.conditions.joint import Joint
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import DiscreteProcess
+from genbench.errors import UserError
 from genbench.images import to_float, to_uint8
 from genbench.medium import Medium
 from genbench.methods.denoising.frozen_text import FrozenText
+from genbench.methods.denoising.hints import hinted, keeping, unhinted, with_room
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM, Objective
+from genbench.methods.denoising.training_masks import random_masks
 from genbench.methods.optimisation import Loss
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -57,6 +60,8 @@ class Upsampler(ImprovedDDPM):
             GLIDE.
         level: of the low-resolution image's noise in sampling, in [0, 1]; 0 for none.
         crop: side in pixels of the random squares of an image that are trained on; None for whole images.
+        inpainting: whether the network is given the known part of the large image, too, see `hints`; in training the
+            masks are random.
         objective: see `ImprovedDDPM`: "simple", as in Imagen, or "hybrid", as in GLIDE.
         settings: those of `ImprovedDDPM`.
 
@@ -78,6 +83,7 @@ class Upsampler(ImprovedDDPM):
         augmentation: Augmentation = "imagen",
         level: float = 0.2,
         crop: int | None = None,
+        inpainting: bool = False,
         objective: Objective = "simple",
         **settings: Any,
     ) -> None:
@@ -97,7 +103,9 @@ class Upsampler(ImprovedDDPM):
         network = _of_captions(denoiser, captions) if text is None else text.network(denoiser)
         augments = augmentation == "imagen"
         super().__init__(
-            partial(network, extra_channels=medium.shape[0], with_level=augments),
+            partial(
+                network, extra_channels=(2 if inpainting else 1) * medium.shape[0] + inpainting, with_level=augments
+            ),
             medium,
             joint,
             process=process,
@@ -113,6 +121,7 @@ class Upsampler(ImprovedDDPM):
         self.augments = augments
         self.level = level
         self.crop = crop
+        self.inpainting = inpainting
 
     def condition_of(self, batch: Batch) -> Tensor:
         """Return the captions of a batch with its images in low resolution, see `Joint`."""
@@ -135,6 +144,12 @@ class Upsampler(ImprovedDDPM):
         level = torch.rand(len(y), device=y.device)
         return super().losses(x_0, t, self._at_level(y, level, torch.randn_like(self.condition.split(y)[1])))
 
+    def trained_network(self, x_0: Tensor) -> Callable[..., Tensor]:
+        """Return the network; for inpainting with the hints of random masks."""
+        if not self.inpainting:
+            return super().trained_network(x_0)
+        return hinted(self.denoiser, x_0, random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device))
+
     def for_sampling(self, y: Tensor | None, noise: Noise) -> Tensor | None:
         """Return rows whose low-resolution image has noise of the level that is set."""
         if y is None or not self.level:
@@ -149,9 +164,14 @@ class Upsampler(ImprovedDDPM):
             y: rows of the condition, whose images have no noise, or those of `for_sampling`.
             guidance: the guidance scale w.
         """
+        network = self.average.module
+        return self.denoise_by(unhinted(network) if self.inpainting else network, y, guidance=guidance)
+
+    def denoise_by(self, network: Callable[..., Tensor], y: Tensor | None, *, guidance: float) -> Denoise:
+        """Return a network as a denoiser, see `denoise_with`."""
         if y is not None and y.shape[1] == self.condition.form.length:
             y = self._at_level(y, y.new_zeros(len(y)))
-        return super().denoise_with(y, guidance=guidance)
+        return super().denoise_by(network, y, guidance=guidance)
 
     def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the network's prediction for x_t at times (B,), of rows that end with the level of noise."""
@@ -165,16 +185,42 @@ class Upsampler(ImprovedDDPM):
         predicted: Tensor = network(x_t, self.process.network_time(t), seen, **given)
         return predicted
 
-    def upsample(self, low: Tensor, condition: Tensor, *, noise: Noise) -> Tensor:
+    def upsample(
+        self, low: Tensor, condition: Tensor, *, noise: Noise, known: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         """Return images (B, *medium.shape) of images (B, C, H, W) in low resolution, as a file would have them.
 
         Args:
             low: in [-1, 1]; rounded to 256 levels, as in training.
             condition: captions (B, L).
             noise: source of random numbers.
+            known: large images whose known pixels the result has, of an upsampler that is trained for inpainting.
+            mask: 1 where they are known and 0 where they are not, (B, 1, H, W).
         """
         rows = self.condition.pack(condition, to_float(to_uint8(low)))
-        return self.sample(len(low), rows, noise=noise)
+        if known is None or mask is None:
+            return self.sample(len(low), rows, noise=noise)
+        y = self.for_sampling(self.check_condition(rows, len(low)), noise)
+        estimate = self.denoise_by(hinted(self.average.module, known, mask), y, guidance=self.guidance)
+        with torch.no_grad():
+            filled = self.sample_by(keeping(estimate, known, mask), self.draw_from(noise, len(low)))
+        return torch.where(mask.bool(), known, filled)
+
+    def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Refuse: what is filled in is drawn small and then enlarged.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError("an upsampler fills in images as a part of a cascade (method=cascade)")
+
+    def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
+        """Return the first layer of an upsampler without hints with weights of zero for them, see `Method.adapted`."""
+        *_, layer, kind = name.split(".")
+        if (layer, kind) != ("from_image", "weight") or not self.inpainting:
+            return super().adapted(name, value, shape)
+        channels: int = self.medium.shape[0]
+        return with_room(value, shape, channels + 1, after=channels)
 
     def _at_level(self, y: Tensor, level: Tensor, eps: Tensor | None = None) -> Tensor:
         """Return rows with their images diffused to levels (B,) by noise, and with the levels at their end."""

@@ -1,4 +1,4 @@
-"""GLIDE's `.pt` files (Nichol et al. 2022, https://arxiv.org/abs/2112.10741): base, inpainting model and upsampler.
+"""GLIDE's `.pt` files (Nichol et al. 2022, https://arxiv.org/abs/2112.10741): base, upsampler, and both for inpainting.
 
 Plain state dictionaries, in half or single precision. Beside a file may lie its tokenizer: `encoder.json` and
 `vocab.bpe` of the authors' repository.
@@ -28,10 +28,9 @@ _KINDS: dict[tuple[int, tuple[float, ...]], tuple[str, int]] = {
     (3, _AT_64): ("glide_64", 64),
     (7, _AT_64): ("glide_64_inpaint", 64),
     (6, _AT_256): ("glide_256", 256),
+    (10, _AT_256): ("glide_256_inpaint", 256),
 }
 """Experiments and sides in pixels, by the channels of the input and the multipliers."""
-
-_FILLING_UPSAMPLER = (10, _AT_256)
 
 _TEXT, _TRANSFORMER = "embed_condition", "transformer."
 """Where our network and theirs have the encoder of texts."""
@@ -59,7 +58,7 @@ _RULES = [
 
 
 class Glide(Source):
-    """A file alone, of the base, of its inpainting model or of the upsampler."""
+    """A file alone, of the base, of the upsampler, or of one of the two for inpainting."""
 
     title = "OpenAI's GLIDE"
 
@@ -72,16 +71,11 @@ class Glide(Source):
         weights = {name: each.float() for name, each in archive.content.items()}
         shape = shape_of({name: each for name, each in weights.items() if not name.startswith(_TRANSFORMER)})
         kind = shape.channels, shape.multipliers
-        if kind == _FILLING_UPSAMPLER:
-            raise UserError(
-                f"{archive.path} is GLIDE's upsampler for inpainting, which no method here is: take upsample.pt, which "
-                "enlarges whole images"
-            )
         if kind not in _KINDS:
             raise UserError(
                 f"{archive.path} takes {shape.channels} channels and has multipliers={list(shape.multipliers)}: "
-                f"GLIDE's models take 3 or, for inpainting, 7 and have {list(_AT_64)}, and its upsampler takes 6 and "
-                f"has {list(_AT_256)}"
+                f"GLIDE's models take 3 or, for inpainting, 7 and have {list(_AT_64)}, and its upsamplers take 6 or 10 "
+                f"and have {list(_AT_256)}"
             )
         experiment, side = _KINDS[kind]
         if len(tensor_of(weights, "out.2.weight")) != 2 * _COLOURS:

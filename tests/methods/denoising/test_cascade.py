@@ -1,0 +1,64 @@
+"""A cascade that fills in images: what each stage is given, and that nothing hidden reaches it."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from genbench.diffusion.samplers import ddim
+from genbench.errors import UserError
+from genbench.medium import Images
+from genbench.methods.denoising.cascade import Cascade, shrunk
+from genbench.methods.denoising.glide import GLIDE
+from genbench.networks.unet import UNet
+from genbench.parts import freeze
+from genbench.randomness import Noise
+from tests.methods.denoising.test_upsampler import CAPTIONS, PROCESS, TOKENS, X, upsampler
+from tests.networks.test_unet import awake
+
+NETWORK = partial(UNet, width=8, multipliers=(1, 2), blocks=1, attention=(8,), dropout=0.0)
+
+
+def cascade(*, base_fills: bool = True, upsampler_fills: bool = True) -> Cascade:
+    """Return an untrained cascade from 8 to 16 pixels, all of whose weights matter."""
+    torch.manual_seed(0)
+    base: Any = GLIDE(
+        NETWORK, Images((3, 8, 8)), CAPTIONS, process=PROCESS, objective="simple", conditional=True,
+        inpainting=base_fills, sampler=partial(ddim, steps=3), optimizer=partial(torch.optim.Adam, lr=0.01),
+    )  # fmt: skip
+    large = upsampler(NETWORK, inpainting=upsampler_fills)
+    for method in (base, large):
+        awake(method.average.module)
+        freeze(method)
+    return Cascade(base, large)
+
+
+def mask_of(rows: slice, columns: slice) -> Tensor:
+    mask = torch.ones(16, 16)
+    mask[rows, columns] = 0
+    return mask
+
+
+def test_known_pixels_are_kept_and_hidden_ones_change_nothing() -> None:
+    method, mask = cascade(), mask_of(slice(3, 9), slice(5, 12))
+    filled = method.inpaint(X, mask, TOKENS, noise=Noise(0))
+    assert torch.equal(filled * mask, X * mask)
+    hidden = torch.where(mask.bool(), X, torch.randn_like(X))
+    assert torch.equal(method.inpaint(hidden, mask, TOKENS, noise=Noise(0)), filled)
+    assert not torch.equal(method.inpaint(X, mask, noise=Noise(0)), filled)
+
+
+def test_a_small_pixel_is_known_where_all_of_its_block_is() -> None:
+    known, mask = shrunk(X, mask_of(slice(3, 4), slice(0, 16)).expand(4, 1, 16, 16), 8)
+    assert mask[0, 0, :, 0].tolist() == [1, 0, 1, 1, 1, 1, 1, 1]
+    torch.testing.assert_close(known[:, :, 0, 0], X[:, :, :2, :2].mean((2, 3)))
+
+
+def test_a_part_that_was_not_trained_for_it_is_named() -> None:
+    mask = mask_of(slice(0, 8), slice(0, 8))
+    with pytest.raises(UserError, match=r"^parts.base must be trained with method.inpainting=true"):
+        cascade(base_fills=False).inpaint(X, mask, TOKENS, noise=Noise(0))
+    with pytest.raises(UserError, match=r"^parts.upsampler must be"):
+        cascade(upsampler_fills=False).inpaint(X, mask, TOKENS, noise=Noise(0))
