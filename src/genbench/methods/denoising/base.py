@@ -213,11 +213,7 @@ class DenoisingMethod(GenerativeMethod):
         Raises:
             UserError: the sampler's settings do not suit the process.
         """
-        try:
-            samples: Tensor = self.sampler(denoise, self.process, self.process.prior_std * draw(), draw)
-        except ValueError as error:
-            raise UserError(f"sampler: {error}") from error
-        return self.from_space(self.bounded(samples))
+        return self.from_space(self.bounded(run_sampler(self.sampler, denoise, self.process, draw)))
 
     @torch.no_grad()
     def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -294,6 +290,19 @@ class DenoisingMethod(GenerativeMethod):
     def draw_from(self, noise: Noise, count: int) -> Draw:
         """Return a function that draws normal noise in the shape of what is denoised, on this method's device."""
         return lambda: noise.normal(count, *self.space.shape).to(self.device)
+
+
+def run_sampler(sampler: Callable[..., Tensor], denoise: Denoise, process: Process, draw: Draw) -> Tensor:
+    """Return what a sampler makes of the process's prior.
+
+    Raises:
+        UserError: the sampler's settings do not suit the process.
+    """
+    try:
+        samples: Tensor = sampler(denoise, process, process.prior_std * draw(), draw)
+    except ValueError as error:
+        raise UserError(f"sampler: {error}") from error
+    return samples
 
 
 def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:

@@ -16,12 +16,12 @@ from genbench.abilities import DrawsCaptions, FillsInByHints, Upsamples
 from genbench.conditions.captions import Captions
 from genbench.errors import UserError
 from genbench.medium import Images
-from genbench.methods.base import GenerativeMethod
+from genbench.methods.assembled import Assembled
 from genbench.parts import Frozen
 from genbench.randomness import Noise
 
 
-class Cascade(GenerativeMethod):
+class Cascade(Assembled):
     """Draw images of captions in two or three stages.
 
     Args:
@@ -49,20 +49,17 @@ class Cascade(GenerativeMethod):
         self.second_upsampler = second_upsampler
         self.condition = base.condition
         self.medium = base.medium
-        for name, each in (("upsampler", upsampler), ("second_upsampler", second_upsampler)):
-            if each is not None:
-                taken = each.shrink.condition(each.medium).shape
-                if not isinstance(self.medium, Images) or taken != self.medium.shape:
-                    raise ValueError(f"parts.{name} takes {taken}, and before it there are {self.medium.shape}")
-                self.medium = each.medium
+        for name, each in self.stages.items():
+            taken = each.shrink.condition(each.medium).shape
+            if not isinstance(self.medium, Images) or taken != self.medium.shape:
+                raise ValueError(f"parts.{name} takes {taken}, and before it there are {self.medium.shape}")
+            self.medium = each.medium
 
-    def training_step(self, batch: object, batch_idx: int) -> None:
-        """Refuse: there is nothing to train.
-
-        Raises:
-            UserError: always.
-        """
-        raise UserError("this method is only assembled from its parts: set steps=0")
+    @property
+    def stages(self) -> dict[str, Upsamples]:
+        """The upsamplers that there are, in their order, by their names as parts."""
+        both = {"upsampler": self.upsampler, "second_upsampler": self.second_upsampler}
+        return {name: each for name, each in both.items() if each is not None}
 
     @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
@@ -75,11 +72,8 @@ class Cascade(GenerativeMethod):
         rows = self.check_condition(condition, count)
         assert rows is not None
         images = self.base.sample(count, rows, noise=noise)
-        for each in (self.upsampler, self.second_upsampler):
-            if each is not None:
-                images = each.upsample(
-                    images, each.captions.encode_again(rows, self.condition).to(rows.device), noise=noise
-                )
+        for each in self.stages.values():
+            images = each.upsample(images, self._tokens(rows, each), noise=noise)
         return images
 
     @torch.no_grad()
@@ -91,8 +85,7 @@ class Cascade(GenerativeMethod):
         Raises:
             UserError: a part was not trained for inpainting.
         """
-        stages = [("upsampler", self.upsampler), ("second_upsampler", self.second_upsampler)]
-        lacking = [f"parts.{name}" for name, each in stages if each is not None and not each.inpainting]
+        lacking = [f"parts.{name}" for name, each in self.stages.items() if not each.inpainting]
         if not (isinstance(self.base, FillsInByHints) and self.base.inpainting):
             lacking.insert(0, "parts.base")
         if lacking:
@@ -103,12 +96,14 @@ class Cascade(GenerativeMethod):
         if condition is not None:
             rows = self.check_condition(condition, len(known))  # type: ignore[assignment]
         images = self.base.inpaint(*shrunk(known, mask, self.base.medium.shape[-1]), rows, noise=noise)
-        for _, each in stages:
-            if each is not None:
-                own, part = shrunk(known, mask, each.medium.shape[-1])
-                tokens = each.captions.encode_again(rows, self.condition).to(rows.device)
-                images = each.upsample(images, tokens, noise=noise, known=own, mask=part)
+        for each in self.stages.values():
+            own, part = shrunk(known, mask, each.medium.shape[-1])
+            images = each.upsample(images, self._tokens(rows, each), noise=noise, known=own, mask=part)
         return images
+
+    def _tokens(self, rows: Tensor, stage: Upsamples) -> Tensor:
+        """Return captions as an upsampler's tokenizer has them."""
+        return stage.captions.encode_again(rows, self.condition).to(rows.device)
 
 
 def shrunk(known: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:

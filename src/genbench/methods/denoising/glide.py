@@ -26,9 +26,8 @@ from torch import Tensor, nn
 from genbench.conditions.base import Condition
 from genbench.diffusion.estimates import Denoise
 from genbench.medium import Images, Medium
-from genbench.methods.denoising.hints import hinted, keeping, unhinted, with_room
+from genbench.methods.denoising.hints import fill, hinted_at_random, unhinted, with_room
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM
-from genbench.methods.denoising.training_masks import random_masks
 from genbench.randomness import Noise
 
 
@@ -68,9 +67,8 @@ class GLIDE(ImprovedDDPM):
 
     def trained_network(self, x_0: Tensor) -> Callable[..., Tensor]:
         """Return the network; for inpainting with the hints of random masks."""
-        if not self.inpainting:
-            return super().trained_network(x_0)
-        return hinted(self.denoiser, x_0, random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device))
+        network = super().trained_network(x_0)
+        return hinted_at_random(network, x_0) if self.inpainting else network
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged network as a denoiser, see `DenoisingMethod`; for inpainting one that knows no pixel."""
@@ -89,16 +87,10 @@ class GLIDE(ImprovedDDPM):
             return super().inpaint(known, mask, condition, noise=noise)
         known, mask = known.to(self.device), mask.to(self.device)
         y = None if condition is None else self.check_condition(condition, len(known))
-        mask = mask.expand(len(known), 1, *known.shape[-2:])
-        estimate = self.denoise_by(hinted(self.average.module, known, mask), y, guidance=self.guidance)
-        denoise = keeping(estimate, known, mask)
-        filled = self.sample_by(denoise, self.draw_from(noise, len(known)))
-        # Not every sampler ends with an estimate.
-        return torch.where(mask.bool(), known, filled)
+        return fill(self, known, mask.expand(len(known), 1, *known.shape[-2:]), y, noise)
 
     def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
         """Return the first layer of a model without hints with weights of zero for them, see `Method.adapted`."""
-        *_, layer, kind = name.split(".")
-        if (layer, kind) != ("from_image", "weight") or not self.inpainting:
+        if not self.inpainting:
             return super().adapted(name, value, shape)
-        return with_room(value, shape, self.medium.shape[0] + 1, after=self.medium.shape[0])
+        return with_room(name, value, shape, self.medium.shape[0])

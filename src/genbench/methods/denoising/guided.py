@@ -13,9 +13,9 @@ from torch import Tensor
 from genbench.abilities import Denoises
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
-from genbench.errors import UserError
 from genbench.medium import Medium
-from genbench.methods.base import GenerativeMethod
+from genbench.methods.assembled import Assembled
+from genbench.methods.denoising.base import run_sampler
 from genbench.randomness import Noise
 
 _TIMES = 11
@@ -29,7 +29,7 @@ class Guide(Protocol):
     process: Process
 
 
-class Guided(GenerativeMethod):
+class Guided(Assembled):
     """Sample a diffusion model with another model's guidance.
 
     Args:
@@ -66,10 +66,6 @@ class Guided(GenerativeMethod):
     def guided(self, y: Tensor) -> Denoise:
         """Return the denoiser, guided to rows y (B, ...) of the condition."""
 
-    def training_step(self, batch: object, batch_idx: int) -> None:
-        """Refuse: there is nothing to train."""
-        raise UserError("this method is only assembled from its parts: set steps=0")
-
     @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return samples (count, *medium.shape) of `count` rows of the condition.
@@ -80,16 +76,12 @@ class Guided(GenerativeMethod):
         """
         y = self.check_condition(condition, count)
         assert y is not None
-        process, bounds = self.denoiser.process, self.medium.bounds
-        denoise = self.guided(y)
+        bounds = self.medium.bounds
 
         def draw() -> Tensor:
             return noise.normal(count, *self.medium.shape).to(self.device)
 
-        try:
-            samples: Tensor = self.sampler(denoise, process, process.prior_std * draw(), draw)
-        except ValueError as error:
-            raise UserError(f"sampler: {error}") from error
+        samples = run_sampler(self.sampler, self.guided(y), self.denoiser.process, draw)
         return samples if bounds is None else samples.clamp(*bounds)
 
 

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from genbench.diffusion.estimates import Denoise, Estimate
+from genbench.methods.denoising.base import DenoisingMethod
+from genbench.methods.denoising.training_masks import random_masks
+from genbench.randomness import Noise
 
 Network = Callable[..., Tensor]
 
@@ -29,6 +32,11 @@ def hinted(network: Network, known: Tensor, mask: Tensor) -> Network:
         return network(*given, extra=hints if extra is None else torch.cat([hints, extra], dim=1), **more)
 
     return call
+
+
+def hinted_at_random(network: Network, x_0: Tensor) -> Network:
+    """Return a network in training, which is given what random masks leave of samples x_0 (B, C, H, W)."""
+    return hinted(network, x_0, random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device))
 
 
 def unhinted(network: Network) -> Network:
@@ -51,18 +59,37 @@ def keeping(denoise: Denoise, known: Tensor, mask: Tensor) -> Denoise:
     return kept
 
 
-def with_room(weight: Tensor, shape: torch.Size, hints: int, *, after: int) -> Tensor | None:
-    """Return the weights of a first convolution with zeros for the hints; None if they don't become the shape.
+@torch.no_grad()
+def fill(method: DenoisingMethod, known: Tensor, mask: Tensor, y: Tensor | None, noise: Noise) -> Tensor:
+    """Return images that a method's sampler fills in, their known pixels exactly those given.
 
     Args:
+        method: whose averaged network is given hints.
+        known: images (B, C, H, W).
+        mask: 1 where they are known and 0 where they are not, (B, 1, H, W).
+        y: rows of the condition, as `denoise_by` takes them.
+        noise: source of random numbers.
+    """
+    estimate = method.denoise_by(hinted(method.average.module, known, mask), y, guidance=method.guidance)
+    samples = method.sample_by(keeping(estimate, known, mask), method.draw_from(noise, len(known)))
+    # Not every sampler ends with an estimate.
+    return torch.where(mask.bool(), known, samples)
+
+
+def with_room(name: str, weight: Tensor, shape: torch.Size, channels: int) -> Tensor | None:
+    """Return a first convolution's weights with zeros for the hints; None if it is another tensor, or does not fit.
+
+    Args:
+        name: of the tensor.
         weight: of a network without hints, (width, planes, k, k). Of patches each pixel is a plane, and the planes of a
             channel follow each other.
-        shape: of the weights of the same network with hints.
-        hints: channels.
-        after: channels that come before the hints, those of x_t.
+        shape: of the weights of the same network with hints, which come after x_t.
+        channels: of the images.
     """
-    planes, left = divmod(shape[1] - weight.shape[1], hints)
+    hints = channels + 1
+    is_first = name.split(".")[-2:] == ["from_image", "weight"]
+    planes, left = divmod(shape[1] - weight.shape[1], hints) if is_first else (0, 0)
     if planes < 1 or left or weight.shape[1] % planes or weight[:, :1].shape != (shape[0], 1, *shape[2:]):
         return None
-    before, behind = weight[:, : planes * after], weight[:, planes * after :]
+    before, behind = weight[:, : planes * channels], weight[:, planes * channels :]
     return torch.cat([before, weight.new_zeros(shape[0], planes * hints, *shape[2:]), behind], dim=1)

@@ -35,9 +35,8 @@ from genbench.errors import UserError
 from genbench.images import to_float, to_uint8
 from genbench.medium import Medium
 from genbench.methods.denoising.frozen_text import FrozenText
-from genbench.methods.denoising.hints import hinted, keeping, unhinted, with_room
+from genbench.methods.denoising.hints import fill, hinted_at_random, unhinted, with_room
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM, Objective
-from genbench.methods.denoising.training_masks import random_masks
 from genbench.methods.optimisation import Loss
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -146,9 +145,8 @@ class Upsampler(ImprovedDDPM):
 
     def trained_network(self, x_0: Tensor) -> Callable[..., Tensor]:
         """Return the network; for inpainting with the hints of random masks."""
-        if not self.inpainting:
-            return super().trained_network(x_0)
-        return hinted(self.denoiser, x_0, random_masks(len(x_0), x_0.shape[2], x_0.shape[3], x_0.device))
+        network = super().trained_network(x_0)
+        return hinted_at_random(network, x_0) if self.inpainting else network
 
     def for_sampling(self, y: Tensor | None, noise: Noise) -> Tensor | None:
         """Return rows whose low-resolution image has noise of the level that is set."""
@@ -200,11 +198,7 @@ class Upsampler(ImprovedDDPM):
         rows = self.condition.pack(condition, to_float(to_uint8(low)))
         if known is None or mask is None:
             return self.sample(len(low), rows, noise=noise)
-        y = self.for_sampling(self.check_condition(rows, len(low)), noise)
-        estimate = self.denoise_by(hinted(self.average.module, known, mask), y, guidance=self.guidance)
-        with torch.no_grad():
-            filled = self.sample_by(keeping(estimate, known, mask), self.draw_from(noise, len(low)))
-        return torch.where(mask.bool(), known, filled)
+        return fill(self, known, mask, self.for_sampling(self.check_condition(rows, len(low)), noise), noise)
 
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Refuse: what is filled in is drawn small and then enlarged.
@@ -216,11 +210,9 @@ class Upsampler(ImprovedDDPM):
 
     def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
         """Return the first layer of an upsampler without hints with weights of zero for them, see `Method.adapted`."""
-        *_, layer, kind = name.split(".")
-        if (layer, kind) != ("from_image", "weight") or not self.inpainting:
+        if not self.inpainting:
             return super().adapted(name, value, shape)
-        channels: int = self.medium.shape[0]
-        return with_room(value, shape, channels + 1, after=channels)
+        return with_room(name, value, shape, self.medium.shape[0])
 
     def _at_level(self, y: Tensor, level: Tensor, eps: Tensor | None = None) -> Tensor:
         """Return rows with their images diffused to levels (B,) by noise, and with the levels at their end."""
