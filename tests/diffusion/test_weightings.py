@@ -18,7 +18,7 @@ PROCESSES = {
 
 @pytest.mark.parametrize("name", PROCESSES)
 @pytest.mark.parametrize("prediction", ["eps", "x_0", "v", "score"])
-@pytest.mark.parametrize("weighting", ["snr", "min_snr", "bound"])
+@pytest.mark.parametrize("weighting", ["snr", "debiased", "min_snr", "bound"])
 def test_a_weighted_error_is_the_same_whatever_is_predicted(name: str, prediction: str, weighting: str) -> None:
     process, t = PROCESSES[name], torch.tensor([0.05, 0.3, 0.7, 1.0], dtype=torch.float64)
     alpha, sigma = process.alpha(t)[:, None], process.sigma(t)[:, None]

@@ -59,6 +59,17 @@ def test_the_order_of_words_matters_to_the_vector(encoder: ConvolutionalText) ->
     assert not torch.allclose(vectors[0], vectors[1], atol=1e-3)
 
 
+def test_each_token_has_a_vector_of_its_own_beside_what_they_share(encoder: ConvolutionalText) -> None:
+    torch.nn.init.zeros_(encoder.to_vector.weight)
+    torch.nn.init.zeros_(encoder.to_vector.bias)
+    texts = ["a red three on blue", "a blue three on red", "three", "three three", ""]
+    one, swapped, word, twice, empty = encoder(CAPTIONS.encode(texts)).vector
+    torch.testing.assert_close(one, swapped)
+    torch.testing.assert_close(twice, 2 * word)
+    assert word.any()
+    assert not empty.any()
+
+
 def test_a_network_attends_to_its_states() -> None:
     def text(form: Tokens, vector: int) -> ConvolutionalText:
         return ConvolutionalText(form, vector, width=12, layers=1)

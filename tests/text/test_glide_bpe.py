@@ -72,6 +72,21 @@ def test_files_that_do_not_do(tmp_path: Path) -> None:
         definition_in(tmp_path)
 
 
+def test_a_packed_file_that_is_damaged_or_unpacks_to_much_more(tmp_path: Path) -> None:
+    write(tmp_path, packed=True)
+    merges = tmp_path / "vocab.bpe.gz"
+    whole = merges.read_bytes()
+    merges.write_bytes(whole[:-10])
+    with pytest.raises(UserError, match=r"vocab\.bpe can't be read"):
+        definition_in(tmp_path)
+    merges.write_bytes(whole[:20] + b"\xff" * 20 + whole[40:])
+    with pytest.raises(UserError, match=r"vocab\.bpe can't be read"):
+        definition_in(tmp_path)
+    merges.write_bytes(gzip.compress(bytes(2**24 + 1)))
+    with pytest.raises(UserError, match="more than 16,777,216 bytes"):
+        definition_in(tmp_path)
+
+
 def test_without_a_definition_only_the_empty_text_is_known() -> None:
     captions = Captions.from_dict({"tokenizer": "glide_bpe", "definition": None, "length": 4})
     assert captions.encode([""]).tolist() == [[0, 0, 0, 0]]

@@ -2,13 +2,17 @@
 
     E_t L_t = E_{t ~ p} L_t / (T p_t)
 
-so times may be drawn from any distribution p, if losses are weighted by 1 / (T p_t).
+so times may be drawn from any distribution p, if losses are weighted by 1 / (T p_t). `BalancedSteps` alone has weights
+that change what is minimised.
 """
 
 import torch
 from torch import Tensor, nn
 
 from genbench.diffusion.processes import Process
+
+_INTERVALS = 50
+_KEPT = 0.95
 
 _HISTORY = 10
 _UNIFORM_FRACTION = 0.001
@@ -29,6 +33,45 @@ class EvenSteps(nn.Module):
         """Return times (count,) and their weights (count,): ones."""
         t = torch.randint(1, self.steps + 1, (count,), device=device) / self.steps
         return t, torch.ones_like(t)
+
+
+class BalancedSteps(EvenSteps):
+    """Steps drawn uniformly, whose losses are divided by their running means, so that all times count alike.
+
+    The optimal weights of many tasks trained at once, each with an unknown noise of its own (Karras et al. 2024,
+    https://arxiv.org/abs/2312.02696, section 2.2, who fit the means by a small network). The means are of intervals of
+    a fiftieth of all steps, and buffers, so they are saved in checkpoints.
+
+    Args:
+        steps: T.
+    """
+
+    means: Tensor
+    seen: Tensor
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps)
+        self.register_buffer("means", torch.ones(_INTERVALS))
+        self.register_buffer("seen", torch.zeros(_INTERVALS, dtype=torch.bool))
+
+    def draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return times (count,) and their weights (count,), of a mean of about that of all losses."""
+        t, ones = super().draw(count, device)
+        average = (self.means * self.seen).sum() / self.seen.sum().clamp_min(1)
+        of_interval = torch.where(self.seen, self.means, average)[self._interval(t)]
+        return t, torch.where(self.seen.any(), average / of_interval, ones)
+
+    def observe(self, t: Tensor, losses: Tensor) -> None:
+        """Let the losses (B,) at times (B,) enter the means."""
+        interval = self._interval(t)
+        counts = torch.bincount(interval, minlength=_INTERVALS)
+        latest = torch.zeros_like(self.means).index_add_(0, interval, losses.float()) / counts.clamp_min(1)
+        mean = torch.where(self.seen, _KEPT * self.means + (1 - _KEPT) * latest, latest)
+        self.means.copy_(torch.where(counts > 0, mean, self.means))
+        self.seen |= counts > 0
+
+    def _interval(self, t: Tensor) -> Tensor:
+        return ((t * self.steps).round().long() - 1) * _INTERVALS // self.steps
 
 
 class EvenTimes(nn.Module):
@@ -137,4 +180,7 @@ class ImportanceSteps(nn.Module):
         self.counts += torch.bincount(index, minlength=self.steps)
 
 
-Times = EvenSteps | EvenTimes | EvenLevels | LogNormalLevels | ImportanceSteps
+Observing = BalancedSteps | ImportanceSteps
+"""Those whose weights depend on the losses that they `observe`."""
+
+Times = EvenSteps | EvenTimes | EvenLevels | LogNormalLevels | Observing

@@ -13,7 +13,7 @@ from torch import Tensor
 from genbench.diffusion.parameterisation import Prediction
 from genbench.diffusion.processes import DiscreteProcess, Process
 
-Weighting = Literal["simple", "snr", "min_snr", "bound"]
+Weighting = Literal["simple", "snr", "debiased", "min_snr", "bound"]
 
 _LARGEST_SNR = 5.0
 
@@ -23,8 +23,9 @@ def weight(name: Weighting, prediction: Prediction, process: Process, t: Tensor)
 
     Args:
         name: "simple", 1 for any prediction (Ho et al. 2020, equation 14); "snr", SNR(t) for x_0, which is 1 for eps;
-            "min_snr", min(SNR(t), 5) for x_0 (Hang et al. 2023, https://arxiv.org/abs/2303.09556); or "bound", with
-            which the mean over t is the variational bound in nats per dimension (Kingma et al. 2021, equations 13, 17).
+            "debiased", sqrt(SNR(t)) for x_0 (Yu et al. 2023, https://arxiv.org/abs/2310.08442); "min_snr",
+            min(SNR(t), 5) for x_0 (Hang et al. 2023, https://arxiv.org/abs/2303.09556); or "bound", with which the mean
+            over t is the variational bound in nats per dimension (Kingma et al. 2021, equations 13, 17).
         prediction: what the network predicts.
         process: the forward process.
         t: the times.
@@ -37,12 +38,14 @@ def weight(name: Weighting, prediction: Prediction, process: Process, t: Tensor)
     snr = process.log_snr(t).exp()
     if name == "snr":
         of_x_0 = snr
+    elif name == "debiased":
+        of_x_0 = snr.sqrt()
     elif name == "min_snr":
         of_x_0 = snr.clamp_max(_LARGEST_SNR)
     elif name == "bound":
         of_x_0 = _bound(process, t)
     else:
-        raise ValueError(f"weighting must be simple, snr, min_snr or bound, not {name!r}")
+        raise ValueError(f"weighting must be simple, snr, debiased, min_snr or bound, not {name!r}")
     return of_x_0 / error_ratio(prediction, process, t)
 
 

@@ -21,6 +21,10 @@ from genbench.networks.conditioning import ConditionEncoder, Encoded
 class ConvolutionalText(ConditionEncoder):
     """Encode captions by residual convolutions of three tokens; the vector is a linear map of the tokens' mean.
 
+    To the vector a vector of each token itself is added. Adam scales the steps of a weight by all gradients that it has
+    had, and in what all words share those of a word that says much of the pixels, such as a background, drown those of
+    one that says little, such as a digit. A token's own weights have its own gradients alone.
+
     A learnt token precedes the text, so that an empty text still has something to attend to. What follows a text
     changes nothing.
 
@@ -48,6 +52,7 @@ class ConvolutionalText(ConditionEncoder):
         self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(layers))
         self.norm_after = nn.LayerNorm(width)
         self.to_vector = nn.Linear(width, vector)
+        self.vectors = nn.Embedding(form.vocabulary, vector)
 
     def forward(self, rows: Tensor) -> Encoded:
         """Return sequences (B, 1 + L, width) and vectors of tokens (B, L); what follows a text is masked out."""
@@ -58,4 +63,5 @@ class ConvolutionalText(ConditionEncoder):
         for norm, convolve in zip(self.norms, self.convolutions, strict=True):
             x = x + gelu(convolve((norm(x) * inside).transpose(1, 2)).transpose(1, 2))
         x = self.norm_after(x) * inside
-        return Encoded(vector=self.to_vector(x.sum(1) / inside.sum(1)), sequence=x, mask=mask)
+        of_tokens = (self.vectors(rows) * is_text.unsqueeze(-1)).sum(1)
+        return Encoded(vector=self.to_vector(x.sum(1) / inside.sum(1)) + of_tokens, sequence=x, mask=mask)

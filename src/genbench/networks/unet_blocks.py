@@ -182,10 +182,7 @@ class Attention(nn.Module):
         if self.watch is not None:
             own = height * width if self.to_map else 0
             self.watch(attention_weights(q, k, mask)[..., own:], (height, width))
-        if q.dtype == torch.bfloat16 and q.device.type == "cpu":
-            # In torch 2.14 the backward pass of this one takes five times as long in bf16 as in float32.
-            q, k, v = q.float(), k.float(), v.float()
-        seen = scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(-1, -2).reshape(x.shape)
+        seen = _attend(q, k, v, mask).transpose(-1, -2).reshape(x.shape)
         out: Tensor = x + self.to_out(seen)
         return out
 
@@ -199,6 +196,16 @@ class Attention(nn.Module):
         everywhere = given.mask.new_ones(count, k.shape[2])
         mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
         return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the values averaged by the `attention_weights`."""
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu":
+        # In torch 2.14 the backward pass takes five times as long in bf16 as in float32, to which a cast alone would
+        # not lead: autocast casts back.
+        with torch.autocast("cpu", enabled=False):
+            return scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask)
+    return scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:

@@ -6,6 +6,7 @@ definition in the format of Hugging Face's `tokenizer.json`; the package `tokeni
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,9 @@ from genbench.errors import UserError
 from genbench.stored_tokenizer import read_tokenizer
 
 _FILES = ("encoder.json", "vocab.bpe")
+
+_LARGEST = 2**24
+"""Bytes of each, unpacked. The authors' have a million at most."""
 
 _LACKS = (
     "the model was imported without its tokenizer: put encoder.json and vocab.bpe of GLIDE's repository, or these with "
@@ -106,9 +110,15 @@ def definition_in(folder: Path) -> str | None:
 
 def _content(file: Path) -> str | None:
     packed = file.with_name(f"{file.name}.gz")
+    opened = open if file.is_file() else gzip.open
     try:
-        if file.is_file():
-            return file.read_text(encoding="utf-8")
-        return gzip.decompress(packed.read_bytes()).decode() if packed.is_file() else None
-    except (OSError, EOFError, ValueError) as error:
+        with opened(file if file.is_file() else packed, "rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            # A small packed file may unpack to more than there is memory.
+            raise ValueError(f"it has more than {_LARGEST:,} bytes")
+        return content.decode()
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"{file} can't be read: {error}") from error

@@ -97,7 +97,7 @@ def test_the_network_is_given_the_image_its_time_and_its_class() -> None:
     assert all(seen.equal(x_0) for seen, _, _ in given)
 
 
-@pytest.mark.parametrize("weighting", ["simple", "snr", "min_snr", "bound"])
+@pytest.mark.parametrize("weighting", ["simple", "snr", "debiased", "min_snr", "bound"])
 @pytest.mark.parametrize("prediction", ["eps", "x_0", "v", "score"])
 def test_every_parameterisation_trains_to_the_same_denoiser(prediction: str, weighting: str) -> None:
     """Of images N(0.2, 0.5^2), a pixel at a time, the best denoiser at one time is a line, in closed form."""

@@ -19,7 +19,7 @@ from genbench.diffusion.estimates import Denoise, Estimate, at_time
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Draw
-from genbench.diffusion.times import ImportanceSteps, Times
+from genbench.diffusion.times import Observing, Times
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
 from genbench.methods.base import GenerativeMethod
@@ -133,7 +133,7 @@ class DenoisingMethod(GenerativeMethod):
         t, weights = self.draw_times(len(x_0))
         losses = {"denoiser": self.losses(x_0, t, None if y is None else self.drop_condition(y))}
         losses |= self.further_losses(x_0, t, y)
-        if isinstance(self.times, ImportanceSteps):
+        if isinstance(self.times, Observing):
             seen = losses["denoiser"].detach()
             self.times.observe(self.all_gather(t).flatten(), self.all_gather(seen).flatten())  # type: ignore[union-attr]
         means = {name: (weights * each).mean() for name, each in losses.items()}

@@ -20,18 +20,25 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.diffusion.estimates import clamping
 from genbench.diffusion.likelihood import bound_terms
 from genbench.diffusion.parameterisation import from_x_0
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.times import EvenSteps, ImportanceSteps
+from genbench.diffusion.times import BalancedSteps, EvenSteps, ImportanceSteps
 from genbench.diffusion.weightings import Weighting, weight
 from genbench.medium import Medium
 from genbench.methods.denoising.base import DenoisingMethod
 from genbench.randomness import Noise
 
-StepChoice = Literal["even", "importance"]
+StepChoice = Literal["even", "balanced", "importance"]
+
+_STEPS: dict[StepChoice, type[EvenSteps | ImportanceSteps]] = {
+    "even": EvenSteps,
+    "balanced": BalancedSteps,
+    "importance": ImportanceSteps,
+}
 
 
 class DDPM(DenoisingMethod):
@@ -43,7 +50,8 @@ class DDPM(DenoisingMethod):
         condition: of the data; None if it has none.
         process: a chain of T steps.
         weighting: of the times in the loss, see `diffusion.weightings`.
-        times: steps are drawn uniformly ("even") or by "importance" sampling, see `diffusion.times`.
+        times: steps are drawn uniformly ("even"), likewise but weighted so that all count alike ("balanced"), or by
+            "importance" sampling, see `diffusion.times`.
         settings: those of `DenoisingMethod`.
 
     Raises:
@@ -63,10 +71,8 @@ class DDPM(DenoisingMethod):
         times: StepChoice = "even",
         **settings: Any,
     ) -> None:
-        if times not in ("even", "importance"):
-            raise ValueError(f"times must be even or importance, not {times!r}")
-        drawn = ImportanceSteps(process.steps) if times == "importance" else EvenSteps(process.steps)
-        super().__init__(denoiser, medium, condition, process=process, times=drawn, **settings)
+        expect_choice("times", times, StepChoice)
+        super().__init__(denoiser, medium, condition, process=process, times=_STEPS[times](process.steps), **settings)
         self.chain = process
         self.weighting: Weighting = weighting
 
