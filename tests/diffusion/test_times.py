@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genbench.diffusion.times import EvenLevels, EvenSteps, EvenTimes, ImportanceSteps
+from genbench.diffusion.times import BalancedSteps, EvenLevels, EvenSteps, EvenTimes, ImportanceSteps
 
 CPU = torch.device("cpu")
 
@@ -55,6 +55,43 @@ def test_a_step_that_comes_several_times_is_remembered_as_often() -> None:
     assert times.counts.tolist() == [1, 4, 0, 0]
     assert times.losses[1, :5].tolist() == [1, 2, 3, 4, 0]
     assert times.losses[0, 0] == 9
+
+
+def test_balanced_losses_are_alike_at_all_times_and_have_the_mean_of_all() -> None:
+    torch.manual_seed(0)
+    times = BalancedSteps(1000)
+    of_step = torch.logspace(-4, 1, 1000)
+    for _ in range(200):
+        t, _ = times.draw(64, CPU)
+        times.observe(t, of_step[(t * 1000).round().long() - 1])
+    t, weights = times.draw(20_000, CPU)
+    weighed = weights * of_step[(t * 1000).round().long() - 1]
+    assert weighed.mean().item() == pytest.approx(of_step.mean().item(), rel=0.05)
+    assert weighed.std() < 0.15 * weighed.mean()
+    # They are drawn as in `EvenSteps`, and what was seen is saved.
+    again = BalancedSteps(1000)
+    again.load_state_dict(times.state_dict())
+    drawn = []
+    for each in (times, again, EvenSteps(1000)):
+        torch.manual_seed(1)
+        drawn.append(each.draw(100, CPU))
+    assert torch.equal(drawn[0][1], drawn[1][1])
+    assert torch.equal(drawn[0][0], drawn[2][0])
+
+
+def test_balanced_losses_follow_changes_and_wait_for_the_first() -> None:
+    times = BalancedSteps(4)
+    quarters = torch.tensor([0.25, 0.5, 0.75, 1.0])
+    assert (times.draw(9, CPU)[1] == 1).all()
+    times.observe(quarters[:2].repeat(2), torch.tensor([1.0, 2.0, 3.0, 6.0]))
+    t, weights = times.draw(100, CPU)
+    # Means of 2 and 4; what was never seen counts as the mean of both.
+    expected = torch.tensor([1.5, 0.75, 1.0, 1.0])
+    torch.testing.assert_close(weights, expected[(t * 4).long() - 1])
+    for _ in range(200):
+        times.observe(quarters, torch.tensor([1.0, 1.0, 2.0, 4.0]))
+    t, weights = times.draw(100, CPU)
+    torch.testing.assert_close(weights, torch.tensor([2.0, 2.0, 1.0, 0.5])[(t * 4).long() - 1], atol=1e-3, rtol=0)
 
 
 def test_continuous_times_begin_at_the_first() -> None:
