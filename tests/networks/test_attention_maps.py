@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from genbench.conditions.captions import Captions
+from genbench.networks.attention import attention_weights
 from genbench.networks.attention_maps import AttentionMaps
 from genbench.networks.unet import UNet
-from genbench.networks.unet_blocks import Attention, Given, attention_weights
+from genbench.networks.unet_blocks import Attention, Given
 from tests.networks.test_unet import SMALL, awake
 
 CAPTIONS = Captions(["a", "red", "three", "on", "blue"], 6)

@@ -71,7 +71,7 @@ class BalancedSteps(EvenSteps):
         self.seen |= counts > 0
 
     def _interval(self, t: Tensor) -> Tensor:
-        return ((t * self.steps).round().long() - 1) * _INTERVALS // self.steps
+        return _index(t, self.steps) * _INTERVALS // self.steps
 
 
 class EvenTimes(nn.Module):
@@ -173,7 +173,7 @@ class ImportanceSteps(nn.Module):
 
     def observe(self, t: Tensor, losses: Tensor) -> None:
         """Store the losses (B,) at times (B,)."""
-        index, order = ((t * self.steps).round().long() - 1).sort(stable=True)
+        index, order = _index(t, self.steps).sort(stable=True)
         # A step may occur several times in a batch: each loss gets its own slot, without a loop that would sync a GPU.
         place = torch.arange(len(index), device=index.device) - torch.searchsorted(index, index)
         self.losses[index, (self.counts[index] + place) % _HISTORY] = losses[order]
@@ -184,3 +184,8 @@ Observing = BalancedSteps | ImportanceSteps
 """Those whose weights depend on the losses that they `observe`."""
 
 Times = EvenSteps | EvenTimes | EvenLevels | LogNormalLevels | Observing
+
+
+def _index(t: Tensor, steps: int) -> Tensor:
+    """Return the places, from 0, of the steps t * T in a chain."""
+    return (t * steps).round().long() - 1

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adam import adam
 
+from genbench.methods.optimisation import by_rank
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 
@@ -45,11 +47,8 @@ class Muon(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99),
         eps: float = 1e-8,
     ) -> None:
-        kept = list(params)
-        groups = [
-            {"params": [each for each in kept if each.ndim >= 2], "lr": lr},
-            {"params": [each for each in kept if each.ndim < 2], "lr": adam_lr},
-        ]
+        matrices, others = by_rank(params)
+        groups = [{"params": matrices, "lr": lr}, {"params": others, "lr": adam_lr}]
         super().__init__(groups, {"momentum": momentum, "betas": betas, "eps": eps})
 
     @torch.no_grad()
@@ -109,7 +108,7 @@ class Muon(Optimizer):
         state: dict[str, Tensor] = self.state[parameter]
         for name in names:
             if name not in state:
-                state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                state[name] = torch.zeros_like(parameter)
         return state
 
 

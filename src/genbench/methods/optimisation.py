@@ -58,12 +58,15 @@ class MatrixAdamW(AdamW):
         eps: float = 1e-6,
         weight_decay: float = 0.2,
     ) -> None:
-        kept = list(params)
-        groups = [
-            {"params": [each for each in kept if each.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [each for each in kept if each.ndim < 2], "weight_decay": 0.0},
-        ]
+        matrices, others = by_rank(params)
+        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
         super().__init__(groups, lr=lr, betas=betas, eps=eps)
+
+
+def by_rank(params: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return matrices, kernels and embeddings, and apart from them gains, biases and other vectors and numbers."""
+    kept = list(params)
+    return [each for each in kept if each.ndim >= 2], [each for each in kept if each.ndim < 2]
 
 
 def set_rates(optimizer: Any, schedule: Schedule, step: int) -> None:

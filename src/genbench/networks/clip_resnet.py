@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu, scaled_dot_product_attention
+from torch.nn.functional import relu
+
+from genbench.networks.attention import attend
 
 _EXPANSION = 4
 _HEAD_CHANNELS = 64
@@ -73,7 +75,7 @@ class AttentionPool(nn.Module):
             layer(each).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, each in ((self.q, x[:, :1]), (self.k, x), (self.v, x))
         )
-        gathered = scaled_dot_product_attention(q, k, v)
+        gathered = attend(q, k, v)
         out: Tensor = self.project(gathered.transpose(1, 2).flatten(1))
         return out
 

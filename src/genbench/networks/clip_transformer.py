@@ -5,9 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu as exact_gelu
-from torch.nn.functional import scaled_dot_product_attention
 
 from genbench.choices import expect_choice
+from genbench.networks.attention import attend
 
 Gelu = Literal["openai", "open_clip"]
 """Whose GELU: OpenAI's weights need its approximation, and lose accuracy silently with the exact one."""
@@ -72,7 +72,7 @@ class Attention(nn.Module):
             q, v = self.qv_bias
             qkv = qkv + torch.cat([q, torch.zeros_like(q), v])
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        gathered = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        gathered = attend(q, k, v, causal=self.causal)
         out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
         return out
 

@@ -9,8 +9,9 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.functional import conv2d, conv_transpose2d, scaled_dot_product_attention
+from torch.nn.functional import conv2d, conv_transpose2d
 
+from genbench.networks.attention import attend
 from genbench.networks.normalisation import GroupNorm
 
 Resampling = Literal["plain", "fir"]
@@ -150,7 +151,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the mean of x (B, C, H, W) and the attention's output, at unchanged variance."""
         q, k, v = self.to_qkv(self.norm(x)).flatten(2).transpose(1, 2).chunk(3, dim=2)
-        seen = scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        seen = attend(q, k, v).transpose(1, 2).reshape(x.shape)
         out: Tensor = _HALF * (x + self.to_out(seen))
         return out
 

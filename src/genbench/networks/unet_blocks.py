@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, pad, scaled_dot_product_attention
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from genbench.networks.attention import attend, attention_weights
 from genbench.networks.normalisation import GroupNorm
 
 Padding = Literal["ho", "openai"]
@@ -182,7 +183,7 @@ class Attention(nn.Module):
         if self.watch is not None:
             own = height * width if self.to_map else 0
             self.watch(attention_weights(q, k, mask)[..., own:], (height, width))
-        seen = _attend(q, k, v, mask).transpose(-1, -2).reshape(x.shape)
+        seen = attend(q, k, v, mask).transpose(-1, -2).reshape(x.shape)
         out: Tensor = x + self.to_out(seen)
         return out
 
@@ -196,28 +197,6 @@ class Attention(nn.Module):
         everywhere = given.mask.new_ones(count, k.shape[2])
         mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
         return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the values averaged by the `attention_weights`."""
-    if q.dtype == torch.bfloat16 and q.device.type == "cpu":
-        # In torch 2.14 the backward pass takes five times as long in bf16 as in float32, to which a cast alone would
-        # not lead: autocast casts back.
-        with torch.autocast("cpu", enabled=False):
-            return scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask)
-    return scaled_dot_product_attention(q, k, v, attn_mask=mask)
-
-
-def attention_weights(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the weights (B, heads, Q, K) by which `scaled_dot_product_attention` averages values.
-
-    Args:
-        q: queries (B, heads, Q, D).
-        k: keys (B, heads, K, D).
-        mask: True for keys to attend to, bool, broadcastable to the weights; None for all.
-    """
-    logits = (q @ k.transpose(-1, -2)).float() / q.shape[-1] ** 0.5
-    return (logits if mask is None else logits.masked_fill(~mask, -torch.inf)).softmax(-1)
 
 
 class Downsample(nn.Module):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
+from genbench.networks.attention import attend
 from genbench.networks.time_embedding import TimeFeatures, embed_time
 from genbench.networks.unet_blocks import Given, Norm, Padding
 from genbench.networks.unet_levels import Attends, Levels, Resampling, maps_of
@@ -42,7 +42,7 @@ class AttentionPool(nn.Module):
         places = torch.cat([places.mean(2, keepdim=True), places], dim=2) + self.positions
         q, k, v = self.to_qkv(places.transpose(1, 2)).view(count, -1, 3, self.heads, channels // self.heads).unbind(2)
         first, k, v = q[:, :1].transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        return scaled_dot_product_attention(first, k, v).reshape(count, channels)
+        return attend(first, k, v).reshape(count, channels)
 
 
 class UNetEncoder(nn.Module):

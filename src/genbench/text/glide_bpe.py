@@ -110,9 +110,8 @@ def definition_in(folder: Path) -> str | None:
 
 def _content(file: Path) -> str | None:
     packed = file.with_name(f"{file.name}.gz")
-    opened = open if file.is_file() else gzip.open
     try:
-        with opened(file if file.is_file() else packed, "rb") as stream:
+        with open(file, "rb") if file.is_file() else gzip.open(packed) as stream:
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             # A small packed file may unpack to more than there is memory.
