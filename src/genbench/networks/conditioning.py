@@ -24,12 +24,14 @@ class Encoded(NamedTuple):
         sequence: (B, L, width).
         mask: True for tokens, False for padding, bool (B, L).
         channels: (B, C, H, W).
+        values: what attention to each of the sequence yields, (B, L, width); None for the sequence itself.
     """
 
     vector: Tensor | None = None
     sequence: Tensor | None = None
     mask: Tensor | None = None
     channels: Tensor | None = None
+    values: Tensor | None = None
 
 
 class ConditionEncoder(nn.Module):

@@ -10,12 +10,17 @@ Example:
     torch.Size([2, 256])
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from genbench.choices import expect_choice
 from genbench.conditions.base import Tokens
 from genbench.networks.conditioning import ConditionEncoder, Encoded
+
+Values = Literal["state", "word"]
 
 
 class ConvolutionalText(ConditionEncoder):
@@ -33,6 +38,10 @@ class ConvolutionalText(ConditionEncoder):
         vector: length of the vector.
         width: of the sequence.
         layers: convolutions; a state depends on as many tokens to either side.
+        with_vector: whether there is a vector, which says what is in a picture, but not where; without it all goes
+            through attention.
+        values: what attention to a word yields: its state, as everywhere, or the "word" itself. Then words around it say
+            where it is attended to, and it alone what is drawn there, which attention maps show.
 
     Raises:
         ValueError: a number is out of range.
@@ -40,28 +49,42 @@ class ConvolutionalText(ConditionEncoder):
 
     learnt = 1
 
-    def __init__(self, form: Tokens, vector: int, *, width: int = 256, layers: int = 3) -> None:
+    def __init__(
+        self,
+        form: Tokens,
+        vector: int,
+        *,
+        width: int = 256,
+        layers: int = 3,
+        with_vector: bool = True,
+        values: Values = "state",
+    ) -> None:
         super().__init__()
+        expect_choice("values", values, Values)
         if width < 1 or layers < 1:
             raise ValueError(f"width={width} and layers={layers} of a text encoder must be at least 1")
         self._form = form
+        self._values: Values = values
         self.context = width
         self.tokens = nn.Embedding(form.vocabulary, width)
         self.first = nn.Parameter(torch.randn(width))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
         self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(layers))
         self.norm_after = nn.LayerNorm(width)
-        self.to_vector = nn.Linear(width, vector)
-        self.vectors = nn.Embedding(form.vocabulary, vector)
+        self.to_vector = nn.Linear(width, vector) if with_vector else None
+        self.vectors = nn.Embedding(form.vocabulary, vector) if with_vector else None
 
     def forward(self, rows: Tensor) -> Encoded:
         """Return sequences (B, 1 + L, width) and vectors of tokens (B, L); what follows a text is masked out."""
         is_text = self._form.mask(rows)
         mask = torch.cat([torch.ones_like(is_text[:, :1]), is_text], dim=1)
         inside = mask.unsqueeze(-1)
-        x = torch.cat([self.first.expand(len(rows), 1, -1), self.tokens(rows)], dim=1)
+        words = x = torch.cat([self.first.expand(len(rows), 1, -1), self.tokens(rows)], dim=1)
         for norm, convolve in zip(self.norms, self.convolutions, strict=True):
             x = x + gelu(convolve((norm(x) * inside).transpose(1, 2)).transpose(1, 2))
         x = self.norm_after(x) * inside
+        encoded = Encoded(sequence=x, mask=mask, values=words * inside if self._values == "word" else None)
+        if self.to_vector is None or self.vectors is None:
+            return encoded
         of_tokens = (self.vectors(rows) * is_text.unsqueeze(-1)).sum(1)
-        return Encoded(vector=self.to_vector(x.sum(1) / inside.sum(1)) + of_tokens, sequence=x, mask=mask)
+        return encoded._replace(vector=self.to_vector(x.sum(1) / inside.sum(1)) + of_tokens)

@@ -172,18 +172,18 @@ class UNet(nn.Module):
             embedding = embedding + self.embed_latent(z)
         if self.embed_level is not None:
             embedding = embedding + self.embed_level(level)
-        sequence = mask = None
+        sequence = mask = values = None
         if self.embed_condition is not None:
             rows = self.embed_condition.rows_or_null(condition, len(x_t))
             encoded = self.embed_condition(rows)
-            sequence, mask = encoded.sequence, encoded.mask
+            sequence, mask, values = encoded.sequence, encoded.mask, encoded.values
             if encoded.vector is not None:
                 embedding = embedding + encoded.vector
             if encoded.channels is not None:
                 x_t = torch.cat([x_t, encoded.channels], dim=1)
         if extra is not None:
             x_t = torch.cat([x_t, extra], dim=1)
-        given = Given(embedding, sequence, mask)
+        given = Given(embedding, sequence, mask, values)
         x = self.from_image(pixel_unshuffle(x_t, self.patch) if self.patch > 1 else x_t)
         # In the order "imagen" the first map is none of a skip connection.
         skips = [x] if len(self.up) > len(self.down) else []

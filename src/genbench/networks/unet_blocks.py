@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, interpolate, linear, pad
 
 from genbench.networks.attention import attend, attention_weights
 from genbench.networks.normalisation import GroupNorm
@@ -27,11 +27,13 @@ class Given(NamedTuple):
         embedding: time embedding, plus those of latent and condition, (B, width).
         sequence: tokens to cross-attend to, (B, L, context), or None.
         mask: True for tokens, False for padding, bool (B, L), or None.
+        values: what attention to each token yields, (B, L, context); None for the tokens themselves.
     """
 
     embedding: Tensor
     sequence: Tensor | None = None
     mask: Tensor | None = None
+    values: Tensor | None = None
 
 
 class Norm(NamedTuple):
@@ -193,7 +195,13 @@ class Attention(nn.Module):
         assert given.sequence is not None
         assert given.mask is not None
         count, length, _ = given.sequence.shape
-        words = self.from_sequence(given.sequence).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if given.values is None:
+            both = self.from_sequence(given.sequence)
+        else:
+            weights, biases = self.from_sequence.weight.chunk(2), self.from_sequence.bias.chunk(2)
+            each = zip((given.sequence, given.values), weights, biases, strict=True)
+            both = torch.cat([linear(tokens, weight, bias) for tokens, weight, bias in each], dim=-1)
+        words = both.view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         everywhere = given.mask.new_ones(count, k.shape[2])
         mask = torch.cat([everywhere, given.mask], dim=1)[:, None, None]
         return torch.cat([k, words[0]], dim=2), torch.cat([v, words[1]], dim=2), mask
