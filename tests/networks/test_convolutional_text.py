@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from genbench.conditions.base import Tokens
 from genbench.conditions.captions import Captions
 from genbench.networks.convolutional_text import ConvolutionalText
 from genbench.networks.unet import UNet
+from genbench.networks.unet_blocks import Attention, Given
 
 CAPTIONS = Captions(["a", "red", "three", "on", "blue"], 8)
 LAYERS = 2
@@ -60,6 +62,7 @@ def test_the_order_of_words_matters_to_the_vector(encoder: ConvolutionalText) ->
 
 
 def test_each_token_has_a_vector_of_its_own_beside_what_they_share(encoder: ConvolutionalText) -> None:
+    assert encoder.to_vector is not None
     torch.nn.init.zeros_(encoder.to_vector.weight)
     torch.nn.init.zeros_(encoder.to_vector.bias)
     texts = ["a red three on blue", "a blue three on red", "three", "three three", ""]
@@ -68,6 +71,43 @@ def test_each_token_has_a_vector_of_its_own_beside_what_they_share(encoder: Conv
     torch.testing.assert_close(twice, 2 * word)
     assert word.any()
     assert not empty.any()
+
+
+def test_what_a_word_yields_may_be_of_this_word_alone() -> None:
+    torch.manual_seed(0)
+    encoder = ConvolutionalText(CAPTIONS.form, 6, width=8, layers=LAYERS, with_vector=False, values="word")
+    assert not any("vector" in name for name, _ in encoder.named_parameters())
+    one, other = (encoder(CAPTIONS.encode([text])) for text in ("a red three on blue", "a blue three on red"))
+    assert one.vector is None
+    assert one.values.shape == one.sequence.shape
+    assert not one.values[~one.mask].any()
+    # "three" is attended to elsewhere beside "red" than beside "blue", but what is drawn there is the same.
+    assert not torch.allclose(one.sequence[0, 3], other.sequence[0, 3], atol=1e-3)
+    assert torch.equal(one.values[0, 3], other.values[0, 3])
+    assert torch.equal(one.values[0, 2], other.values[0, 5])
+    with pytest.raises(ValueError, match="values must be state or word"):
+        ConvolutionalText(CAPTIONS.form, 6, values="token")  # type: ignore[arg-type]
+
+
+def test_a_network_draws_by_words_where_their_states_say() -> None:
+    torch.manual_seed(0)
+    layer = Attention(8, 2, 6, to_map=False)
+    nn.init.normal_(layer.to_out.weight, std=0.5)
+    x, states, values = torch.randn(2, 8, 4, 4), torch.randn(2, 5, 6), torch.randn(2, 5, 6)
+    mask = torch.ones(2, 5, dtype=torch.bool)
+    seen: list[torch.Tensor] = []
+    layer.watch = lambda weights, side: seen.append(weights)
+    out = layer(x, Given(torch.zeros(2, 1), states, mask, values))
+    layer(x, Given(torch.zeros(2, 1), states, mask))
+    # The same places attend to the same words, whatever they yield.
+    assert torch.equal(seen[0], seen[1])
+    assert layer.from_sequence is not None
+    v = (values @ layer.from_sequence.weight[8:].T + layer.from_sequence.bias[8:]).unflatten(2, (2, 4))
+    expected = torch.einsum("bhpl,blhc->bhcp", seen[0], v).reshape(2, 8, 4, 4)
+    torch.testing.assert_close(out, x + layer.to_out(expected))
+    torch.testing.assert_close(
+        layer(x, Given(torch.zeros(2, 1), states, mask, states)), layer(x, Given(torch.zeros(2, 1), states, mask))
+    )
 
 
 def test_a_network_attends_to_its_states() -> None:
