@@ -40,8 +40,8 @@ class ConvolutionalText(ConditionEncoder):
         layers: convolutions; a state depends on as many tokens to either side.
         with_vector: whether there is a vector, which says what is in a picture, but not where; without it all goes
             through attention.
-        values: what attention to a word yields: its state, as everywhere, or the "word" itself. Then words around it say
-            where it is attended to, and it alone what is drawn there, which attention maps show.
+        values: what attention to a word yields: its "state", as everywhere, or the "word" itself. Then words around it
+            say where it is attended to, and it alone what is drawn there, which attention maps show.
 
     Raises:
         ValueError: a number is out of range.
