@@ -301,3 +301,58 @@ def test_attention_maps(tmp_path: Path) -> None:
     assert {"digit", "colour of the digit", "colour of the background"} <= set(rows)
     assert all(0 <= float(row["maximum on the digit"]) <= 1 and int(row["pictures"]) <= 6 for row in rows.values())
     assert all(float(row["from"]) <= float(row["maximum on the digit"]) <= float(row["to"]) for row in rows.values())
+
+
+def test_unclip(tmp_path: Path) -> None:
+    few = ["data.count=40", "data.held_out=40", "data.batch_size=8", "trainer.accelerator=cpu", f"output={tmp_path}"]
+    chain = ["sampler.steps=2", "method.process.steps=60", "schedule@method.schedule=constant", "steps=1"]
+    quiet = ["callbacks.grid=null", "callbacks.nearest=null"]
+    unet = ["network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.attention=[]"]
+    assert main(["experiment=clip_scenes", *few, "schedule@method.schedule=constant", "steps=1", "name=clip"]) == 0
+    embedder = f"parts.embedder={next((tmp_path / 'clip').iterdir())}"
+    small = ["network.denoiser.width=16", "network.denoiser.layers=1"]
+    assert main(["experiment=prior_scenes", *few, *chain, *small, embedder, "name=prior"]) == 0
+    patches = [*unet, "network.denoiser.patch=4"]
+    assert main(["experiment=unclip_decoder_scenes", *few, *chain, *quiet, *patches, embedder, "name=decoder"]) == 0
+    parts = [f"parts.{name}={next((tmp_path / name).iterdir())}" for name in ("prior", "decoder")]
+    assert main(["experiment=unclip_scenes", *few, *parts, "name=unclip"]) == 0
+    out = tmp_path / "out"
+    run = next((tmp_path / "unclip").iterdir())
+    run_study("unclip/study.py", run, "--count", 5, "--pictures", 2, "--out", out)
+    assert [row["embedding"] for row in table(out / "prior.csv")] == ["drawn by the prior", "of the caption itself"]
+    kept = {row["kept"]: float(row["right"]) for row in table(out / "variations.csv")}
+    assert kept["digit and colour"] <= min(kept["digit"], kept["colour"]) <= 1
+    rows = table(out / "text_differences.csv")
+    assert {row["attribute"] for row in rows} == {"digit", "colour", "background"}
+    assert {float(row["theta"]) for row in rows} == {0, 0.6}
+    names = ["variations", "mixtures_inverted", "mixtures_fixed", "text_differences_digit"]
+    assert all((out / f"{name}.png").is_file() for name in names)
+
+
+def test_conditioning_augmentation(tmp_path: Path) -> None:
+    words = [
+        "data=digits", "data.batch_size=8", "trainer.accelerator=cpu", "steps=1", f"output={tmp_path}", "metrics=none",
+        "sampler=ddim", "sampler.steps=2", "method.process.steps=20", "method.process.schedule=cosine",
+        "callbacks.grid=null", "callbacks.nearest=null", "network.denoiser.width=8",
+        "network.denoiser.multipliers=[1]", "network.denoiser.attention=[]",
+    ]  # fmt: skip
+    assert main([*words, "method=ddpm", "data.size=8", "name=base"]) == 0
+    up = ["method=upsampler", "method.conditional=false", "method.factor=2", "data.size=16"]
+    assert main([*words, *up, "name=augmented"]) == 0
+    assert main([*words, *up, "method.augmentation=none", "method.level=0", "name=plain"]) == 0
+    towers = ["network.image_tower.width=8", "network.text_tower.width=8", "method.schedule.warmup_steps=0"]
+    clip = ["method=clip", "network=clip_small_resnet", "data=captioned_digits", "data.size=16", *towers]
+    assert main([*clip, "data.batch_size=8", "steps=1", f"output={tmp_path}", "name=clip", "metrics=none"]) == 0
+    found = {path.name: next(path.iterdir()) for path in tmp_path.iterdir()}
+    for name in ("augmented", "plain"):
+        parts = [f"parts.base={found['base']}", f"parts.upsampler={found[name]}", f"output={tmp_path}", "steps=0"]
+        given = ["method=cascade", "data=digits", "data.size=16", "metrics=none"]
+        assert main([*given, *parts, f"name=cascade_{name}"]) == 0
+    runs = [next((tmp_path / f"cascade_{name}").iterdir()) for name in ("augmented", "plain")]
+    options = ["--features", found["clip"], "--levels", 0, 0.5, "--count", 10, "--out", tmp_path / "out"]
+    run_study("conditioning_augmentation/study.py", *runs, *options)
+    rows = table(tmp_path / "out" / "levels.csv")
+    assert [(row["augmentation"], float(row["level"])) for row in rows] == [
+        ("non_truncated", 0), ("non_truncated", 0.5), ("truncated", 0.5), ("none", 0)
+    ]  # fmt: skip
+    assert (tmp_path / "out" / "levels.png").is_file()

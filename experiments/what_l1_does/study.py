@@ -1,9 +1,10 @@
-"""Hold pix2pix with L1, with the adversarial loss and with both beside each other. See README.md beside this file.
+"""Hold translators beside each other: error, distance, and the spread of one source's. See README.md beside this file.
 
 python experiments/what_l1_does/study.py outputs/l1/RUN outputs/adversarial/RUN outputs/both/RUN
 """
 
 import argparse
+import time
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ FEW = 200
 def main() -> None:
     """Translate the same unseen sources with each run; draw and score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", help="run folders of pix2pix on the same data")
+    parser.add_argument("runs", nargs="+", help="run folders of methods that translate the same data")
     parser.add_argument("--count", type=int, default=2000, help="unseen sources that are translated")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE)
@@ -47,14 +48,29 @@ def main() -> None:
         sources = conditions_of(run.method, run.data, "test", torch.arange(len(targets)))
         evaluator = Evaluator(arguments.count, arguments.seed, scores=["fid"])
         evaluator.set_reference(run.data)
+        begun = time.monotonic()
         translated = sample_set(run.method.sample, len(sources), arguments.seed, run.method.medium, sources)
+        seconds = time.monotonic() - begun
         few = sources[:FEW]
         again = sample_set(run.method.sample, len(few), arguments.seed + 1, run.method.medium, few)
         rows.append(describe(run.settings.name, translated, targets, evaluator, extractor))
         rows[-1]["spread"] = round(float((again.float() - translated[:FEW].float()).abs().mean() / 127.5), 4)
+        rows[-1]["seconds for 1,000"] = round(1000 * seconds / len(sources), 2)
         columns.append(translated[:SHOWN])
-    rows.append({**describe("sources themselves", sources.rows, targets, evaluator, extractor), "spread": 0.0})
-    rows.append({**describe("targets themselves", targets, targets, evaluator, extractor), "spread": 0.0})
+    rows.append(
+        {
+            **describe("sources themselves", sources.rows, targets, evaluator, extractor),
+            "spread": 0.0,
+            "seconds for 1,000": 0.0,
+        }
+    )
+    rows.append(
+        {
+            **describe("targets themselves", targets, targets, evaluator, extractor),
+            "spread": 0.0,
+            "seconds for 1,000": 0.0,
+        }
+    )
     write_csv(rows, arguments.out / "scores.csv")
     picture = place_beside(sources.rows[:SHOWN], *columns, targets[:SHOWN])
     save_image(make_grid(picture, 2), arguments.out / "translations.png")

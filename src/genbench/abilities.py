@@ -50,8 +50,8 @@ class Generative(Draws, Protocol):
 
 
 @runtime_checkable
-class DrawsCaptions(Generative, Protocol):
-    """The ability to draw samples of a condition."""
+class DrawsAlone(Generative, Protocol):
+    """The ability to draw samples of a condition, or of none."""
 
 
 @runtime_checkable
@@ -106,6 +106,21 @@ class EmbedsTexts(EmbedsImages, Protocol):
 
     def embed_texts(self, rows: Tensor) -> Tensor:
         """Return features (B, embedding_dim) of rows (B, L) of its captions, from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class EmbedsTokens(EmbedsTexts, Protocol):
+    """The ability to embed images and texts in one space, and to say what it makes of each token of a text."""
+
+    state_width: int
+    """Numbers of the state of a token."""
+
+    def encode_tokens(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (B, embedding_dim) of rows (B, L) of its captions, and states (B, L, state_width) of tokens.
+
+        The features are those of `embed_texts`. States of what follows a text mean nothing.
+        """
         ...
 
 
@@ -195,6 +210,73 @@ class TranslatesBack(Protocol):
 
 
 @runtime_checkable
+class DrawsEmbeddings(Generative, Protocol):
+    """The ability to draw embeddings of images that a caption may be of."""
+
+    condition: Captions
+
+    embeddings: str
+    """What is done to CLIP's, "unit" or "raw"."""
+
+    def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return embeddings (count, D) from the averaged weights."""
+        ...
+
+    def embed_captions(self, rows: Tensor) -> Tensor:
+        """Return embeddings (B, D) of rows (B, L) of its captions, in the same space."""
+        ...
+
+
+@runtime_checkable
+class DecodesEmbeddings(Generative, Protocol):
+    """The ability to draw images of an embedding, and to find the noise that an image may come from."""
+
+    embedding_dim: int
+
+    embeddings: str
+    """What is done to CLIP's, "unit" or "raw"."""
+
+    captions: Captions
+    """What an image may show besides."""
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return embeddings (B, embedding_dim) of images (B, C, H, W) in [-1, 1]."""
+        ...
+
+    def invert(self, x: Tensor, z: Tensor, *, steps: int) -> Tensor:
+        """Return the noise (B, ...) from which images x with embeddings z come, found in a number of steps."""
+        ...
+
+    def fresh_start(self, count: int, *, noise: Noise) -> Tensor:
+        """Return fresh noise (count, ...) that sampling may begin with."""
+        ...
+
+    def decode_embeddings(
+        self, z: Tensor, *, noise: Noise, start: Tensor | None = None, tokens: Tensor | None = None
+    ) -> Tensor:
+        """Return images (B, C, H, W) of embeddings (B, embedding_dim).
+
+        Args:
+            z: the embeddings.
+            noise: source of random numbers.
+            start: the noise (B, ...) that sampling begins with, as `invert` returns it; None for fresh noise.
+            tokens: captions (B, L); None for none.
+        """
+        ...
+
+
+@runtime_checkable
+class FollowsTexts(DecodesEmbeddings, Protocol):
+    """The ability to draw images of an embedding, and to embed captions in the same space."""
+
+    condition: Captions
+
+    def embed_captions(self, rows: Tensor) -> Tensor:
+        """Return embeddings (B, embedding_dim) of rows (B, L) of its captions."""
+        ...
+
+
+@runtime_checkable
 class FillsIn(Generative, Protocol):
     """The ability to fill in what is missing of images."""
 
@@ -220,7 +302,7 @@ class FillsInByHints(FillsIn, Protocol):
 
 @runtime_checkable
 class Upsamples(Protocol):
-    """The ability to enlarge images of captions."""
+    """The ability to enlarge images, of captions or not."""
 
     medium: Medium
     """The large images."""
@@ -228,24 +310,56 @@ class Upsamples(Protocol):
     shrink: LowResolution
     """What made the small images of its training from large ones."""
 
-    captions: Captions
-    """What an image shows."""
+    shown: Condition | None
+    """What it is conditioned on besides the small images; None for nothing."""
 
     inpainting: bool
     """Whether it can be given known pixels of the large images."""
 
+    augments: bool
+    """Whether it was trained on noisy small images, and so can be given such."""
+
+    level: float
+    """Of the noise that it adds to small images, in [0, 1]."""
+
+    process: Process
+    """By which it adds it."""
+
     def upsample(
-        self, low: Tensor, condition: Tensor, *, noise: Noise, known: Tensor | None = None, mask: Tensor | None = None
+        self,
+        low: Tensor,
+        condition: Tensor | None,
+        *,
+        noise: Noise,
+        level: float | None = None,
+        is_noisy: bool = False,
+        until: float | None = None,
+        known: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Return images (B, *medium.shape) of small ones.
 
         Args:
             low: small images, (B, C, H, W) in [-1, 1].
-            condition: rows of its captions.
+            condition: rows of what it is conditioned on besides; None for nothing.
             noise: source of random numbers.
+            level: of the noise of small images; None for its own.
+            is_noisy: whether they have that noise already.
+            until: the time at which sampling ends, so that images are as noisy as there; None for images.
             known: large images whose known pixels the result has, if it can be given such.
             mask: 1 where they are known and 0 where they are not, (B, 1, H, W).
         """
+        ...
+
+
+@runtime_checkable
+class DrawsPartly(Generative, Protocol):
+    """The ability to end sampling early, at images that are still noisy."""
+
+    process: Process
+
+    def sample_until(self, until: float, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images (count, ...) that are as noisy as at a time in (0, 1)."""
         ...
 
 

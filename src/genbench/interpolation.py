@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genbench.abilities import HasLatents
+from genbench.abilities import DecodesEmbeddings, HasLatents
+from genbench.randomness import Noise
 
 LatentPath = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Maps start and end (B, D) and positions (T,) to latents (B, T, D)."""
@@ -70,3 +71,19 @@ def decode_path(method: HasLatents, z: Tensor, condition: Tensor | None = None) 
     frames = [method.decode(z[:, index].to(method.device), condition) for index in range(z.shape[1])]
     medium = method.medium
     return torch.stack([medium.store(medium.check(frame, len(z))).cpu() for frame in frames], dim=1)
+
+
+def decode_along(method: DecodesEmbeddings, z: Tensor, start: Tensor, noise: Noise) -> Tensor:
+    """Return samples as they are stored, (B, T, ...) on the CPU, of embeddings along paths.
+
+    Args:
+        method: what decodes them.
+        z: embeddings (B, T, D).
+        start: the noise that sampling begins with, (B, T, ...).
+        noise: source of further random numbers.
+    """
+    medium, frames = method.medium, []
+    for place in range(z.shape[1]):
+        samples = method.decode_embeddings(z[:, place], noise=noise, start=start[:, place])
+        frames.append(medium.store(medium.check(samples, len(z))).cpu())
+    return torch.stack(frames, dim=1)

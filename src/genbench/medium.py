@@ -1,4 +1,4 @@
-"""What a sample is: an image, or a set of points. Whoever draws, stores, saves or shows samples asks it."""
+"""What a sample is: an image, a set of points, an embedding. Whoever draws, stores, saves or shows samples asks it."""
 
 import math
 from abc import ABC, abstractmethod
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
 
 from genbench.errors import DivergenceError, UserError
 from genbench.files import written_whole
@@ -140,14 +141,40 @@ class Images(Medium):
         save_image(stored, path)
 
 
-class Points(Medium):
+class Arrays(Medium):
+    """What is kept as an array of float32."""
+
+    suffix = ".npy"
+
+    def store(self, samples: Tensor) -> Tensor:
+        """Return the samples as float32."""
+        return samples.to(torch.float32)
+
+    def load(self, stored: Tensor) -> Tensor:
+        """Return the samples."""
+        return stored
+
+    def read(self, path: Path) -> Tensor:
+        """Return a float32 array of the shape of a sample."""
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+
+    def largest_file(self) -> int:
+        """Return the bytes of an `.npy` file."""
+        return 4 * math.prod(self.shape) + 256
+
+    def save(self, stored: Tensor, path: Path) -> None:
+        """Write an `.npy` file of float32."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as beside, open(beside, "wb") as file:
+            np.save(file, stored.cpu().numpy())
+
+
+class Points(Arrays):
     """Sets of points float32 (N, D), about the size of [-1, 1] but without bounds.
 
     Args:
         shape: (N, D), D 2 or 3.
     """
-
-    suffix = ".npy"
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__(shape, None)
@@ -155,14 +182,6 @@ class Points(Medium):
     def describe(self) -> dict[str, Any]:
         """Return the shape of a set of points."""
         return {"points": list(self.shape)}
-
-    def store(self, samples: Tensor) -> Tensor:
-        """Return the points as float32."""
-        return samples.to(torch.float32)
-
-    def load(self, stored: Tensor) -> Tensor:
-        """Return the points."""
-        return stored
 
     def picture(self, stored: Tensor) -> Tensor:
         """Return black dots on white, seen along the last axis, uint8 (N, 1, 64, 64) of [-1.5, 1.5] squared."""
@@ -174,16 +193,26 @@ class Points(Medium):
         pictures[sample[inside], 0, _PICTURE - 1 - places[..., 1][inside], places[..., 0][inside]] = 0
         return pictures
 
-    def read(self, path: Path) -> Tensor:
-        """Return float32 (N, D)."""
-        return torch.from_numpy(np.load(path, allow_pickle=False))
 
-    def largest_file(self) -> int:
-        """Return the bytes of an `.npy` file."""
-        return 4 * math.prod(self.shape) + 256
+class Embeddings(Arrays):
+    """Vectors float32 (D,) of length 1 that say what an image shows.
 
-    def save(self, stored: Tensor, path: Path) -> None:
-        """Write an `.npy` file of float32 (N, D)."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as beside, open(beside, "wb") as file:
-            np.save(file, stored.cpu().numpy())
+    Args:
+        shape: (D,).
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__(shape, None)
+
+    def describe(self) -> dict[str, Any]:
+        """Return how many numbers an embedding has."""
+        return {"embedding": list(self.shape)}
+
+    def picture(self, stored: Tensor) -> Tensor:
+        """Return heat maps, row by row, of numbers from -3 to 3 standard deviations, uint8 (N, 1, S, S)."""
+        (size,) = self.shape
+        side = math.isqrt(size - 1) + 1
+        # The standard deviation of a coordinate of a random direction.
+        brightness = (stored * size**0.5 / 6 + 0.5).clamp(0, 1).mul(255).round()
+        padded = pad(brightness, (0, side * side - size), value=128)
+        return padded.view(-1, 1, side, side).to(torch.uint8)

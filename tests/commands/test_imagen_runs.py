@@ -81,7 +81,7 @@ def test_parts_that_do_not_go_together_get_one_message(
 ) -> None:
     cascade = ["experiment=imagen_cascade_scenes", *SMALL[:3], f"output={tmp_path}"]
     assert main([*cascade, f"parts.base={base}", f"parts.upsampler={base}"]) == 2
-    assert "the ability to enlarge images of captions" in capsys.readouterr().err
+    assert "the ability to enlarge images, of captions or not" in capsys.readouterr().err
     assert main(["experiment=imagen_scenes", f"parts.text_encoder={base}", f"output={tmp_path}"]) == 2
     assert "the ability to encode a text" in capsys.readouterr().err
 

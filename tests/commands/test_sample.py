@@ -57,7 +57,7 @@ def test_what_a_diffusion_model_is_asked_for_is_in_the_name_too(tmp_path: Path) 
     own = {"sampler": {"_target_": "genbench.diffusion.samplers.ddim", "steps": 50}, "method": {"guidance": 0.0}}
     folder: Any = SimpleNamespace(samples=tmp_path / "samples", read_config=lambda: OmegaConf.create(own))
     method: Any = torch.nn.Linear(2, 2)
-    method.condition = None
+    method.condition, method.medium = None, Images((1, 8, 8))
 
     def name(settings: dict[str, Any] | None = None, **asked: Any) -> str:
         run: Any = SimpleNamespace(

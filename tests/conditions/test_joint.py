@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from genbench.conditions.captions import Captions
+from genbench.conditions.classes import Classes
 from genbench.conditions.joint import Joint
 
 JOINT = Joint(Captions(["a", "one", "two"], 4), (3, 2, 2))
-TOKENS = JOINT.captions.encode(["a one", "two"])
+TOKENS = JOINT.shown.encode(["a one", "two"])
 IMAGES = torch.linspace(-1, 1, 24).view(2, 3, 2, 2)
 ROWS = JOINT.pack(TOKENS, IMAGES)
 
@@ -25,8 +26,8 @@ def test_tokens_and_images_come_out_as_they_went_in() -> None:
 
 
 def test_the_caption_is_dropped_and_the_image_kept() -> None:
-    tokens, images = JOINT.split(JOINT.without_caption(ROWS))
-    assert torch.equal(tokens, JOINT.captions.null(2))
+    tokens, images = JOINT.split(JOINT.without(ROWS))
+    assert torch.equal(tokens, JOINT.shown.null(2))
     assert torch.equal(images, IMAGES)
 
 
@@ -62,7 +63,9 @@ def test_a_prompt_alone_says_no_image() -> None:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({}, "captions="),
+        ({}, "no condition"),
+        ({"shown": {"_target_": "os.path"}, "shape": [3, 2, 2]}, "is no condition"),
+        ({"shown": {"_target_": "genbench.nowhere.Nothing"}, "shape": [3, 2, 2]}, "there is no genbench.nowhere"),
         ({"captions": 3, "shape": [3, 2, 2]}, "captions="),
         ({"captions": {"words": ["a"], "length": 2}}, "shape"),
     ],
@@ -70,3 +73,19 @@ def test_a_prompt_alone_says_no_image() -> None:
 def test_facts_of_a_file_that_do_not_do(facts: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Joint.from_dict(facts)
+
+
+def test_classes_may_be_shown_and_older_files_say_captions() -> None:
+    labelled = Joint(Classes(["cat", "dog"]), (3, 2, 2))
+    rows = labelled.pack(torch.tensor([1, 0]), IMAGES)
+    assert torch.equal(labelled.check(rows, 2), rows)
+    shown, images = labelled.split(rows)
+    assert shown.tolist() == [1, 0]
+    assert torch.equal(images, IMAGES)
+    assert labelled.split(labelled.without(rows))[0].tolist() == [2, 2]
+    assert labelled.describe(rows) == ["1: dog", "0: cat"]
+    again = Joint.from_dict(labelled.to_dict())
+    assert isinstance(again.shown, Classes)
+    assert again.shown.names == ["cat", "dog"]
+    older = Joint.from_dict({"captions": JOINT.shown.to_dict(), "shape": [3, 2, 2]})
+    assert older.to_dict() == JOINT.to_dict()

@@ -27,9 +27,9 @@ VARIANTS = {
     "metrics/scenes.yaml": {"scores"},
     "network/cyclegan.yaml": {"norm"},
     "method/edm.yaml": {"clip", "ema_decay"},
-    # Of the chain: cosine.
-    "method/imagen.yaml": {"schedule"},
-    "method/upsampler.yaml": {"schedule"},
+    # Which source images, is asked of whoever builds one.
+    "method/regression.yaml": {"derive"},
+    "method/sr3.yaml": {"derive"},
     # The text tower's follows the image tower's.
     **{f"network/clip_{name}.yaml": {"gelu"} for name in ("small", "vit_b16", "vit_b32", "vit_l14")},
     # GLIDE's, whose text tower follows the image tower.

@@ -1,5 +1,7 @@
 """A method brings what suits it, pairs that don't go together are named, and names follow from what was chosen."""
 
+from typing import Any
+
 import pytest
 
 from genbench.commands.assembly import build
@@ -13,11 +15,17 @@ from genbench.config.suits import suited
 from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.signatures import parameters_of
+from tests.embedders import Brightness
 from tests.kinds import classes, trained_methods
 from tests.language_models import Letters
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
-CAPTIONED = {"clip", "imagen", "noisy_clip", "upsampler"}
+CAPTIONED = {"clip", "imagen", "noisy_clip", "prior", "unclip_decoder", "upsampler"}
+PARTS: dict[str, dict[str, Any]] = {
+    "imagen": {"text_encoder": Letters},
+    "prior": {"embedder": Brightness},
+    "unclip_decoder": {"embedder": Brightness},
+}
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
 NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifier.width", "autoencoder.width"]
 
@@ -36,7 +44,7 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
         condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
         if method in CAPTIONED:
             condition = Captions(["a", "b"], 3)
-        parts = {"text_encoder": Letters()} if method == "imagen" else {}
+        parts = {name: make() for name, make in PARTS.get(method, {}).items()}
         facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}
         assert (config.sampler is not None) == ("sampler" in asked)
@@ -100,7 +108,10 @@ def test_the_network_grows_with_the_images() -> None:
     [
         (["method=ddpm", "network=mlp"], "network=mlp does not go with method=ddpm, which takes unet_small, unet"),
         (["network=autoencoder"], "does not go with method=gan"),
-        (["method=vae", "network=unet"], "it goes with method=ddpm, edm, glide, imagen, improved_ddpm, score_sde"),
+        (
+            ["method=vae", "network=unet"],
+            "it goes with method=ddpm, edm, glide, imagen, improved_ddpm, regression, score_sde, sr3",
+        ),
         (["experiment=gan_mnist", "method=ddpm"], "Leave out experiment= or method="),
     ],
 )

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from genbench.diffusion.times import BalancedSteps, EvenLevels, EvenSteps, EvenTimes, ImportanceSteps
+from genbench.diffusion.processes import DiscreteProcess
+from genbench.diffusion.times import BalancedSteps, ContinuousSteps, EvenLevels, EvenSteps, EvenTimes, ImportanceSteps
 
 CPU = torch.device("cpu")
 
@@ -136,3 +137,21 @@ def test_levels_are_drawn_evenly_with_both_ends() -> None:
     torch.testing.assert_close(counts / 20_000, torch.full((5,), 0.2), atol=0.015, rtol=0)
     with pytest.raises(ValueError, match="at least 2"):
         EvenLevels(1)
+
+
+def test_continuous_steps_have_levels_spread_evenly_within_each_step() -> None:
+    process = DiscreteProcess("cosine", 4)
+    torch.manual_seed(0)
+    t, weights = ContinuousSteps(process).draw(40_000, CPU)
+    assert torch.equal(weights, torch.ones(40_000))
+    ends = process.alpha(torch.arange(5, dtype=torch.float64) / 4)
+    place = (t * 4).long()
+    torch.testing.assert_close(torch.bincount(place) / 40_000, torch.full((4,), 0.25), atol=0.01, rtol=0)
+    for step in range(4):
+        alpha = process.alpha(t[place == step].double())
+        # Of a uniform distribution between both ends.
+        fraction = (alpha - ends[step + 1]) / (ends[step] - ends[step + 1])
+        assert fraction.mean().item() == pytest.approx(0.5, abs=0.01)
+        assert fraction.var().item() == pytest.approx(1 / 12, abs=0.003)
+        assert fraction.min() >= -1e-5
+        assert fraction.max() <= 1 + 1e-5

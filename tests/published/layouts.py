@@ -35,6 +35,7 @@ def openai(
     classes: int = 0,
     classifies: int = 0,
     side: int = 0,
+    channels_in: int = 3,
 ) -> Layout:
     """Yield the layout of improved-diffusion's and guided-diffusion's U-Nets, or of the classifier.
 
@@ -49,6 +50,7 @@ def openai(
         classes: of a class-conditional denoiser.
         classifies: classes of a classifier.
         side: of a classifier's lowest resolution.
+        channels_in: of the image that it takes; an upsampler's is beside a small one.
     """
     embedding = 4 * width
     maps = [int(width * each) for each in multipliers]
@@ -77,7 +79,7 @@ def openai(
     yield from layer("time_embed.2", embedding, embedding)
     if classes:
         yield "label_emb.weight", (classes, embedding)
-    yield from layer("input_blocks.0.0", maps[0], 3, 3, 3)
+    yield from layer("input_blocks.0.0", maps[0], channels_in, 3, 3)
     channels, skips, number = maps[0], [maps[0]], 1
     for level, wide in enumerate(maps):
         for _ in range(blocks):

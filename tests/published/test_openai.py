@@ -18,6 +18,15 @@ from tests.published.layouts import filled, openai
 BLIND, LOW = [False, False, False, False], [False, True, True, False]
 IMAGENET_64 = ((1, 2, 3, 4), 3, [False, True, True, True])
 AT_256 = (1, 1, 2, 2, 4, 4)
+UPSAMPLER: dict[str, Any] = {
+    "width": 192,
+    "multipliers": AT_256,
+    "blocks": 2,
+    "outputs": 6,
+    "resamples": True,
+    "classes": 1000,
+    "channels_in": 6,
+}
 
 FILES: dict[str, tuple[str, dict[str, Any], int, str, int]] = {
     "cifar10_uncond_50M_500K.pt": (
@@ -90,6 +99,20 @@ FILES: dict[str, tuple[str, dict[str, Any], int, str, int]] = {
         },
         558_997_638,
         "adm_imagenet64",
+        512,
+    ),
+    "64_256_upsampler.pt": (
+        "guided_diffusion",
+        UPSAMPLER | {"attends": [False] * 3 + [True] * 3},
+        311_795_910,
+        "adm_upsampler_imagenet256",
+        256,
+    ),
+    "128_512_upsampler.pt": (
+        "guided_diffusion",
+        UPSAMPLER | {"attends": [False] * 4 + [True] * 2},
+        308_835_270,
+        "adm_upsampler_imagenet256",
         512,
     ),
     "64x64_classifier.pt": (

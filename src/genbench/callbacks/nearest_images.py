@@ -50,6 +50,9 @@ class NearestImages(Pictures):
     def draw(self, trainer: Trainer, method: Any) -> None:
         """Draw samples and search for their nearest training samples."""
         data = trainer.datamodule  # type: ignore[attr-defined]
+        if method.medium.shape != data.medium.shape:
+            # A method need not draw what its data has: a prior draws embeddings.
+            return
         conditions = None if method.condition is None else conditions_in_turn(method, data, self.count)
         samples = sample_set(method.sample, self.count, self.seed, method.medium, conditions)
         real = data.store("train").samples

@@ -7,6 +7,7 @@ from genbench.conditions.classes import Classes
 from genbench.data.base import DataSet
 from genbench.data.description import summary
 from genbench.errors import UserError
+from genbench.medium import Embeddings
 from genbench.methods.base import GenerativeMethod, Method
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import RunFolder
@@ -21,10 +22,10 @@ def check_steps(method: Method, steps: int) -> None:
     is_trained = any(parameter.requires_grad for parameter in method.parameters())
     if is_trained and not steps:
         raise UserError("steps must be at least 1: steps=0 is for methods that are only assembled from parts")
-    if not is_trained and not method.built_on:
+    if not is_trained and not method.built_on and any(True for _ in method.parameters()):
         raise UserError("this method is not trained: it has its weights by python -m genbench import path=FOLDER")
     if steps and not is_trained:
-        raise UserError("this method is only assembled from its parts, and there is nothing to train: set steps=0")
+        raise UserError("this method has nothing to train: set steps=0")
 
 
 def check_suits(method: Method, data: DataSet) -> None:
@@ -35,7 +36,7 @@ def check_suits(method: Method, data: DataSet) -> None:
     """
     if not isinstance(method, GenerativeMethod):
         return
-    if method.medium.shape != data.medium.shape:
+    if method.medium.shape != data.medium.shape and not isinstance(method.medium, Embeddings):
         raise UserError(
             f"with these parts the method draws samples of shape {method.medium.shape}, and those of {data.name} are "
             f"{data.medium.shape}"
@@ -58,5 +59,5 @@ def assemble(folder: RunFolder, data: DataSet, method: Method, session: Session)
     session.write()
     CheckpointFiles().save_checkpoint({"state_dict": method.state_dict(), "global_step": 0}, folder.checkpoint_file)
     folder.add_to_manifest(steps=0, images=0, seconds=0.0)
-    print(f"assembled from {', '.join(method.built_on)}: {folder.path}")
+    print(f"assembled{f' from {names}' if (names := ', '.join(method.built_on)) else ''}: {folder.path}")
     what_next(folder, method)

@@ -21,6 +21,7 @@ from genbench.metrics.conditions import held_out
 _OF_CONDITIONS = (*ASKED, "prompts", "sources")
 _KEYS = {
     "images": ("images",),
+    "others": ("others",),
     "mask": ("mask",),
     "condition": _OF_CONDITIONS,
     "asked condition": _OF_CONDITIONS,
@@ -35,6 +36,7 @@ class Gathered:
     Attributes:
         count: edits.
         images: uint8 (count, C, H, W), or None.
+        others: the second images, likewise.
         mask: float32 (H, W), or None.
         conditions: `count` of them, or None.
     """
@@ -43,15 +45,15 @@ class Gathered:
     images: Tensor | None = None
     mask: Tensor | None = None
     conditions: Conditions | None = None
+    others: Tensor | None = None
 
     def of(self, rows: Tensor) -> Inputs:
         """Return what some edits are given."""
-        return Inputs(
-            len(rows),
-            None if self.images is None else Images(self.images.shape[1:]).load(self.images[rows]),
-            self.mask,
-            None if self.conditions is None else self.conditions[rows].load(),
+        images, others = (
+            None if each is None else Images(each.shape[1:]).load(each[rows]) for each in (self.images, self.others)
         )
+        conditions = None if self.conditions is None else self.conditions[rows].load()
+        return Inputs(len(rows), images, self.mask, conditions, others)
 
 
 def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
@@ -62,10 +64,13 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
     """
     _refuse_others(editor, config)
     takes, count = editor.takes, int(config.count)
-    images = mask = conditions = None
+    images = others = mask = conditions = None
     if "images" in takes:
         images = _images(run, config)
         count = len(images)
+    if "others" in takes and images is not None:
+        others = images.roll(-1, 0) if config.others is None else _given_images(run, config, "others")
+        count = min(count, len(others))
     if "mask" in takes:
         if config.mask is None:
             raise UserError(
@@ -75,14 +80,15 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
     if "condition" in takes or ("asked condition" in takes and is_asked(config)):
         conditions = asked(run, config, count)
         count = count if conditions is None else len(conditions)
-    return Gathered(count, None if images is None else images[:count], mask, conditions)
+    images, others = (None if each is None else each[:count] for each in (images, others))
+    return Gathered(count, images, mask, conditions, others)
 
 
 def _refuse_others(editor: Editor, config: DictConfig) -> None:
     known = {key for name in editor.takes for key in _KEYS[name]}
     for key in dict.fromkeys(key for keys in _KEYS.values() for key in keys):
         if config[key] is not None and key not in known:
-            taken = " and ".join(f"{key}=" for key in ("images", "mask") if key in known)
+            taken = " and ".join(f"{key}=" for key in ("images", "others", "mask") if key in known)
             raise UserError(
                 f"{key}={config[key]} has no effect: editor={short_name(config.editor)} "
                 + (f"takes {taken}" if taken else f"takes no {key}")
@@ -97,9 +103,13 @@ def _images(run: OpenRun, config: DictConfig) -> Tensor:
     if config.images is None:
         run.data.prepare_data()
         return run.data.store(held_out(run.data)).samples[: config.count]
-    opened = open_samples(Path(config.images), medium.shape[0])
-    if tuple(opened.shape[1:]) != medium.shape:
-        raise UserError(
-            f"images={config.images} are of {tuple(opened.shape[1:])}, and {run.folder.path} draws {medium.shape}"
-        )
+    return _given_images(run, config, "images")
+
+
+def _given_images(run: OpenRun, config: DictConfig, key: str) -> Tensor:
+    """Return the images that a key of the configuration names, at most `count`."""
+    shape = run.method.medium.shape
+    opened = open_samples(Path(config[key]), shape[0])
+    if tuple(opened.shape[1:]) != shape:
+        raise UserError(f"{key}={config[key]} are of {tuple(opened.shape[1:])}, and {run.folder.path} draws {shape}")
     return opened[: config.count]

@@ -18,6 +18,7 @@ from genbench.config import check_kinds
 from genbench.data.prepare_progress import QUIET, Progress
 from genbench.errors import UserError
 from genbench.files import check_can_write
+from genbench.medium import Embeddings
 from genbench.metrics.conditions import held_out, plan
 from genbench.metrics.evaluator import FEWEST, Evaluator, Scores
 from genbench.metrics.features import Advance, Watch
@@ -199,6 +200,8 @@ def refuse_unsuited(config: DictConfig, run: OpenRun) -> None:
     """
     if config.split is not None and config.split not in run.data.splits:
         raise UserError(f"split={config.split}: {run.data.name} has no such split, only {', '.join(run.data.splits)}")
+    if isinstance(getattr(run.method, "medium", None), Embeddings):
+        raise UserError(f"{run.folder.path} draws embeddings, which have no scores: score what it is a part of")
     idle = next((key for key in _OF_DRAWING if config[key] is not None), None)
     if idle is not None and not isinstance(run.method, Draws):
         raise UserError(f"{idle}= has no effect on {run.folder.path}, which draws no samples: leave it out")

@@ -7,12 +7,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import get_object
 from lightning import seed_everything
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from genbench.commands.assembly import build_data, build_method, parameters_by_network
 from genbench.commands.endings import what_next
+from genbench.commands.opening import named_parts
 from genbench.commands.published_files import find_source, hashes
 from genbench.config import as_words, check, options
 from genbench.config.other_data import has_setting, left_out, other_data
@@ -23,6 +25,7 @@ from genbench.methods.base import Method
 from genbench.published.source import Published, Weights
 from genbench.runs.checkpoint_files import CheckpointFiles
 from genbench.runs.folder import UNKNOWN, RunFolder, describe_session
+from genbench.runs.part_files import Part, write_parts
 from genbench.runs.trust import check_names
 
 _SHOWN, _SHOWN_TEXT = 3, 60
@@ -52,7 +55,9 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     seed_everything(config.seed, verbose=False)
     data = build_data(settings)
     condition = UNKNOWN if published.condition is None else published.condition
-    method = build_method(settings, data, condition=condition)
+    parts = named_parts(settings.parts or {}, get_object(settings.method["_target_"]))
+    models = {part: each.model for part, each in parts.items()}
+    method = build_method(settings, data, condition=condition, parts=models)
     loaded = fill(method, published, experiment)
     facts = {
         "source": name,
@@ -67,7 +72,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     }
     kept = nearest_folder(folder.path)
     try:
-        _write(folder, settings, method, published, facts, overrides)
+        _write(folder, settings, method, published, facts, overrides, parts)
     except BaseException:
         folder.discard(kept)
         raise
@@ -134,8 +139,10 @@ def _write(
     published: Published,
     facts: dict[str, Any],
     words: list[str],
+    parts: dict[str, Part],
 ) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
+    write_parts(folder, parts)
     content = {"state_dict": method.state_dict(), "global_step": published.step}
     CheckpointFiles().save_checkpoint(content, folder.checkpoint_file)
     # A classifier's is no condition of the method, and needed to build it again.
@@ -147,6 +154,7 @@ def _write(
         id=secrets.token_hex(4),
         seed=settings.seed,
         imported=facts,
+        **({"parts": {name: part.describe() for name, part in parts.items()}} if parts else {}),
         overrides=["import", *as_words(words)],
         steps=published.step,
         seconds=0.0,

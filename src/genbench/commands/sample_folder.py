@@ -137,7 +137,8 @@ def choose_sample_folder(run: OpenRun, config: DictConfig) -> SampleFolder:
         UserError: there is no room for the set, or its place can't be written to.
     """
     facts = facts_of(run, config) | {"back": bool(config.back), "chunk": CHUNK}
-    medium = run.data.medium
+    # A method need not draw what its data has: a prior draws embeddings.
+    medium = run.data.medium if config.back else run.method.medium
     if config.out:
         folder = SampleFolder(Path(config.out), "out", facts, medium)
     else:

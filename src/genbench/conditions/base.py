@@ -85,7 +85,44 @@ class States:
         return (rows != 0).any(-1)
 
 
-Form = Index | Vector | Tokens | Channels | States
+@dataclass(frozen=True)
+class TokensAndVector:
+    """Rows are a token sequence and a vector in one, float32 (B, L + D): the tokens' numbers first.
+
+    Attributes:
+        tokens: of the sequence.
+        vector: of the vector; zeros for none.
+    """
+
+    tokens: Tokens
+    vector: Vector
+
+    def split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the tokens, int64 (B, L), and the vectors (B, D) of rows."""
+        return rows[:, : self.tokens.length].long(), rows[:, self.tokens.length :]
+
+
+@dataclass(frozen=True)
+class StatesAndVectors:
+    """Rows are a text's states and two vectors in one, float32 (B, length * width + 2 dim).
+
+    Attributes:
+        length: states of a text; those of zeros are padding.
+        width: numbers of a state.
+        dim: of each vector: the text's, and an image's, zeros for none.
+    """
+
+    length: int
+    width: int
+    dim: int
+
+    def split(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the states (B, length, width) and both vectors (B, dim) of rows."""
+        states, text, image = rows.split([self.length * self.width, self.dim, self.dim], dim=1)
+        return states.unflatten(1, (self.length, self.width)), text, image
+
+
+Form = Index | Vector | Tokens | Channels | States | TokensAndVector | StatesAndVectors
 """What a network sees of a row, whatever it means; `networks.conditioning` encodes each."""
 
 

@@ -1,4 +1,4 @@
-"""A caption and a low-resolution image at once, as text-conditional super-resolution takes them."""
+"""A caption or a class and a low-resolution image at once, as conditional super-resolution takes them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -9,17 +9,18 @@ from torch import Tensor
 from genbench.conditions.base import Condition, Vector, check_count
 from genbench.conditions.captions import Captions
 from genbench.conditions.source_images import SourceImages
+from genbench.conditions.stored import from_facts, to_facts
 from genbench.images import to_uint8
 
 
 class Joint(Condition):
-    """Rows are both in one tensor, float32 (N, L + C * H * W): the caption's tokens, then the values of the image.
+    """Rows are both in one tensor, float32 (N, K + C * H * W): what the image shows, then its values.
 
-    Tokens are exact in float32 up to 2^24. Rows of square images of another size are valid, too, where a method trains
-    on crops.
+    Whole numbers, such as a caption's tokens, are exact in float32 up to 2^24. Rows of square images of another size
+    are valid, too, where a method trains on crops.
 
     Args:
-        captions: what the tokens are.
+        shown: what the image shows, such as captions or classes.
         shape: (C, H, W) of the low-resolution image, in [-1, 1].
 
     Raises:
@@ -28,51 +29,53 @@ class Joint(Condition):
 
     key = "prompt"
 
-    def __init__(self, captions: Captions, shape: Sequence[int]) -> None:
-        self.captions = captions
+    def __init__(self, shown: Condition, shape: Sequence[int]) -> None:
+        self.shown = shown
         self.images = SourceImages(shape)
+        self._empty = shown.null(1)
 
     @property
     def form(self) -> Vector:
         """The packed row; a method splits it before a network sees it."""
         channels, height, width = self.images.shape
-        return Vector(self.captions.length + channels * height * width)
+        return Vector(self._empty.numel() + channels * height * width)
 
-    def pack(self, tokens: Tensor, images: Tensor) -> Tensor:
-        """Return rows of tokens (N, L) and images (N, C, H, W)."""
-        return torch.cat([tokens.to(images.dtype), images.flatten(1)], dim=1)
+    def pack(self, shown: Tensor, images: Tensor) -> Tensor:
+        """Return rows of what images show, (N, ...), and of the images (N, C, H, W)."""
+        return torch.cat([shown.reshape(len(images), -1).to(images.dtype), images.flatten(1)], dim=1)
 
     def split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the tokens, int64 (N, L), and the images (N, C, H, W) of rows."""
-        tokens, values = rows[:, : self.captions.length], rows[:, self.captions.length :]
+        """Return what is shown, (N, ...) in its own dtype, and the images (N, C, H, W) of rows."""
+        shown, values = rows.tensor_split([self._empty.numel()], dim=1)
         channels, height, width = self.images.shape
         if values.shape[1] != channels * height * width:
             height = width = round((values.shape[1] / channels) ** 0.5)
-        return tokens.long(), values.reshape(-1, channels, height, width)
+        own = shown.to(self._empty.dtype).reshape(len(rows), *self._empty.shape[1:])
+        return own, values.reshape(-1, channels, height, width)
 
-    def without_caption(self, rows: Tensor) -> Tensor:
-        """Return rows with the empty caption, and the same images."""
-        empty = self.captions.null(1).to(rows)
-        return torch.cat([empty.expand(len(rows), -1), rows[:, self.captions.length :]], dim=1)
+    def without(self, rows: Tensor) -> Tensor:
+        """Return rows that do not say what is shown, with the same images and whatever follows them."""
+        empty = self._empty.reshape(1, -1).to(rows)
+        return torch.cat([empty.expand(len(rows), -1), rows[:, self._empty.numel() :]], dim=1)
 
     def check(self, rows: Tensor, count: int) -> Tensor:
         """Return float32 rows of tokens and of images."""
-        check_count(rows, count, "captions with their images")
+        check_count(rows, count, "conditions with their images")
         if rows.ndim != 2 or rows.shape[1] != self.form.length or rows.dtype != torch.float32:
             raise ValueError(
-                f"captions with their images are float32 (N, {self.form.length}), not {rows.dtype} of shape "
+                f"conditions with their images are float32 (N, {self.form.length}), not {rows.dtype} of shape "
                 f"{tuple(rows.shape)}"
             )
         if not rows.isfinite().all():
-            raise ValueError("captions with their images hold NaN or infinite values")
-        tokens, images = self.split(rows)
-        self.captions.check(tokens, count)
+            raise ValueError("conditions with their images hold NaN or infinite values")
+        shown, images = self.split(rows)
+        self.shown.check(shown, count)
         self.images.check(images, count)
         return rows
 
     def null(self, count: int) -> Tensor:
-        """Return the empty caption with a grey image."""
-        return self.pack(self.captions.null(count), self.images.null(count))
+        """Return rows that say nothing, with a grey image."""
+        return self.pack(self.shown.null(count), self.images.null(count))
 
     def parse(self, text: str) -> Tensor:
         """Refuse: a text alone says nothing of the image.
@@ -86,16 +89,16 @@ class Joint(Condition):
         )
 
     def describe(self, rows: Tensor) -> list[str]:
-        """Return the captions."""
-        return self.captions.describe(self.split(rows)[0])
+        """Return what is shown."""
+        return self.shown.describe(self.split(rows)[0])
 
     def picture(self, rows: Tensor) -> Tensor:
         """Return the low-resolution images."""
         return to_uint8(self.split(rows)[1])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the captions are made of, and the shape."""
-        return {"captions": self.captions.to_dict(), "shape": list(self.images.shape)}
+        """Return what is shown, and the shape."""
+        return {"shown": to_facts(self.shown), "shape": list(self.images.shape)}
 
     @classmethod
     def from_dict(cls, arguments: Mapping[str, Any]) -> Self:
@@ -104,7 +107,11 @@ class Joint(Condition):
         Raises:
             ValueError: they are not of the right kinds, or no such condition has them.
         """
-        captions = arguments.get("captions")
-        if not isinstance(captions, dict):
-            raise ValueError("captions= of a caption with an image is no dictionary")
-        return super().from_dict({**arguments, "captions": Captions.from_dict(captions)})
+        rest = dict(arguments)
+        if "captions" in rest:
+            # Runs of before there was anything else.
+            own = rest.pop("captions")
+            if not isinstance(own, dict):
+                raise ValueError("captions= of a caption with an image is no dictionary")
+            return super().from_dict({**rest, "shown": Captions.from_dict(own)})
+        return super().from_dict({**rest, "shown": from_facts(rest.get("shown"))})

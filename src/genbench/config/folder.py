@@ -83,6 +83,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def bases(group: str, name: str) -> list[str]:
-    """Return an option and those of its own group that its file begins with: `improved_ddpm`, `ddpm`."""
+    """Return an option and what else its file begins with in its group: `improved_ddpm`, `ddpm`, `shared/chain`."""
     entries = own_content(group, name).get("defaults", [])
-    return [name, *(base for entry in entries if isinstance(entry, str) for base in bases(group, entry))]
+    own = [entry.partition("@")[0] for entry in entries if isinstance(entry, str)]
+    return [name, *(base for entry in own for base in bases(group, entry))]

@@ -69,6 +69,7 @@ class EditSchema(_DrawSchema):
     editor: Any = MISSING
     parts: Any = None
     images: str | None = None
+    others: str | None = None
     mask: str | None = None
 
 

@@ -9,7 +9,7 @@ that change what is minimised.
 import torch
 from torch import Tensor, nn
 
-from genbench.diffusion.processes import Process
+from genbench.diffusion.processes import DiscreteProcess, Process
 
 _INTERVALS = 50
 _KEPT = 0.95
@@ -72,6 +72,32 @@ class BalancedSteps(EvenSteps):
 
     def _interval(self, t: Tensor) -> Tensor:
         return _index(t, self.steps) * _INTERVALS // self.steps
+
+
+class ContinuousSteps(nn.Module):
+    """Noise levels between the steps of a chain: a step is drawn uniformly, and alpha between its own and the last's.
+
+    WaveGrad's (Chen et al. 2021, https://arxiv.org/abs/2009.00713, algorithm 1) and SR3's, whose networks are given
+    alpha, so that a sampler's steps need not be the chain's.
+
+    Args:
+        process: the chain.
+    """
+
+    def __init__(self, process: DiscreteProcess) -> None:
+        super().__init__()
+        self.process = process
+
+    def draw(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return times (count,) and their weights (count,): ones."""
+        steps = self.process.steps
+        before = torch.randint(steps, (count,), device=device).double()
+        ends = self.process.alpha(before / steps), self.process.alpha((before + 1) / steps)
+        # Never the end itself, at which an image may have no noise at all.
+        alpha = ends[1] + torch.rand(count, device=device).double() * (ends[0] - ends[1])
+        # Within a step log alpha is linear in t.
+        t = ((before + (alpha / ends[0]).log() / (ends[1] / ends[0]).log()) / steps).float()
+        return t, torch.ones_like(t)
 
 
 class EvenTimes(nn.Module):
@@ -183,7 +209,7 @@ class ImportanceSteps(nn.Module):
 Observing = BalancedSteps | ImportanceSteps
 """Those whose weights depend on the losses that they `observe`."""
 
-Times = EvenSteps | EvenTimes | EvenLevels | LogNormalLevels | Observing
+Times = EvenSteps | ContinuousSteps | EvenTimes | EvenLevels | LogNormalLevels | Observing
 
 
 def _index(t: Tensor, steps: int) -> Tensor:

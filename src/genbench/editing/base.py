@@ -12,10 +12,11 @@ from genbench.errors import DivergenceError, UserError
 from genbench.medium import Medium
 from genbench.randomness import CHUNK, Noise
 
-Input = Literal["images", "mask", "condition", "asked condition"]
+Input = Literal["images", "others", "mask", "condition", "asked condition"]
 """What an editor may take besides noise.
 
     images            an image for each edit
+    others            a second image for each edit; unless somebody gives some, the next of the images
     mask              which pixels of them are known
     condition         a row of the method's condition for each edit, if the method is conditional: those that are asked
                       for, else all in turn
@@ -30,6 +31,7 @@ class Inputs:
     Attributes:
         count: edits.
         images: float32 (count, C, H, W) in [-1, 1], of an editor that takes them.
+        others: the same of the second images.
         mask: 1 where pixels are known and 0 where they are not, float32 (H, W), of an editor that takes it.
         condition: rows (count, ...) of the method's condition, as a method is given them, or None.
     """
@@ -38,6 +40,7 @@ class Inputs:
     images: Tensor | None = None
     mask: Tensor | None = None
     condition: Tensor | None = None
+    others: Tensor | None = None
 
 
 @dataclass(frozen=True)

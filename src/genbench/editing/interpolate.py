@@ -10,8 +10,8 @@ import torch
 
 from genbench.abilities import HasLatents
 from genbench.editing.base import Editor, EditResult, Input, Inputs, fraction_of_range
+from genbench.editing.strips import side_by_side, strip_medium
 from genbench.interpolation import PATHS, decode_path
-from genbench.medium import Images
 from genbench.randomness import Noise
 
 
@@ -44,8 +44,7 @@ class Interpolate(Editor):
         self.method = method
         self.path = PATHS[path]
         self.steps = steps
-        channels, height, width = method.medium.picture(torch.zeros(1, *method.medium.shape)).shape[1:]
-        self.medium = Images((channels, height, steps * width))
+        self.medium = strip_medium(method.medium, steps)
 
     def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
         """Return strips of pictures between latents from N(0, I)."""
@@ -53,6 +52,5 @@ class Interpolate(Editor):
         z = self.path(start, end, torch.linspace(0, 1, self.steps))
         samples = decode_path(self.method, z, inputs.condition)
         frames = self.method.medium.picture(samples.flatten(0, 1)).unflatten(0, samples.shape[:2])
-        strips = frames.permute(0, 2, 3, 1, 4).flatten(3)
         steps = fraction_of_range(frames[:, 1:], frames[:, :-1]).flatten(2).mean(2)
-        return EditResult(strips, frames, {"neighbour_l1": steps})
+        return EditResult(side_by_side(frames), frames, {"neighbour_l1": steps})

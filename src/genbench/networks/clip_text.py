@@ -42,7 +42,7 @@ class TextTransformer(nn.Module):
         super().__init__()
         if vocabulary is not None and vocabulary < form.vocabulary:
             raise ValueError(f"vocabulary={vocabulary} must be at least that of the captions, {form.vocabulary}")
-        self.form, self.embedding_dim = form, embedding_dim
+        self.form, self.embedding_dim, self.width = form, embedding_dim, width
         self.tokens = nn.Embedding(vocabulary or form.vocabulary, width)
         self.positions = nn.Parameter(torch.empty(form.length, width))
         self.blocks = make_blocks(width, layers, heads, causal=True, gelu=gelu, biases=biases)
@@ -68,6 +68,14 @@ class TextTransformer(nn.Module):
         last = self.form.last(rows)
         # What comes after the longest text changes nothing: most of 77 tokens are padding.
         rows = rows[:, : int(last.max()) + 1] if len(rows) else rows
-        x = self.blocks(self.tokens(rows) + self.positions[: rows.shape[1]])
-        out: Tensor = self.project(self.norm_after(x[torch.arange(len(x), device=x.device), last]))
+        return self.at_end(self.states(rows), last)
+
+    def states(self, rows: Tensor) -> Tensor:
+        """Return the output for each token of sequences (B, L), (B, L, width)."""
+        out: Tensor = self.norm_after(self.blocks(self.tokens(rows) + self.positions[: rows.shape[1]]))
+        return out
+
+    def at_end(self, states: Tensor, last: Tensor) -> Tensor:
+        """Return the embeddings (B, embedding_dim) of texts by their states (B, L, width) and last tokens, (B,)."""
+        out: Tensor = self.project(states[torch.arange(len(states), device=states.device), last])
         return out

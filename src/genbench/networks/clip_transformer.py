@@ -65,14 +65,19 @@ class Attention(nn.Module):
             nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what each of the tokens x (B, L, width) gathers, of the same shape."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return what each of the tokens x (B, L, width) gathers, of the same shape.
+
+        Args:
+            x: the tokens.
+            mask: True for tokens to attend to, bool (B, 1, L, L), in place of `causal`; None for no other than that.
+        """
         qkv = self.qkv(x)
         if self.qv_bias is not None:
             q, v = self.qv_bias
             qkv = qkv + torch.cat([q, torch.zeros_like(q), v])
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        gathered = attend(q, k, v, causal=self.causal)
+        gathered = attend(q, k, v, mask, causal=self.causal and mask is None)
         out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
         return out
 
@@ -97,9 +102,9 @@ class Block(nn.Module):
         self.activation = GELU(gelu)
         self.narrow = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the tokens x (B, L, width) after the block."""
-        x = x + self.attention(self.norm_1(x))
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the tokens x (B, L, width) after the block; for the mask see `Attention`."""
+        x = x + self.attention(self.norm_1(x), mask)
         out: Tensor = x + self.narrow(self.activation(self.widen(self.norm_2(x))))
         return out
 

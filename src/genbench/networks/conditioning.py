@@ -8,12 +8,25 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, one_hot, scaled_dot_product_attention
+from torch.nn.functional import interpolate, one_hot, pad, scaled_dot_product_attention
 
-from genbench.conditions.base import Channels, Condition, Form, Index, States, Tokens, Vector
+from genbench.conditions.base import (
+    Channels,
+    Condition,
+    Form,
+    Index,
+    States,
+    StatesAndVectors,
+    Tokens,
+    TokensAndVector,
+    Vector,
+)
 
 _HEADS, _LAYERS = 4, 2
 """Attention heads and layers of the token encoder; the attention that pools states has as many heads."""
+
+EXTRA_TOKENS = 4
+"""Tokens that the embedding of an image becomes."""
 
 
 class Encoded(NamedTuple):
@@ -178,6 +191,44 @@ class AttentionPool(nn.Module):
         return scaled_dot_product_attention(query, k, v, attn_mask=mask[:, None, None]).flatten(1)
 
 
+class EmbeddedImage(ConditionEncoder):
+    """The embedding of an image beside a caption, as in unCLIP's decoder (Ramesh et al. 2022, section 2.1).
+
+    A linear map of it is added to the caption's vector, and another makes four tokens of it, which precede the
+    caption's.
+
+    Args:
+        form: of the rows.
+        width: length of the vector.
+        caption: encodes the caption.
+    """
+
+    def __init__(self, form: TokensAndVector, width: int, caption: ConditionEncoder) -> None:
+        super().__init__()
+        self._form = form
+        self.caption = caption
+        self.context = caption.context
+        self.learnt = EXTRA_TOKENS + caption.learnt
+        self.to_vector = nn.Linear(form.vector.length, width)
+        self.to_tokens = nn.Linear(form.vector.length, EXTRA_TOKENS * self.context)
+        self.nothing = nn.Parameter(torch.zeros(form.vector.length))
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return the sequences and vectors of rows (B, L + D); what stands for no embedding is learnt."""
+        tokens, image = self._form.split(rows)
+        image = torch.where(image.any(1, keepdim=True), image, self.nothing)
+        of_caption = self.caption(tokens)
+        assert of_caption.vector is not None
+        assert of_caption.sequence is not None
+        assert of_caption.mask is not None
+        extra = self.to_tokens(image).unflatten(1, (EXTRA_TOKENS, self.context))
+        return Encoded(
+            vector=self.to_vector(image) + of_caption.vector,
+            sequence=torch.cat([extra, of_caption.sequence], dim=1),
+            mask=pad(of_caption.mask, (EXTRA_TOKENS, 0), value=True),
+        )
+
+
 class PassedChannels(ConditionEncoder):
     """The image itself, resized to the samples that it is concatenated to.
 
@@ -218,26 +269,33 @@ def encoder_of(
     Raises:
         ValueError: the condition is an image, but the samples are not.
     """
-    if text is not None and isinstance(condition.form, Tokens):
-        # By position: an encoder's own setting `width` may be that of its tokens.
-        encoder = text(condition.form, width)
-    else:
-        encoder = _encoder_of(condition.form, width, shape, with_null)
+    encoder = _encoder_of(condition.form, width, shape, with_null, text)
     # Where the network is, so that no call waits for a copy.
     encoder.register_buffer("null", condition.null(1), persistent=False)
     return encoder
 
 
-def _encoder_of(form: Form, width: int, shape: tuple[int, ...], with_null: bool) -> ConditionEncoder:
+def _encoder_of(
+    form: Form, width: int, shape: tuple[int, ...], with_null: bool, text: Callable[..., ConditionEncoder] | None
+) -> ConditionEncoder:
     match form:
         case Index():
             return EmbeddedIndex(form, width, with_null=with_null)
         case Vector():
             return EmbeddedVector(form, width)
         case Tokens():
-            return EmbeddedTokens(form, width)
+            # By position: an encoder's own setting `width` may be that of its tokens.
+            return EmbeddedTokens(form, width) if text is None else text(form, width)
         case States():
             return AttendedStates(form, width)
+        case TokensAndVector():
+            return EmbeddedImage(form, width, _encoder_of(form.tokens, width, shape, with_null, text))
+        case StatesAndVectors():
+            if text is None:
+                raise ValueError(
+                    "a network that is given CLIP's states takes network.denoiser.text, an encoder of them"
+                )
+            return text(form, width)
     if len(shape) != 3:
         raise ValueError(f"source images condition images, not samples of shape {tuple(shape)}")
     return PassedChannels(form, (shape[1], shape[2]))

@@ -20,11 +20,13 @@ class Plan(NamedTuple):
         levels: resolutions.
         blocks: residual blocks at each resolution of the encoder.
         attention: of each resolution from the full one down, whether it has self-attention.
+        is_residual: whether residual blocks resample, not convolutions.
     """
 
     levels: int
     blocks: int
     attention: tuple[bool, ...]
+    is_residual: bool = False
 
 
 class Names(NamedTuple):
@@ -52,10 +54,10 @@ def layers(plan: Plan, names: Names) -> Iterator[tuple[str, tuple[str, ...]]]:
     for ours, theirs in names.outer.items():
         yield ours, (theirs,)
     for ours, theirs, kind in _parts(plan, names):
-        if kind == "resampling":
+        if kind == "resampling" and not plan.is_residual:
             yield f"{ours}.convolution", (theirs,)
             continue
-        inner = names.residual if kind == "residual" else names.attention
+        inner = names.attention if kind == "attention" else names.residual
         for own, other in inner.items():
             yield f"{ours}.{own}", tuple(f"{theirs}.{each}" for each in ((other,) if isinstance(other, str) else other))
 

@@ -7,7 +7,6 @@ A folder may come from anywhere, so opening one runs nothing: its configuration 
 checked against a short list, and weights are loaded as tensors only.
 """
 
-import importlib
 import os
 import platform
 import shutil
@@ -134,11 +133,12 @@ class RunFolder:
 
     def write_condition(self, condition: "Condition | None") -> None:
         """Keep what the method's samples are asked to show, so that drawing needs no data; None for nothing."""
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] | None = None
         if condition is not None:
-            kind = type(condition)
-            facts = {"_target_": f"{kind.__module__}.{kind.__qualname__}", **condition.to_dict()}
-        write_json({"condition": facts or None}, self.condition_file)
+            from genbench.conditions.stored import to_facts
+
+            facts = to_facts(condition)
+        write_json({"condition": facts}, self.condition_file)
 
     def read_condition(self) -> "Condition | Unknown | None":
         """Return what the method's samples are asked to show; None for nothing, UNKNOWN if it was not kept.
@@ -151,14 +151,12 @@ class RunFolder:
         facts = read_json(self.condition_file).get("condition")
         if facts is None:
             return None
-        if not isinstance(facts, dict) or "_target_" not in facts:
-            raise UserError(f"{self.condition_file} is damaged: it says no condition")
         # Its texts, such as the names of classes, are data: nothing resolves them.
         check_names(facts, str(self.condition_file))
-        module, _, name = str(facts["_target_"]).rpartition(".")
-        kind: type[Condition] = getattr(importlib.import_module(module), name)
+        from genbench.conditions.stored import from_facts
+
         try:
-            return kind.from_dict({key: value for key, value in facts.items() if key != "_target_"})
+            return from_facts(facts)
         except (ValueError, AttributeError) as error:
             raise UserError(f"{self.condition_file} is damaged: {error}") from error
 

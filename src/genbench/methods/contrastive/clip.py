@@ -193,6 +193,20 @@ class CLIP(Method):
         return embedded
 
     @property
+    def state_width(self) -> int:
+        """Numbers of the state of a token."""
+        return self._text.width
+
+    def encode_tokens(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the embeddings (B, D) of token sequences (B, L) and the states (B, L, W) of their tokens."""
+        states = self._text.states(rows)
+        return self._text.at_end(states, self.condition.form.last(rows)), states
+
+    @property
+    def _text(self) -> TextTransformer:
+        return cast(TextTransformer, self._averaged.text)
+
+    @property
     def _averaged(self) -> Towers:
         return cast(Towers, self.average.module)
 

@@ -5,6 +5,7 @@ A method's own file defines the loss.
 
 from abc import abstractmethod
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import torch
@@ -15,10 +16,10 @@ from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.choosing import chosen
 from genbench.conditions.derived import Derived
-from genbench.diffusion.estimates import Denoise, Estimate, at_time
+from genbench.diffusion.estimates import Denoise, Estimate, at_time, clamping
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
-from genbench.diffusion.samplers import Draw
+from genbench.diffusion.samplers import Draw, ddim_encode
 from genbench.diffusion.times import Observing, Times
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
@@ -29,6 +30,9 @@ from genbench.networks.conditioning import ConditionEncoder
 from genbench.randomness import Noise
 
 _QUARTERS = 4
+
+_END = 2e-3
+"""How far from a time a sampler may end that is to end there: a step of a chain is 1e-3."""
 
 
 class DenoisingMethod(GenerativeMethod):
@@ -207,13 +211,64 @@ class DenoisingMethod(GenerativeMethod):
         y = self.for_sampling(self.check_condition(condition, count), noise)
         return self.sample_by(self.denoise_with(y, guidance=self.guidance), self.draw_from(noise, count))
 
-    def sample_by(self, denoise: Denoise, draw: Draw) -> Tensor:
+    def sample_by(self, denoise: Denoise, draw: Draw, start: Tensor | None = None) -> Tensor:
         """Return samples (B, *medium.shape) by the sampler, with some denoiser.
+
+        Args:
+            denoise: the denoiser.
+            draw: draws fresh noise.
+            start: what sampling begins with, (B, ...), such as of `encode_by_ddim`; None for fresh noise.
 
         Raises:
             UserError: the sampler's settings do not suit the process.
         """
-        return self.from_space(self.bounded(run_sampler(self.sampler, denoise, self.process, draw)))
+        return self.from_space(self.bounded(run_sampler(self.sampler, denoise, self.process, draw, start)))
+
+    @torch.no_grad()
+    def sample_until(self, until: float, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return x_t (count, ...) at time `until`, at which the sampler ends early.
+
+        Raises:
+            ValueError: the condition is missing, given to an unconditional method, or invalid.
+            UserError: the sampler's settings do not suit the process.
+        """
+        y = self.for_sampling(self.check_condition(condition, count), noise)
+        denoise = self.denoise_with(y, guidance=self.guidance)
+        return self.noisy_sample_by(denoise, self.draw_from(noise, count), until)
+
+    def noisy_sample_by(self, denoise: Denoise, draw: Draw, until: float) -> Tensor:
+        """Return x_t (B, ...) at time `until` by the sampler, with some denoiser.
+
+        Raises:
+            UserError: the sampler's settings do not suit the process.
+        """
+        seen: list[Tensor] = []
+
+        def remembering(x_t: Tensor, t: Tensor) -> Estimate:
+            seen[:] = [x_t, t]
+            return denoise(x_t, t)
+
+        short = copy(self.process)
+        short.first = until
+        run_sampler(self.sampler, remembering, short, draw)
+        # The last call is at the last time.
+        last, at = seen
+        if abs(float(at) - until) > _END:
+            raise UserError(f"the sampler ended at time {float(at):.3g}, not at {until:g}: set sampler.spacing=uniform")
+        return last
+
+    @torch.no_grad()
+    def encode_by_ddim(self, x: Tensor, y: Tensor | None, *, steps: int) -> Tensor:
+        """Return the noise from which DDIM, unguided, makes samples x (B, ...) of rows y, see `samplers.ddim_encode`.
+
+        Raises:
+            UserError: the process has fewer steps.
+        """
+        denoise = clamping(self.denoise_with(y), "static")
+        try:
+            return ddim_encode(denoise, self.process, self.to_space(x.to(self.device)), steps=steps)
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
     @torch.no_grad()
     def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -292,14 +347,16 @@ class DenoisingMethod(GenerativeMethod):
         return lambda: noise.normal(count, *self.space.shape).to(self.device)
 
 
-def run_sampler(sampler: Callable[..., Tensor], denoise: Denoise, process: Process, draw: Draw) -> Tensor:
-    """Return what a sampler makes of the process's prior.
+def run_sampler(
+    sampler: Callable[..., Tensor], denoise: Denoise, process: Process, draw: Draw, start: Tensor | None = None
+) -> Tensor:
+    """Return what a sampler makes of the process's prior, or of x_1 that it begins with.
 
     Raises:
         UserError: the sampler's settings do not suit the process.
     """
     try:
-        samples: Tensor = sampler(denoise, process, process.prior_std * draw(), draw)
+        samples: Tensor = sampler(denoise, process, process.prior_std * draw() if start is None else start, draw)
     except ValueError as error:
         raise UserError(f"sampler: {error}") from error
     return samples

@@ -1,18 +1,25 @@
-"""A cascade: a base model draws small images of captions, and one or two upsamplers enlarge them.
+"""A cascade: a base model draws small images, and one or two upsamplers enlarge them.
 
 Ho et al. 2022 (https://arxiv.org/abs/2106.15282); Imagen's is of 64, 256 and 1,024 pixels (Saharia et al. 2022). The
 models are trained apart, each with its own sampler, guidance and level of augmentation, and together they are one
 method. A caption goes from one to the next as a text.
 
+What an upsampler is given is made noisy to a level s, so that it does not trust what a base model gets wrong (section
+4.2): "non_truncated", the small image is drawn and then diffused to s; or "truncated", its sampling ends at s, where it
+is as noisy by itself.
+
 Example:
     python -m genbench experiment=imagen_cascade_scenes parts.base=RUN parts.upsampler=RUN
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from genbench.abilities import DrawsCaptions, FillsInByHints, Upsamples
+from genbench.abilities import DrawsAlone, DrawsPartly, FillsInByHints, Upsamples
+from genbench.choices import expect_choice
 from genbench.conditions.captions import Captions
 from genbench.errors import UserError
 from genbench.medium import Images
@@ -20,39 +27,45 @@ from genbench.methods.assembled import Assembled
 from genbench.parts import Frozen
 from genbench.randomness import Noise
 
+Augmentation = Literal["non_truncated", "truncated"]
+
 
 class Cascade(Assembled):
-    """Draw images of captions in two or three stages.
+    """Draw images in two or three stages.
 
     Args:
-        base: draws small images of captions.
-        upsampler: enlarges them.
+        base: draws small images, of captions or something else or nothing.
+        upsampler: enlarges them; what it is conditioned on besides, the base must be, too.
         second_upsampler: enlarges what the first one makes; None to do without.
+        augmentation: where the noise of small images comes from.
+        level: of that noise, in [0, 1], for all upsamplers; None for that of each.
 
     Raises:
-        ValueError: the parts do not go together.
+        ValueError: the parts do not go together, or a setting is out of range.
     """
-
-    condition: Captions
 
     def __init__(
         self,
-        base: Frozen[DrawsCaptions],
+        base: Frozen[DrawsAlone],
         upsampler: Frozen[Upsamples],
         second_upsampler: Frozen[Upsamples] | None = None,
+        *,
+        augmentation: Augmentation = "non_truncated",
+        level: float | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(base.condition, Captions):
-            raise ValueError("parts.base must draw images from captions")
+        expect_choice("augmentation", augmentation, Augmentation)
+        if level is not None and not 0 <= level < 1:
+            raise ValueError(f"level must be in [0, 1), not {level}")
         self.base = base
         self.upsampler = upsampler
         self.second_upsampler = second_upsampler
+        self.augmentation = augmentation
+        self.level = level
         self.condition = base.condition
         self.medium = base.medium
         for name, each in self.stages.items():
-            taken = each.shrink.condition(each.medium).shape
-            if not isinstance(self.medium, Images) or taken != self.medium.shape:
-                raise ValueError(f"parts.{name} takes {taken}, and before it there are {self.medium.shape}")
+            self._check_stage(name, each)
             self.medium = each.medium
 
     @property
@@ -61,20 +74,64 @@ class Cascade(Assembled):
         both = {"upsampler": self.upsampler, "second_upsampler": self.second_upsampler}
         return {name: each for name, each in both.items() if each is not None}
 
+    def level_of(self, stage: Upsamples) -> float:
+        """Return the level of noise of what a stage is given."""
+        return stage.level if self.level is None else self.level
+
     @torch.no_grad()
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
-        """Return images (count, *medium.shape) of captions (count, L).
+        """Return images (count, *medium.shape) of rows (count, ...) of the base's condition.
 
         Raises:
-            ValueError: the captions are missing or invalid, or too long for an upsampler.
+            ValueError: the condition is missing or invalid, or a caption is too long for an upsampler.
             UserError: a sampler's settings do not suit its process.
         """
         rows = self.check_condition(condition, count)
-        assert rows is not None
-        images = self.base.sample(count, rows, noise=noise)
-        for each in self.stages.values():
-            images = each.upsample(images, self._tokens(rows, each), noise=noise)
+        ends = [self._end(each) for each in self.stages.values()]
+        images = self._draw_base(ends[0], count, rows, noise)
+        for each, end, until in zip(self.stages.values(), ends, [*ends[1:], None], strict=True):
+            images = each.upsample(
+                images,
+                self._shown(rows, each),
+                noise=noise,
+                level=self.level_of(each),
+                is_noisy=end is not None,
+                until=until,
+            )
         return images
+
+    def _end(self, stage: Upsamples) -> float | None:
+        """Return the time at which the sampling of what a stage is given ends early; None if it does not."""
+        return self.level_of(stage) or None if self.augmentation == "truncated" else None
+
+    def _draw_base(self, until: float | None, count: int, rows: Tensor | None, noise: Noise) -> Tensor:
+        if until is None:
+            return self.base.sample(count, rows, noise=noise)
+        assert isinstance(self.base, DrawsPartly)
+        return self.base.sample_until(until, count, rows, noise=noise)
+
+    def _check_stage(self, name: str, stage: Upsamples) -> None:
+        taken = stage.shrink.condition(stage.medium).shape
+        if not isinstance(self.medium, Images) or taken != self.medium.shape:
+            raise ValueError(f"parts.{name} takes {taken}, and before it there are {self.medium.shape}")
+        shown, own = stage.shown, self.condition
+        is_read = isinstance(shown, Captions) and isinstance(own, Captions)
+        if shown is not None and not is_read and (own is None or own.to_dict() != shown.to_dict()):
+            raise ValueError(f"parts.{name} is conditioned on something else than parts.base")
+        if self.level_of(stage) and not stage.augments:
+            raise ValueError(
+                f"level: parts.{name} was trained on small images without noise (method.augmentation=none)"
+            )
+        if self.augmentation == "truncated" and self.level_of(stage):
+            before = self.base if name == "upsampler" else self.upsampler
+            level = torch.tensor(self.level_of(stage), dtype=torch.float64)
+            if not isinstance(before, DrawsPartly):
+                raise ValueError("augmentation=truncated takes parts that sample by diffusion")
+            if not torch.isclose(before.process.alpha(level), stage.process.alpha(level), atol=1e-6):
+                raise ValueError(
+                    f"augmentation=truncated takes parts of one process: at level {float(level):g} what is given to "
+                    f"parts.{name} is not as noisy as in its training"
+                )
 
     @torch.no_grad()
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
@@ -92,18 +149,25 @@ class Cascade(Assembled):
             raise UserError(f"{' and '.join(lacking)} must be trained with method.inpainting=true to fill in images")
         assert isinstance(self.base, FillsInByHints)
         known, mask = known.to(self.device), mask.to(self.device).expand(len(known), 1, *known.shape[-2:])
-        rows = self.condition.null(len(known)).to(self.device)
+        rows = None if self.condition is None else self.condition.null(len(known)).to(self.device)
         if condition is not None:
-            rows = self.check_condition(condition, len(known))  # type: ignore[assignment]
+            rows = self.check_condition(condition, len(known))
         images = self.base.inpaint(*shrunk(known, mask, self.base.medium.shape[-1]), rows, noise=noise)
         for each in self.stages.values():
             own, part = shrunk(known, mask, each.medium.shape[-1])
-            images = each.upsample(images, self._tokens(rows, each), noise=noise, known=own, mask=part)
+            images = each.upsample(
+                images, self._shown(rows, each), noise=noise, level=self.level_of(each), known=own, mask=part
+            )
         return images
 
-    def _tokens(self, rows: Tensor, stage: Upsamples) -> Tensor:
-        """Return captions as an upsampler's tokenizer has them."""
-        return stage.captions.encode_again(rows, self.condition).to(rows.device)
+    def _shown(self, rows: Tensor | None, stage: Upsamples) -> Tensor | None:
+        """Return rows of the condition as an upsampler takes them; None if it takes none."""
+        if stage.shown is None or rows is None:
+            return None
+        if isinstance(stage.shown, Captions) and isinstance(self.condition, Captions):
+            # Its tokenizer may be another.
+            return stage.shown.encode_again(rows, self.condition).to(rows.device)
+        return rows
 
 
 def shrunk(known: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:

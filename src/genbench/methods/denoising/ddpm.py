@@ -26,18 +26,19 @@ from genbench.diffusion.estimates import clamping
 from genbench.diffusion.likelihood import bound_terms
 from genbench.diffusion.parameterisation import from_x_0
 from genbench.diffusion.processes import DiscreteProcess
-from genbench.diffusion.times import BalancedSteps, EvenSteps, ImportanceSteps
+from genbench.diffusion.times import BalancedSteps, ContinuousSteps, EvenSteps, ImportanceSteps, Times
 from genbench.diffusion.weightings import Weighting, weight
 from genbench.medium import Medium
 from genbench.methods.denoising.base import DenoisingMethod
 from genbench.randomness import Noise
 
-StepChoice = Literal["even", "balanced", "importance"]
+StepChoice = Literal["even", "balanced", "importance", "continuous"]
 
-_STEPS: dict[StepChoice, type[EvenSteps | ImportanceSteps]] = {
-    "even": EvenSteps,
-    "balanced": BalancedSteps,
-    "importance": ImportanceSteps,
+_STEPS: dict[StepChoice, Callable[[DiscreteProcess], Times]] = {
+    "even": lambda chain: EvenSteps(chain.steps),
+    "balanced": lambda chain: BalancedSteps(chain.steps),
+    "importance": lambda chain: ImportanceSteps(chain.steps),
+    "continuous": ContinuousSteps,
 }
 
 
@@ -50,8 +51,8 @@ class DDPM(DenoisingMethod):
         condition: of the data; None if it has none.
         process: a chain of T steps.
         weighting: of the times in the loss, see `diffusion.weightings`.
-        times: steps are drawn uniformly ("even"), likewise but weighted so that all count alike ("balanced"), or by
-            "importance" sampling, see `diffusion.times`.
+        times: steps are drawn uniformly ("even"), likewise but weighted so that all count alike ("balanced"), by
+            "importance" sampling, or with noise levels in between ("continuous"), see `diffusion.times`.
         settings: those of `DenoisingMethod`.
 
     Raises:
@@ -72,7 +73,7 @@ class DDPM(DenoisingMethod):
         **settings: Any,
     ) -> None:
         expect_choice("times", times, StepChoice)
-        super().__init__(denoiser, medium, condition, process=process, times=_STEPS[times](process.steps), **settings)
+        super().__init__(denoiser, medium, condition, process=process, times=_STEPS[times](process), **settings)
         self.chain = process
         self.weighting: Weighting = weighting
 
@@ -86,13 +87,16 @@ class DDPM(DenoisingMethod):
         return self.denoiser
 
     def errors(self, predicted: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return the weighted squared error (B,) of a prediction."""
+        """Return the weighted error (B,) of a prediction."""
         alpha, sigma = self.process.coefficients(x_t, t)
         # x_t and x_0 determine the noise that was drawn.
         target = from_x_0(self.prediction, x_0, x_t, alpha, sigma)
-        return weight(self.weighting, self.prediction, self.process, t) * (predicted - target).square().flatten(1).mean(
-            1
-        )
+        errors = self.penalties(predicted - target).flatten(1).mean(1)
+        return weight(self.weighting, self.prediction, self.process, t) * errors
+
+    def penalties(self, difference: Tensor) -> Tensor:
+        """Return what the difference between a prediction and its target costs, pixel by pixel: its square."""
+        return difference.square()
 
     @torch.no_grad()
     def bits_per_dim(self, x: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:

@@ -12,14 +12,13 @@ from typing import Any
 from torch import Tensor
 
 from genbench.errors import UserError
+from genbench.published.diffusers_folder import CONFIG, model_folder, read_model
 from genbench.published.diffusers_names import NAMES, NULL_CLASS, PREDICTIONS, SCHEDULES, VARIANCES
-from genbench.published.reading import read, read_settings
+from genbench.published.reading import read_settings
 from genbench.published.source import Archive, Published, Source, multipliers_of, numbered_classes
 from genbench.published.unet_names import Plan, imported, swapped, with_null
 
-_CONFIG, _SCHEDULER, _INDEX = "config", "scheduler_config", "model_index"
-
-_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+_SCHEDULER, _INDEX = "scheduler_config", "model_index"
 
 _EARLIER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Layers of attention in files of before diffusers 0.15."""
@@ -98,38 +97,32 @@ class Diffusers(Source):
         Raises:
             UserError: it is no folder, or a file is missing or can't be read.
         """
-        if path.name in _WEIGHTS and (path.parent / f"{_CONFIG}.json").is_file():
-            path = path.parent
-        if not path.is_dir():
-            raise UserError(f"{path} is no folder: this source takes a folder with config.json and {_WEIGHTS[0]}")
+        path = model_folder(path)
         unet = path / "unet" if (path / "unet").is_dir() else path
         scheduler = path / "scheduler" if (path / "scheduler").is_dir() else path
-        settings = {}
-        for name, folder in ((_CONFIG, unet), (_SCHEDULER, scheduler)):
-            file = folder / f"{name}.json"
+        weights, config = read_model(unet)
+        settings: dict[str, Any] = {CONFIG: config}
+        for name, file in ((_SCHEDULER, scheduler / f"{_SCHEDULER}.json"), (_INDEX, path / f"{_INDEX}.json")):
             if file.is_file():
                 settings[name] = read_settings(file)
-            elif name == _CONFIG:
-                raise UserError(f"{file} is missing: it says the network's settings")
-        index = path / f"{_INDEX}.json"
-        settings |= {_INDEX: read_settings(index)} if index.is_file() else {}
-        weights = next((unet / name for name in _WEIGHTS if (unet / name).is_file()), None)
-        if weights is None:
-            raise UserError(f"{unet} has neither {' nor '.join(_WEIGHTS)}")
-        return Archive(path, read(weights), settings)
+        return Archive(path, weights, settings)
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether the configuration and the tensors are of a `UNet2DModel`."""
-        config = archive.settings.get(_CONFIG)
+        config = archive.settings.get(CONFIG)
         named = config.get("_class_name", "UNet2DModel") if isinstance(config, Mapping) else None
         content = archive.content
-        return named == "UNet2DModel" and isinstance(content, Mapping) and "time_embedding.linear_1.weight" in content
+        return (
+            named == "UNet2DModel"
+            and isinstance(content, Mapping)
+            and {"time_embedding.linear_1.weight", "conv_in.weight"} <= set(content)
+        )
 
     def convert(self, archive: Archive) -> Published:
         """Return the network and its chain with the settings of the two JSON files."""
-        unet = _UNET_DEFAULTS | dict(archive.settings[_CONFIG])
+        unet = _UNET_DEFAULTS | dict(archive.settings[CONFIG])
         scheduler = _SCHEDULER_DEFAULTS | dict(archive.settings.get(_SCHEDULER, {}))
-        _check(unet, _UNET_ONLY, f"{_CONFIG}.json")
+        _check(unet, _UNET_ONLY, f"{CONFIG}.json")
         _check(scheduler, _SCHEDULER_ONLY, f"{_SCHEDULER}.json")
         side = _side(unet)
         learned = _learned(unet, scheduler)
@@ -164,7 +157,7 @@ def _check(settings: Mapping[str, Any], held: Mapping[str, tuple[Any, ...]], fil
             raise _refused(key, settings[key], " or ".join(json.dumps(value) for value in values), file)
 
 
-def _refused(key: str, value: object, held: str, file: str = f"{_CONFIG}.json") -> UserError:
+def _refused(key: str, value: object, held: str, file: str = f"{CONFIG}.json") -> UserError:
     return UserError(f"{file} says {key}={json.dumps(value)}, which can't be held here: only {held}")
 
 
@@ -197,14 +190,14 @@ def _plan(unet: Mapping[str, Any]) -> Plan:
         )
     unknown = [kind for kind in (*down, *up) if kind not in kinds]
     if unknown:
-        raise UserError(f"{_CONFIG}.json names {unknown[0]}, which can't be held here: only {', '.join(kinds)}")
+        raise UserError(f"{CONFIG}.json names {unknown[0]}, which can't be held here: only {', '.join(kinds)}")
     attention = tuple(kinds[kind] for kind in down)
     if attention != tuple(kinds[kind] for kind in reversed(up)):
-        raise UserError(f"{_CONFIG}.json says that the ways down and up attend at different resolutions")
+        raise UserError(f"{CONFIG}.json says that the ways down and up attend at different resolutions")
     if unet["resnet_time_scale_shift"] == "scale_shift" and unet.get("attn_norm_num_groups") is None:
-        raise UserError(f"{_CONFIG}.json says scale_shift without attn_norm_num_groups: attention without GroupNorm")
+        raise UserError(f"{CONFIG}.json says scale_shift without attn_norm_num_groups: attention without GroupNorm")
     if unet.get("attn_norm_num_groups") not in (None, unet["norm_num_groups"]):
-        raise UserError(f"{_CONFIG}.json says another attn_norm_num_groups than norm_num_groups")
+        raise UserError(f"{CONFIG}.json says another attn_norm_num_groups than norm_num_groups")
     return Plan(len(down), unet["layers_per_block"], attention)
 
 

@@ -1,0 +1,72 @@
+"""Between two images: images of the embeddings on the way (Ramesh et al. 2022, section 3.2, figure 4).
+
+Example:
+    python -m genbench edit editor=mix_images run=FOLDER images=DIR others=DIR
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+
+from genbench.abilities import DecodesEmbeddings
+from genbench.choices import expect_choice
+from genbench.editing.base import Editor, EditResult, Input, Inputs, fraction_of_range
+from genbench.editing.strips import side_by_side, strip_medium
+from genbench.interpolation import decode_along, slerp
+from genbench.randomness import Noise
+
+Start = Literal["inverted", "fixed"]
+
+
+class MixImages(Editor):
+    """Decode embeddings along the great circle between those of two images; a result is the strip of all pictures.
+
+    Args:
+        method: embeds images, and draws images of embeddings, by the run's sampler.
+        start: of the sampling: "inverted", the noise that both images come from by DDIM, interpolated likewise, so that
+            the ends are the images themselves as far as the inversion goes; or "fixed", one fresh noise for all
+            pictures of a strip.
+        pictures: of a strip, both ends included; at least 2.
+        steps: of the inversion.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    takes: ClassVar[frozenset[Input]] = frozenset({"images", "others"})
+    scores = {
+        "neighbour_l1": "mean absolute difference between neighbouring pictures, as a fraction of a pixel's range, in "
+        "[0, 1]; one for each pair of neighbours"
+    }
+
+    def __init__(
+        self, method: DecodesEmbeddings, *, start: Start = "inverted", pictures: int = 7, steps: int = 50
+    ) -> None:
+        expect_choice("start", start, Start)
+        for name, value, least in (("pictures", pictures, 2), ("steps", steps, 1)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+        self.method = method
+        self.start = start
+        self.pictures = pictures
+        self.steps = steps
+        self.medium = strip_medium(method.medium, pictures)
+
+    def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
+        """Return the strips."""
+        assert inputs.images is not None
+        assert inputs.others is not None
+        ends = [self.method.embed(images) for images in (inputs.images, inputs.others)]
+        places = torch.linspace(0, 1, self.pictures)
+        z = slerp(ends[0], ends[1], places)
+        if self.start == "inverted":
+            noises = [
+                self.method.invert(images, own, steps=self.steps)
+                for images, own in zip((inputs.images, inputs.others), ends, strict=True)
+            ]
+            start = slerp(noises[0].flatten(1), noises[1].flatten(1), places).unflatten(2, noises[0].shape[1:])
+        else:
+            start = self.method.fresh_start(inputs.count, noise=noise)[:, None].expand(-1, self.pictures, -1, -1, -1)
+        frames = decode_along(self.method, z, start, noise)
+        steps = fraction_of_range(frames[:, 1:], frames[:, :-1]).flatten(2).mean(2)
+        return EditResult(side_by_side(frames), frames, {"neighbour_l1": steps})
