@@ -14,6 +14,7 @@ from genbench.commands.run_records import find_runs
 from genbench.errors import UserError
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.methods.denoising.cascade import Cascade
+from genbench.score_names import find_score
 
 HERE = Path(__file__).parent
 KINDS = ("non_truncated", "truncated")
@@ -35,9 +36,7 @@ def points(path: Path, arguments: argparse.Namespace) -> Iterator[Row]:
                 continue
             method.augmentation, method.level = kind, level
             values = api.score(run, *protocol(arguments)).values
-            (distance,) = (
-                value for key, value in values.items() if key.startswith("fid_") and not key.endswith("_std")
-            )
+            distance = values[str(find_score("fid", values))]
             yield {
                 "augmentation": kind if is_augmented else "none",
                 "level": level,

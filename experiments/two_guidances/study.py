@@ -14,6 +14,7 @@ from genbench import api
 from genbench.commands.run_records import find_runs
 from genbench.figures.charts import make_chart, save_chart, write_csv
 from genbench.methods.denoising.guided_by_clip import GuidedByClip
+from genbench.score_names import find_score
 
 HERE = Path(__file__).parent
 ALIGNMENT = ("alignment_all", "alignment_digit")
@@ -32,7 +33,7 @@ def curve(path: Path, arguments: argparse.Namespace) -> Iterator[Row]:
         begun = time.monotonic()
         run = api.open_run(path, f"guidance={scale:g}", "sampler=ddim", f"sampler.steps={arguments.steps}")
         values = api.score(run, *protocol(arguments)).values
-        (distance,) = (value for key, value in values.items() if key.startswith("fid_") and not key.endswith("_std"))
+        distance = values[str(find_score("fid", values))]
         yield {
             "guidance": name,
             "scale": scale,

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from genbench import api
 from genbench.editing.base import Inputs
 from genbench.editing.mix_images import MixImages
+from genbench.editing.strips import side_by_side
 from genbench.editing.text_difference import TextDifference
 from genbench.editing.variations import Variations
 from genbench.errors import UserError
@@ -206,8 +207,7 @@ def main() -> None:
         differences += found
         write_csv(differences, arguments.out / "text_differences.csv")
         print(*found, sep="\n", flush=True)
-        strip = frames[:SHOWN].permute(0, 2, 3, 1, 4).flatten(3)
-        save_image(make_grid(strip, 1), arguments.out / f"text_differences_{attribute}.png")
+        save_image(make_grid(side_by_side(frames[:SHOWN]), 1), arguments.out / f"text_differences_{attribute}.png")
     draw_figures(run, method, task, arguments.out, seed)
     print(arguments.out)
 

@@ -1,11 +1,12 @@
 """Interpolation between latents: the paths, and the samples along them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 from genbench.abilities import DecodesEmbeddings, HasLatents
+from genbench.medium import Medium
 from genbench.randomness import Noise
 
 LatentPath = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -68,9 +69,8 @@ def decode_path(method: HasLatents, z: Tensor, condition: Tensor | None = None) 
         z: latents (B, T, latent_dim).
         condition: of each path a row of the method's condition; None for an unconditional method.
     """
-    frames = [method.decode(z[:, index].to(method.device), condition) for index in range(z.shape[1])]
-    medium = method.medium
-    return torch.stack([medium.store(medium.check(frame, len(z))).cpu() for frame in frames], dim=1)
+    frames = (method.decode(z[:, place].to(method.device), condition) for place in range(z.shape[1]))
+    return _stored(method.medium, frames, len(z))
 
 
 def decode_along(method: DecodesEmbeddings, z: Tensor, start: Tensor, noise: Noise) -> Tensor:
@@ -82,8 +82,10 @@ def decode_along(method: DecodesEmbeddings, z: Tensor, start: Tensor, noise: Noi
         start: the noise that sampling begins with, (B, T, ...).
         noise: source of further random numbers.
     """
-    medium, frames = method.medium, []
-    for place in range(z.shape[1]):
-        samples = method.decode_embeddings(z[:, place], noise=noise, start=start[:, place])
-        frames.append(medium.store(medium.check(samples, len(z))).cpu())
-    return torch.stack(frames, dim=1)
+    frames = (method.decode_embeddings(z[:, place], noise=noise, start=start[:, place]) for place in range(z.shape[1]))
+    return _stored(method.medium, frames, len(z))
+
+
+def _stored(medium: Medium, frames: Iterable[Tensor], count: int) -> Tensor:
+    """Return samples (count, T, ...) as they are stored, on the CPU, of T frames."""
+    return torch.stack([medium.store(medium.check(frame, count)).cpu() for frame in frames], dim=1)

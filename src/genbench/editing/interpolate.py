@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import torch
 
 from genbench.abilities import HasLatents
-from genbench.editing.base import Editor, EditResult, Input, Inputs, fraction_of_range
-from genbench.editing.strips import side_by_side, strip_medium
+from genbench.editing.base import Editor, EditResult, Input, Inputs
+from genbench.editing.strips import NEIGHBOUR_L1, strip_medium, strip_result
 from genbench.interpolation import PATHS, decode_path
 from genbench.randomness import Noise
 
@@ -31,10 +31,7 @@ class Interpolate(Editor):
     """
 
     takes: ClassVar[frozenset[Input]] = frozenset({"condition"})
-    scores = {
-        "neighbour_l1": "mean absolute difference between neighbouring pictures, as a fraction of a pixel's range, in "
-        "[0, 1]; one for each pair of neighbours"
-    }
+    scores = NEIGHBOUR_L1
 
     def __init__(self, method: HasLatents, *, path: Literal["slerp", "linear"] = "slerp", steps: int = 9) -> None:
         if path not in PATHS:
@@ -52,5 +49,4 @@ class Interpolate(Editor):
         z = self.path(start, end, torch.linspace(0, 1, self.steps))
         samples = decode_path(self.method, z, inputs.condition)
         frames = self.method.medium.picture(samples.flatten(0, 1)).unflatten(0, samples.shape[:2])
-        steps = fraction_of_range(frames[:, 1:], frames[:, :-1]).flatten(2).mean(2)
-        return EditResult(side_by_side(frames), frames, {"neighbour_l1": steps})
+        return strip_result(frames)

@@ -10,8 +10,8 @@ import torch
 
 from genbench.abilities import DecodesEmbeddings
 from genbench.choices import expect_choice
-from genbench.editing.base import Editor, EditResult, Input, Inputs, fraction_of_range
-from genbench.editing.strips import side_by_side, strip_medium
+from genbench.editing.base import Editor, EditResult, Input, Inputs
+from genbench.editing.strips import NEIGHBOUR_L1, strip_medium, strip_result
 from genbench.interpolation import decode_along, slerp
 from genbench.randomness import Noise
 
@@ -34,10 +34,7 @@ class MixImages(Editor):
     """
 
     takes: ClassVar[frozenset[Input]] = frozenset({"images", "others"})
-    scores = {
-        "neighbour_l1": "mean absolute difference between neighbouring pictures, as a fraction of a pixel's range, in "
-        "[0, 1]; one for each pair of neighbours"
-    }
+    scores = NEIGHBOUR_L1
 
     def __init__(
         self, method: DecodesEmbeddings, *, start: Start = "inverted", pictures: int = 7, steps: int = 50
@@ -67,6 +64,4 @@ class MixImages(Editor):
             start = slerp(noises[0].flatten(1), noises[1].flatten(1), places).unflatten(2, noises[0].shape[1:])
         else:
             start = self.method.fresh_start(inputs.count, noise=noise)[:, None].expand(-1, self.pictures, -1, -1, -1)
-        frames = decode_along(self.method, z, start, noise)
-        steps = fraction_of_range(frames[:, 1:], frames[:, :-1]).flatten(2).mean(2)
-        return EditResult(side_by_side(frames), frames, {"neighbour_l1": steps})
+        return strip_result(decode_along(self.method, z, start, noise))

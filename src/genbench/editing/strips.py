@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from genbench.editing.base import EditResult, fraction_of_range
 from genbench.medium import Images, Medium
 
 
@@ -10,6 +11,19 @@ def strip_medium(medium: Medium, pictures: int) -> Images:
     """Return the medium of strips of so many pictures of a medium."""
     channels, height, width = medium.picture(medium.store(torch.zeros(1, *medium.shape))).shape[1:]
     return Images((channels, height, pictures * width))
+
+
+NEIGHBOUR_L1 = {
+    "neighbour_l1": "mean absolute difference between neighbouring pictures, as a fraction of a pixel's range, in "
+    "[0, 1]; one for each pair of neighbours"
+}
+"""The score of a strip, and what it is."""
+
+
+def strip_result(frames: Tensor) -> EditResult:
+    """Return strips of pictures uint8 (B, T, C, H, W), with the difference between neighbours."""
+    differences = fraction_of_range(frames[:, 1:], frames[:, :-1]).flatten(2).mean(2)
+    return EditResult(side_by_side(frames), frames, {"neighbour_l1": differences})
 
 
 def side_by_side(frames: Tensor) -> Tensor:

@@ -20,9 +20,10 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from genbench.abilities import DrawsAlone, DrawsPartly, FillsInByHints, Upsamples
 from genbench.choices import expect_choice
+from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.errors import UserError
-from genbench.medium import Images
+from genbench.medium import Images, Medium
 from genbench.methods.assembled import Assembled
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -92,7 +93,7 @@ class Cascade(Assembled):
         for each, end, until in zip(self.stages.values(), ends, [*ends[1:], None], strict=True):
             images = each.upsample(
                 images,
-                self._shown(rows, each),
+                shown_to(each, rows, self.condition),
                 noise=noise,
                 level=self.level_of(each),
                 is_noisy=end is not None,
@@ -111,9 +112,7 @@ class Cascade(Assembled):
         return self.base.sample_until(until, count, rows, noise=noise)
 
     def _check_stage(self, name: str, stage: Upsamples) -> None:
-        taken = stage.shrink.condition(stage.medium).shape
-        if not isinstance(self.medium, Images) or taken != self.medium.shape:
-            raise ValueError(f"parts.{name} takes {taken}, and before it there are {self.medium.shape}")
+        check_size(name, stage, self.medium)
         shown, own = stage.shown, self.condition
         is_read = isinstance(shown, Captions) and isinstance(own, Captions)
         if shown is not None and not is_read and (own is None or own.to_dict() != shown.to_dict()):
@@ -156,18 +155,35 @@ class Cascade(Assembled):
         for each in self.stages.values():
             own, part = shrunk(known, mask, each.medium.shape[-1])
             images = each.upsample(
-                images, self._shown(rows, each), noise=noise, level=self.level_of(each), known=own, mask=part
+                images,
+                shown_to(each, rows, self.condition),
+                noise=noise,
+                level=self.level_of(each),
+                known=own,
+                mask=part,
             )
         return images
 
-    def _shown(self, rows: Tensor | None, stage: Upsamples) -> Tensor | None:
-        """Return rows of the condition as an upsampler takes them; None if it takes none."""
-        if stage.shown is None or rows is None:
-            return None
-        if isinstance(stage.shown, Captions) and isinstance(self.condition, Captions):
-            # Its tokenizer may be another.
-            return stage.shown.encode_again(rows, self.condition).to(rows.device)
-        return rows
+
+def check_size(name: str, stage: Upsamples, medium: Medium) -> None:
+    """Check that an upsampler, the part of this name, takes samples of a medium.
+
+    Raises:
+        ValueError: it does not.
+    """
+    taken = stage.shrink.condition(stage.medium).shape
+    if not isinstance(medium, Images) or taken != medium.shape:
+        raise ValueError(f"parts.{name} takes {taken}, and before it there are {medium.shape}")
+
+
+def shown_to(stage: Upsamples, rows: Tensor | None, condition: Condition | None) -> Tensor | None:
+    """Return rows of a condition as an upsampler takes them; None if it takes none."""
+    if stage.shown is None or rows is None:
+        return None
+    if isinstance(stage.shown, Captions) and isinstance(condition, Captions):
+        # Its tokenizer may be another.
+        return stage.shown.encode_again(rows, condition).to(rows.device)
+    return rows
 
 
 def shrunk(known: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:

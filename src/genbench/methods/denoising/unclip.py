@@ -21,6 +21,7 @@ from torch.nn.functional import avg_pool2d
 from genbench.abilities import DecodesEmbeddings, DrawsEmbeddings, Upsamples
 from genbench.conditions.captions import Captions
 from genbench.methods.assembled import Assembled
+from genbench.methods.denoising.cascade import check_size, shown_to
 from genbench.parts import Frozen, hashes_in
 from genbench.randomness import Noise
 
@@ -59,9 +60,7 @@ class UnCLIP(Assembled):
         self.embeddings = decoder.embeddings
         self.medium = decoder.medium
         if upsampler is not None:
-            taken = upsampler.shrink.condition(upsampler.medium).shape
-            if taken != self.medium.shape:
-                raise ValueError(f"parts.upsampler takes {taken}, and before it there are {self.medium.shape}")
+            check_size("upsampler", upsampler, self.medium)
             if not isinstance(upsampler.shown, Captions | None):
                 raise ValueError("parts.upsampler is conditioned on classes, and there are captions alone")
             self.medium = upsampler.medium
@@ -99,12 +98,8 @@ class UnCLIP(Assembled):
         images = self.decoder.decode_embeddings(z, noise=noise, start=start, tokens=own)
         if self.upsampler is None:
             return images
-        captions = self.upsampler.shown
-        if not isinstance(captions, Captions):
-            return self.upsampler.upsample(images, None, noise=noise)
-        given = self.condition.null(len(z)) if tokens is None else tokens
-        own = captions.encode_again(given, self.condition).to(images.device)
-        return self.upsampler.upsample(images, own, noise=noise)
+        given = (self.condition.null(len(z)) if tokens is None else tokens).to(images.device)
+        return self.upsampler.upsample(images, shown_to(self.upsampler, given, self.condition), noise=noise)
 
     @torch.no_grad()
     def embed_captions(self, rows: Tensor) -> Tensor:
