@@ -121,3 +121,19 @@ def test_a_network_attends_to_its_states() -> None:
     assert not torch.allclose(out[0], out[1], atol=1e-3)
     with pytest.raises(ValueError, match="layers=0"):
         ConvolutionalText(CAPTIONS.form, 6, layers=0)
+
+
+def test_some_vectors_are_left_out_in_training_alone() -> None:
+    torch.manual_seed(0)
+    encoder = ConvolutionalText(CAPTIONS.form, 6, width=8, layers=LAYERS, vector_dropout=0.25)
+    rows = CAPTIONS.encode(["a red three on blue"]).expand(400, -1)
+    trained = encoder(rows)
+    whole = encoder.eval()(rows)
+    assert trained.vector is not None
+    assert whole.vector is not None
+    is_left_out = ~trained.vector.any(1)
+    assert is_left_out.float().mean().item() == pytest.approx(0.25, abs=0.06)
+    torch.testing.assert_close(trained.vector[~is_left_out], whole.vector[~is_left_out])
+    torch.testing.assert_close(trained.sequence, whole.sequence)
+    with pytest.raises(ValueError, match="0 without a vector"):
+        ConvolutionalText(CAPTIONS.form, 6, with_vector=False, vector_dropout=0.5)

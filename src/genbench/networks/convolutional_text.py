@@ -40,6 +40,8 @@ class ConvolutionalText(ConditionEncoder):
         layers: convolutions; a state depends on as many tokens to either side.
         with_vector: whether there is a vector, which says what is in a picture, but not where; without it all goes
             through attention.
+        vector_dropout: fraction of captions whose vector is left out in training, so that attention must say all of
+            it, too.
         values: what attention to a word yields: its "state", as everywhere, or the "word" itself. Then words around it
             say where it is attended to, and it alone what is drawn there, which attention maps show.
 
@@ -57,13 +59,17 @@ class ConvolutionalText(ConditionEncoder):
         width: int = 256,
         layers: int = 3,
         with_vector: bool = True,
+        vector_dropout: float = 0.0,
         values: Values = "state",
     ) -> None:
         super().__init__()
         expect_choice("values", values, Values)
         if width < 1 or layers < 1:
             raise ValueError(f"width={width} and layers={layers} of a text encoder must be at least 1")
+        if not 0 <= vector_dropout < 1 or (vector_dropout and not with_vector):
+            raise ValueError(f"vector_dropout={vector_dropout} must be in [0, 1), and 0 without a vector")
         self._form = form
+        self._vector_dropout = vector_dropout
         self._values: Values = values
         self.context = width
         self.tokens = nn.Embedding(form.vocabulary, width)
@@ -87,4 +93,7 @@ class ConvolutionalText(ConditionEncoder):
         if self.to_vector is None or self.vectors is None:
             return encoded
         of_tokens = (self.vectors(rows) * is_text.unsqueeze(-1)).sum(1)
-        return encoded._replace(vector=self.to_vector(x.sum(1) / inside.sum(1)) + of_tokens)
+        vector = self.to_vector(x.sum(1) / inside.sum(1)) + of_tokens
+        if self.training and self._vector_dropout:
+            vector = vector * (torch.rand(len(rows), 1, device=rows.device) >= self._vector_dropout)
+        return encoded._replace(vector=vector)
