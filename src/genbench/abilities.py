@@ -66,13 +66,41 @@ class HasLatents(Generative, Protocol):
 
 
 @runtime_checkable
-class Autoencodes(HasLatents, Protocol):
-    """The ability to map an image to a latent vector and back, as the first stage of a latent model must."""
+class Autoencodes(Protocol):
+    """The ability to map an image to a map of latents and back, as the first stage of a latent model must."""
 
     medium: Medium
 
-    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return latents (B, latent_dim) of images (B, C, H, W) in [-1, 1], from the averaged weights."""
+    latent_shape: tuple[int, int, int]
+    """(D, S', S') of the latents of an image."""
+
+    def encode(self, x: Tensor, *, noise: Noise | None = None) -> Tensor:
+        """Return latents (B, *latent_shape) of images (B, C, S, S) in [-1, 1], from the averaged weights.
+
+        Args:
+            x: images.
+            noise: source of random numbers, where latents are drawn; None for their means.
+        """
+        ...
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (B, C, S, S) in [-1, 1] of latents (B, *latent_shape), from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class Codes(Autoencodes, Protocol):
+    """The ability to map an image to a map of whole numbers and back, as a model of such sequences needs."""
+
+    codes: int
+    """How many different numbers there are."""
+
+    def encode_codes(self, x: Tensor) -> Tensor:
+        """Return codes int64 (B, S', S') of images (B, C, S, S) in [-1, 1]."""
+        ...
+
+    def decode_codes(self, codes: Tensor) -> Tensor:
+        """Return images (B, C, H, W) in [-1, 1] of codes (B, H', W'), also of other sizes than those of training."""
         ...
 
 

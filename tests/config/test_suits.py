@@ -126,3 +126,7 @@ def test_a_debugging_run_is_short_and_makes_no_scores() -> None:
     assert config.steps < 10
     assert config.metrics is None
     assert check("train", ['debug="true"', "steps=50"]).steps == 50
+    # A warm-up of a hundred steps would not end.
+    warm = "experiment=glide_scenes"
+    assert check("train", ['debug="true"', warm]).method.schedule.warmup_steps == 0
+    assert check("train", ['debug="true"', warm, "steps=200"]).method.schedule.warmup_steps == 100

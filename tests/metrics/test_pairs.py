@@ -15,7 +15,9 @@ from genbench.medium import Images, Points
 from genbench.metrics.material import Material, Picked
 from genbench.metrics.score import Setting
 from genbench.metrics.scores import make_scores
-from genbench.metrics.scores.lpips import BACKBONE_FILE
+from genbench.networks.lpips import BACKBONES
+
+BACKBONE_FILE = BACKBONES["alex"].file
 
 
 def noise(count: int, side: int, channels: int = 3, seed: int = 0) -> Tensor:

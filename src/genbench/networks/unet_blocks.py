@@ -88,7 +88,7 @@ class ResidualBlock(nn.Module):
     Args:
         channels_in: of the input.
         channels_out: of the output.
-        width: length of the embedding.
+        width: length of the embedding; 0 for none, as in autoencoders.
         dropout: probability, before the second convolution.
         adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
             instead of being added before it.
@@ -111,25 +111,34 @@ class ResidualBlock(nn.Module):
         self.adaptive = adaptive
         self.scale = scale
         self.first = nn.Sequential(norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1))
-        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * channels_out if adaptive else channels_out))
+        outputs = 2 * channels_out if adaptive else channels_out
+        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, outputs)) if width else None
         last = ZeroConv2d(channels_out, channels_out, 3, padding=1)
         self.second = nn.Sequential(norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
         self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
 
-    def forward(self, x: Tensor, given: "Given") -> Tensor:
+    def forward(self, x: Tensor, given: Given) -> Tensor:
         """Return the block's output for x (B, C, H, W)."""
         if self.scale == 1:
             hidden = self.first(x)
         else:
             hidden = self.first[2](self._resampled(self.first[:2](x)))
             x = self._resampled(x)
+        out: Tensor = self.shortcut(x) + self._conditioned(hidden, given)
+        return out
+
+    def _conditioned(self, hidden: Tensor, given: Given) -> Tensor:
+        """Return the second half's output."""
+        out: Tensor
+        if self.from_embedding is None:
+            out = self.second(hidden)
+            return out
         added = self.from_embedding(given.embedding)[:, :, None, None]
         if self.adaptive:
             scale, shift = added.chunk(2, dim=1)
-            hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
+            out = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
         else:
-            hidden = self.second(hidden + added)
-        out: Tensor = self.shortcut(x) + hidden
+            out = self.second(hidden + added)
         return out
 
     def _resampled(self, x: Tensor) -> Tensor:
