@@ -1,6 +1,6 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -67,19 +67,19 @@ class HasLatents(Generative, Protocol):
 
 @runtime_checkable
 class Autoencodes(Protocol):
-    """The ability to map an image to a map of latents and back, as the first stage of a latent model must."""
+    """The ability to map an image to latents and back, as the first stage of a latent model must."""
 
     medium: Medium
 
-    latent_shape: tuple[int, int, int]
-    """(D, S', S') of the latents of an image."""
+    latent_shape: tuple[int, ...]
+    """Of the latents of an image: (D, S', S') of a map."""
 
-    def encode(self, x: Tensor, *, noise: Noise | None = None) -> Tensor:
+    def encode(self, x: Tensor, *, draw: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return latents (B, *latent_shape) of images (B, C, S, S) in [-1, 1], from the averaged weights.
 
         Args:
             x: images.
-            noise: source of random numbers, where latents are drawn; None for their means.
+            draw: returns normal noise like a tensor, by which latents are drawn that are random; None for their means.
         """
         ...
 

@@ -103,7 +103,9 @@ def test_nothing_is_remembered_or_moved_in_evaluation() -> None:
 def test_perplexity_is_how_many_codes_are_used_alike() -> None:
     assert perplexity(torch.full((8,), 3.0)).item() == pytest.approx(8)
     assert perplexity(torch.tensor([0.0, 5.0, 0.0])).item() == pytest.approx(1)
-    assert perplexity(torch.tensor([1.0, 3.0])).item() == pytest.approx(math.exp(-0.25 * math.log(0.25) - 0.75 * math.log(0.75)))
+    assert perplexity(torch.tensor([1.0, 3.0])).item() == pytest.approx(
+        math.exp(-0.25 * math.log(0.25) - 0.75 * math.log(0.75))
+    )
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,8 @@ def encoder_of(
         width: of vectors and sequences.
         shape: of the samples.
         with_null: whether rows may hold the null condition.
-        text: builds the encoder of captions from their form and the width of vectors; None for `EmbeddedTokens`.
+        text: builds the encoder of captions, or of their states, from their form and the width of vectors; None for
+            `EmbeddedTokens`, or `AttendedStates`.
 
     Raises:
         ValueError: the condition is an image, but the samples are not.
@@ -287,7 +288,7 @@ def _encoder_of(
             # By position: an encoder's own setting `width` may be that of its tokens.
             return EmbeddedTokens(form, width) if text is None else text(form, width)
         case States():
-            return AttendedStates(form, width)
+            return AttendedStates(form, width) if text is None else text(form, width)
         case TokensAndVector():
             return EmbeddedImage(form, width, _encoder_of(form.tokens, width, shape, with_null, text))
         case StatesAndVectors():

@@ -106,7 +106,7 @@ class FirstStage(GenerativeMethod):
         """Return reconstructions of images by the network in training, the term of their latents, and figures."""
 
     @abstractmethod
-    def encode(self, x: Tensor, *, noise: Noise | None = None) -> Tensor:
+    def encode(self, x: Tensor, *, draw: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return latents (B, *latent_shape) of images (B, C, S, S) in [-1, 1], from the averaged weights."""
 
     @abstractmethod

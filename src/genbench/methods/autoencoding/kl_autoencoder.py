@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from genbench.diffusion.likelihood import gaussian_kl
 from genbench.methods.autoencoding.first_stage import FirstStage
 from genbench.networks.map_autoencoder import MapAutoencoder
-from genbench.randomness import Noise
 
 _LOG_VARIANCES = (-30.0, 20.0)
 """Bounds of the log variances of latents."""
@@ -76,12 +75,10 @@ class KLAutoencoder(FirstStage):
         mean, log_variance = network.encode(x).float().chunk(2, dim=1)
         return mean, log_variance.clamp(*_LOG_VARIANCES)
 
-    def encode(self, x: Tensor, *, noise: Noise | None = None) -> Tensor:
-        """Return latents (B, *latent_shape) of images (B, C, S, S): drawn by noise, or, without it, their means."""
+    def encode(self, x: Tensor, *, draw: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return latents (B, *latent_shape) of images (B, C, S, S): drawn, or their means, see `Autoencodes`."""
         mean, log_variance = self.moments(self._averaged, x.to(self.device))
-        if noise is None:
-            return mean
-        return mean + (log_variance / 2).exp() * noise.normal(len(x), *self.latent_shape).to(mean)
+        return mean if draw is None else mean + (log_variance / 2).exp() * draw(mean)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return images (B, C, S, S) in [-1, 1] of latents (B, *latent_shape)."""

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from genbench.methods.autoencoding.first_stage import FirstStage
 from genbench.networks.map_autoencoder import MapAutoencoder
 from genbench.networks.quantiser import BetaForm, VectorQuantiser, perplexity
-from genbench.randomness import Noise
 
 _DEAD = 0.01
 """Uses of a code in a batch, on average, below which it is called dead: less than one in a hundred batches."""
@@ -92,8 +91,8 @@ class VQGAN(FirstStage):
         """Let the codebook take in what codes the step used."""
         _quantiser(self.autoencoder).settle()
 
-    def encode(self, x: Tensor, *, noise: Noise | None = None) -> Tensor:
-        """Return latents (B, D, S', S') of images (B, C, S, S), before they are quantised; they use no noise."""
+    def encode(self, x: Tensor, *, draw: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return latents (B, D, S', S') of images (B, C, S, S), before they are quantised, which are not random."""
         return self._averaged.encode(x.to(self.device))
 
     def decode(self, z: Tensor) -> Tensor:

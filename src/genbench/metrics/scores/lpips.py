@@ -48,4 +48,3 @@ class Lpips(PairScore):
         """Return the distance of each image, (B,)."""
         distances: Tensor = self._network(to_float(samples), to_float(targets))
         return distances
-
