@@ -428,3 +428,45 @@ class HasLikelihood(Protocol):
             noise: source of random numbers.
         """
         ...
+
+
+@runtime_checkable
+class HasCodeLikelihood(Protocol):
+    """The ability to compute the likelihood of the codes of images."""
+
+    code_likelihood: str
+    """What the number is, in a few words."""
+
+    def bits_per_code(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return bits per code (B,) of images (B, C, H, W) in [-1, 1], by the averaged weights.
+
+        Args:
+            x: images.
+            condition: rows of its condition, of a conditional method.
+        """
+        ...
+
+
+@runtime_checkable
+class DrawsLarger(Generative, Protocol):
+    """The ability to draw images that are larger than those of training."""
+
+    height: int
+    """Rows of the map of an image in training."""
+
+    width: int
+    """Columns of it."""
+
+    def sample_larger(
+        self, count: int, height: int, width: int, condition: Tensor | None = None, *, noise: Noise
+    ) -> Tensor:
+        """Return images (count, C, H, W) in [-1, 1] of maps of a larger size.
+
+        Args:
+            count: how many.
+            height: rows of their maps.
+            width: columns of them.
+            condition: rows of its condition; None for an unconditional method.
+            noise: source of random numbers.
+        """
+        ...

@@ -27,6 +27,10 @@ STAGES = {
     "kl_autoencoder": ["method=kl_autoencoder", *NARROW],
 }  # fmt: skip
 LATENT = ["method=latent_diffusion", *SMALL, *UNET, "sampler.steps=2", "method.conditional=true"]
+CODES = [
+    "method=vqgan_transformer", *SMALL, "network.transformer.width=16", "network.transformer.layers=1",
+    "network.transformer.heads=2", "method.conditional=true", "method.top_k=5", "method.random_codes=0.1",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,12 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def latent(stages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [*LATENT, f"parts.first_stage={stages['kl_autoencoder']}", "steps=4"]
     return run_of(tmp_path_factory.mktemp("latent"), "latent", *words)
+
+
+@pytest.fixture(scope="module")
+def codes(stages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = [*CODES, f"parts.first_stage={stages['vqgan']}", "steps=4"]
+    return run_of(tmp_path_factory.mktemp("codes"), "codes", *words)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -58,12 +68,15 @@ def test_first_stages_go_on_to_the_bit(name: str, stages: dict[str, Path], tmp_p
     assert_same(stages[name], halved)
 
 
-def test_latent_diffusion_goes_on_to_the_bit(latent: Path, stages: dict[str, Path], tmp_path: Path) -> None:
-    words = [*LATENT, f"parts.first_stage={stages['kl_autoencoder']}"]
-    halved = run_of(tmp_path, "halved", *words, "steps=2")
+@pytest.mark.parametrize(("kind", "words", "stage"), [("latent", LATENT, "kl_autoencoder"), ("codes", CODES, "vqgan")])
+def test_what_is_built_on_them_goes_on_to_the_bit(
+    kind: str, words: list[str], stage: str, stages: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    halved = run_of(tmp_path, "halved", *words, f"parts.first_stage={stages[stage]}", "steps=2")
     assert main(["train", f"run={halved}", "steps=4"]) == 0
-    assert_same(latent, halved)
-    assert weights(latent)["is_measured"]
+    whole = request.getfixturevalue(kind)
+    assert_same(whole, halved)
+    assert not any("first_stage" in name for name in weights(whole))
 
 
 def test_reconstructions_are_drawn_and_scored(
@@ -91,6 +104,24 @@ def test_images_of_latents_are_drawn_and_a_run_is_whole(latent: Path, tmp_path: 
     pictures = sorted((tmp_path / "out" / "images").glob("*.png"))
     assert [Image.open(each).size for each in pictures] == [(16, 16)] * 3
     assert (latent / "parts" / "first_stage" / "weights.safetensors").exists()
+
+
+def test_images_of_codes_are_drawn_scored_and_made_larger(
+    codes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", f"run={codes}", "count=3", "label=2", f"out={tmp_path / 'out'}"]) == 0
+    assert len(list((tmp_path / "out" / "images").glob("*.png"))) == 3
+    assert main(["evaluate", f"run={codes}", "count=40", "metrics=digits", "metrics.scores=[fid]"]) == 0
+    values = json.loads((codes / "scores.json").read_text())["values"]
+    # Untrained, it knows little more than that there are 16.
+    assert values["bits_per_code"] == pytest.approx(4, abs=0.3)
+    larger = ["edit", "editor=larger", f"run={codes}", "count=2", "label=3"]
+    assert main([*larger, f"out={tmp_path / 'large'}"]) == 0
+    pictures = sorted((tmp_path / "large" / "pictures").glob("*.png"))
+    assert [Image.open(each).size for each in pictures] == [(32, 16)] * 2
+    capsys.readouterr()
+    assert main([*larger, "editor.times=[0.5,1]", f"out={tmp_path / 'no'}"]) == 2
+    assert "at least 1" in capsys.readouterr().err
 
 
 def test_what_is_no_first_stage_is_refused(latent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
