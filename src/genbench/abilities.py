@@ -261,12 +261,6 @@ class DecodesEmbeddings(Generative, Protocol):
 
     embedding_dim: int
 
-    embeddings: str
-    """What is done to CLIP's, "unit" or "raw"."""
-
-    captions: Captions
-    """What an image may show besides."""
-
     def embed(self, x: Tensor) -> Tensor:
         """Return embeddings (B, embedding_dim) of images (B, C, H, W) in [-1, 1]."""
         ...
@@ -279,17 +273,31 @@ class DecodesEmbeddings(Generative, Protocol):
         """Return fresh noise (count, ...) that sampling may begin with."""
         ...
 
-    def decode_embeddings(
-        self, z: Tensor, *, noise: Noise, start: Tensor | None = None, tokens: Tensor | None = None
-    ) -> Tensor:
+    def decode_embeddings(self, z: Tensor, *, noise: Noise, start: Tensor | None = None) -> Tensor:
         """Return images (B, C, H, W) of embeddings (B, embedding_dim).
 
         Args:
             z: the embeddings.
             noise: source of random numbers.
             start: the noise (B, ...) that sampling begins with, as `invert` returns it; None for fresh noise.
-            tokens: captions (B, L); None for none.
         """
+        ...
+
+
+@runtime_checkable
+class DecodesBoth(DecodesEmbeddings, Protocol):
+    """The ability to draw images of CLIP's embedding and, if there is one, of a caption."""
+
+    embeddings: str
+    """What is done to CLIP's, "unit" or "raw"."""
+
+    captions: Captions
+    """What an image may show besides."""
+
+    def decode_embeddings(
+        self, z: Tensor, *, noise: Noise, start: Tensor | None = None, tokens: Tensor | None = None
+    ) -> Tensor:
+        """Return images of embeddings, see `DecodesEmbeddings`, and of `tokens`, captions (B, L), unless None."""
         ...
 
 

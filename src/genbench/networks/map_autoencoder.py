@@ -15,13 +15,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from genbench.networks.unet_blocks import Attention, Downsample, Given, Norm, ResidualBlock, Upsample
-
-_NOTHING = Given(torch.empty(0))
-"""The conditioning of blocks that have none."""
+from genbench.networks.unet_blocks import Attention, Downsample, Norm, ResidualBlock, Upsample
 
 
 class _Plan(NamedTuple):
@@ -56,16 +52,14 @@ class _Stack(nn.Module):
     def __init__(self, channels_in: int, first: int, layers: Sequence[nn.Module], last: int, channels_out: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels_in, first, 3, padding=1)
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.Sequential(*layers)
         self.norm = Norm()(last)
         self.last = nn.Conv2d(last, channels_out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return maps (B, channels_out, H', W')."""
         x = self.first(x)
-        for layer in self.layers:
-            x = layer(x, _NOTHING)
-        out: Tensor = self.last(nn.functional.silu(self.norm(x)))
+        out: Tensor = self.last(nn.functional.silu(self.norm(self.layers(x))))
         return out
 
 

@@ -90,6 +90,7 @@ class Levels:
         order: "ho", blocks at each resolution and then the change of size, each followed by a skip connection; or
             "imagen", the change of size before the blocks on the way down and after them on the way up, with one skip
             connection and one attention for all of them and nothing in the middle (Saharia et al. 2022, appendix B.1).
+        style: see `ResidualBlock`.
 
     Raises:
         ValueError: a setting is none of its choices, or there are not as many numbers of blocks as resolutions.
@@ -105,6 +106,7 @@ class Levels:
     resampling: Resampling
     norm: Norm
     order: Order = "ho"
+    style: int = 0
 
     def __post_init__(self) -> None:
         """Check the choices."""
@@ -202,7 +204,7 @@ class Levels:
 
     def _block(self, channels_in: int, channels_out: int, scale: float = 1) -> ResidualBlock:
         return ResidualBlock(
-            channels_in, channels_out, self.embedding, self.dropout, self.adaptive, self.norm, scale=scale
+            channels_in, channels_out, self.embedding, self.dropout, self.adaptive, self.norm, scale, self.style
         )
 
     def _attend(self, side: int, channels: int) -> list[nn.Module]:

@@ -50,36 +50,31 @@ def make(first_stage: Any = None, **settings: Any) -> LatentDiffusion:
         optimizer=partial(torch.optim.Adam, lr=0.01), ema_decay=0.0,
     )  # fmt: skip
     awake(method.average.module)
-    method.on_train_start()
     return method
 
 
 @pytest.mark.parametrize("factor", [0.01, 5.0])
 def test_latents_are_as_large_as_the_noise_whatever_the_first_stage_made_of_them(factor: float) -> None:
     method = make(Halves(factor))
-    method.loss(Batch(X, None))
+    method.measure([X[:2], X[2:]])
     z = method.to_space(X)
     assert z.std(correction=0).item() == pytest.approx(1, rel=1e-5)
-    # Of the first batch alone.
-    before = method.latent_std.clone()
-    method.loss(Batch(0.1 * X, None))
-    assert torch.equal(method.latent_std, before)
     torch.testing.assert_close(method.from_space(z), Halves().decode(Halves().encode(X)))
 
 
 def test_the_deviation_is_kept_with_the_weights_and_measured_once() -> None:
     method, other = make(), make()
-    method.loss(Batch(X, None))
+    method.measure([X])
     other.load_state_dict(method.state_dict())
+    # There is no trainer whose data it could measure.
     other.on_train_start()
-    other.loss(Batch(0.1 * X, None))
     assert torch.equal(other.latent_std, method.latent_std)
     assert not any("first_stage" in name for name in method.state_dict())
 
 
 def test_a_deviation_that_is_set_is_not_measured() -> None:
     method = make(latent_std=1 / 0.18215)
-    method.loss(Batch(X, None))
+    method.on_train_start()
     torch.testing.assert_close(method.to_space(X), 0.18215 * Halves().encode(X))
 
 

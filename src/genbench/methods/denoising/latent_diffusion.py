@@ -5,22 +5,21 @@ and diffusion is of what is left, with a fraction of the numbers (section 3.2):
 
     L = E_{x, eps, t} |eps - eps_theta(z_t, t, y)|^2,    z_0 = encode(x) / std
 
-so that latents have the variance of the noise's, whatever the first stage made of them (appendix G). `std` is measured
-once, on the first batch, and kept with the weights; images are decode(std z_0). Conditions are as of every denoising
+so that latents have the variance of the noise, whatever the first stage made of them (appendix G). `std` is measured
+once, before the training, and kept with the weights; images are decode(std z_0). Conditions are as of every denoising
 method; with the part `text_encoder` captions are attended to as its states, as in Stable Diffusion.
 
 Example:
     python -m genbench experiment=latent_diffusion_scenes parts.first_stage=RUN
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from genbench.abilities import Autoencodes, EncodesTexts
-from genbench.batch import Batch
 from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
@@ -30,7 +29,7 @@ from genbench.errors import UserError
 from genbench.medium import Latents, Medium
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.frozen_text import FrozenText
-from genbench.methods.optimisation import Loss
+from genbench.methods.denoising.measuring import first_batches, moments
 from genbench.parts import Frozen
 from genbench.randomness import Noise
 
@@ -49,7 +48,7 @@ class LatentDiffusion(DDPM):
         text_encoder: encodes captions as states; None for what the network has for captions.
         latents: which latents of an image are trained on, where the first stage's are random: their "means", or
             "draws".
-        latent_std: what latents are divided by; None to measure it on the first batch.
+        latent_std: what latents are divided by; None to measure it before the training.
         conditional: see `DenoisingMethod`.
         settings: those of `DDPM`.
 
@@ -110,24 +109,14 @@ class LatentDiffusion(DDPM):
         self.register_buffer("is_measured", torch.tensor(latent_std is not None))
 
     def on_train_start(self) -> None:
-        """Remember whether the latents' deviation has been measured, so that no step waits for a copy."""
-        self._is_measured = bool(self.is_measured)
+        """Measure the latents' deviation, unless that was done, or is set."""
+        if not self.is_measured:
+            self.measure(batch.x for batch in first_batches(self.trainer))
 
-    def loss(self, batch: Batch) -> Loss:
-        """Return the loss of a batch, see `DenoisingMethod`; before the first one measure the latents' deviation."""
-        if not self._is_measured:
-            self.measure(batch.x)
-            self._is_measured = True
-        return super().loss(batch)
-
-    def measure(self, x: Tensor) -> None:
-        """Set the deviation, over all processes, from that of the latents of images."""
-        z = self._encode(x).double()
-        sums = torch.stack([z.sum(), z.square().sum(), z.new_tensor(z.numel())])
-        if torch.distributed.is_initialized():
-            torch.distributed.all_reduce(sums)
-        mean, square = sums[0] / sums[2], sums[1] / sums[2]
-        self.latent_std.copy_((square - mean.square()).sqrt())
+    def measure(self, images: Iterable[Tensor]) -> None:
+        """Set the deviation from that of all numbers of the latents of batches of images."""
+        _, std = moments(self._encode(x).reshape(-1, 1) for x in images)
+        self.latent_std.copy_(std[0])
         self.is_measured.fill_(True)
 
     def to_space(self, x: Tensor) -> Tensor:
