@@ -170,6 +170,24 @@ class AttendedStates(ConditionEncoder):
         return Encoded(vector=self.to_vector(self.pool(sequence, mask)), sequence=sequence, mask=mask)
 
 
+class PassedStates(ConditionEncoder):
+    """The states of a frozen text encoder as they are, as in Stable Diffusion (Rombach et al. 2022).
+
+    Args:
+        form: of the rows.
+        width: of no use: there is no vector.
+    """
+
+    def __init__(self, form: States, width: int) -> None:
+        super().__init__()
+        self._form = form
+        self.context = form.width
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return sequences of states (B, L, width); padding is masked out."""
+        return Encoded(sequence=rows, mask=self._form.mask(rows))
+
+
 class AttentionPool(nn.Module):
     """Attend to a sequence by a learnt query.
 

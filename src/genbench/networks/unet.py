@@ -64,6 +64,8 @@ class UNet(nn.Module):
             1024 pixels in Imagen.
         heads: of each self-attention; None if `head_channels` says how many.
         head_channels: channels of each head; None if `heads` says how many there are.
+        transformer_depth: blocks of a transformer in the place of each attention, as in latent diffusion, see
+            `SpatialTransformer`; 0 for attention alone.
         dropout: probability in the residual blocks.
         time: "sinusoids", at Ho's frequencies; "sinusoids_openai", at OpenAI's; or "fourier", random Fourier features.
         time_scale: what t = 1 is scaled to before the sinusoids: 1000, or T for a chain of T steps whose index is not
@@ -103,6 +105,7 @@ class UNet(nn.Module):
         attend_to: AttendTo = "map",
         heads: int | None = 1,
         head_channels: int | None = None,
+        transformer_depth: int = 0,
         dropout: float = 0.1,
         time: TimeFeatures = "sinusoids",
         time_scale: float = 1000.0,
@@ -136,7 +139,7 @@ class UNet(nn.Module):
         more = extra_channels + (0 if self.embed_condition is None else self.embed_condition.channels)
         context = 0 if self.embed_condition is None else self.embed_condition.context
         norm = Norm(groups, norm_eps)
-        attends = Attends(attention, heads, head_channels, context, attend_to)
+        attends = Attends(attention, heads, head_channels, context, attend_to, transformer_depth)
         levels = Levels(
             maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm, order, style_dim
         )
