@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from genbench.networks.attention import attend, attention_weights
-from genbench.networks.unet_blocks import NOTHING, Given, Norm, ZeroConv2d
+from genbench.networks.unet_blocks import NOTHING, Given, Norm, ZeroConv2d, group_norm
 
-_NORM = Norm(epsilon=1e-6)
-"""Of the map, whatever the residual blocks have."""
+_EPSILON = 1e-6
+"""Of the map's normalisation, whatever that of the residual blocks is."""
 
 
 class CrossAttention(nn.Module):
@@ -87,16 +87,17 @@ class SpatialTransformer(nn.Module):
         heads: of each attention, among which the channels are divided.
         context: width of the sequence; 0 for no sequence.
         depth: blocks.
+        norm: the normalisation of residual blocks, whose groups the map's has, too.
 
     Raises:
         ValueError: the channels are not divisible into heads.
     """
 
-    def __init__(self, channels: int, heads: int, context: int, depth: int) -> None:
+    def __init__(self, channels: int, heads: int, context: int, depth: int, norm: Norm = group_norm) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"{channels} channels are not divisible by heads={heads}")
-        self.norm = _NORM(channels)
+        self.norm = norm._replace(epsilon=_EPSILON)(channels)
         self.first = nn.Conv2d(channels, channels, 1)
         self.blocks = nn.ModuleList(_Block(channels, heads, context) for _ in range(depth))
         self.last = ZeroConv2d(channels, channels, 1)

@@ -72,7 +72,7 @@ class Attends:
         """
         heads = self._heads_of(channels)
         if self.depth:
-            return SpatialTransformer(channels, heads, self.context, self.depth)
+            return SpatialTransformer(channels, heads, self.context, self.depth, norm)
         return Attention(channels, heads, self.context, norm, to_map=self.to == "map")
 
     def _heads_of(self, channels: int) -> int:
