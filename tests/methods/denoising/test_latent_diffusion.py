@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from genbench.batch import Batch
 from genbench.conditions.captions import Captions
@@ -16,6 +15,7 @@ from genbench.medium import Images
 from genbench.methods.denoising.latent_diffusion import LatentDiffusion
 from genbench.networks.unet import UNet
 from genbench.randomness import Noise
+from tests.first_stages import Halves
 from tests.kinds import classes
 from tests.language_models import Letters
 from tests.networks.test_unet import SMALL, awake
@@ -24,29 +24,14 @@ CAPTIONS = Captions(["a", "one", "two"], 4)
 X = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-class Halves(nn.Module):
-    """Encode an image as every second pixel and its right neighbour, times a factor; decode by repeating the first."""
-
-    is_part = True
-    condition = None
-
-    def __init__(self, factor: float = 5.0, latent_shape: tuple[int, ...] = (2, 8, 8)) -> None:
-        super().__init__()
-        self.factor, self.medium, self.latent_shape = factor, Images((1, 16, 16)), latent_shape
-
-    def encode(self, x: Tensor, *, draw: Any = None) -> Tensor:
-        z = self.factor * torch.cat([x[..., ::2, ::2], x[..., ::2, 1::2]], dim=1)
-        return z if draw is None else z + draw(z)
-
-    def decode(self, z: Tensor) -> Tensor:
-        return (z[:, :1] / self.factor).repeat_interleave(2, 2).repeat_interleave(2, 3).clamp(-1, 1)
+SHAPE = (1, 16, 16)
 
 
 def make(first_stage: Any = None, **settings: Any) -> LatentDiffusion:
     torch.manual_seed(0)
     method = LatentDiffusion(
         partial(UNet, **SMALL), Images((1, 16, 16)), **{"condition": None, **settings},
-        first_stage=first_stage or Halves(), process=DiscreteProcess("cosine", 20), sampler=partial(ddim, steps=2),
+        first_stage=first_stage or Halves(SHAPE), process=DiscreteProcess("cosine", 20), sampler=partial(ddim, steps=2),
         optimizer=partial(torch.optim.Adam, lr=0.01), ema_decay=0.0,
     )  # fmt: skip
     awake(method.average.module)
@@ -55,11 +40,11 @@ def make(first_stage: Any = None, **settings: Any) -> LatentDiffusion:
 
 @pytest.mark.parametrize("factor", [0.01, 5.0])
 def test_latents_are_as_large_as_the_noise_whatever_the_first_stage_made_of_them(factor: float) -> None:
-    method = make(Halves(factor))
+    method = make(Halves(SHAPE, factor))
     method.measure([X[:2], X[2:]])
     z = method.to_space(X)
     assert z.std(correction=0).item() == pytest.approx(1, rel=1e-5)
-    torch.testing.assert_close(method.from_space(z), Halves().decode(Halves().encode(X)))
+    torch.testing.assert_close(method.from_space(z), Halves(SHAPE).decode(Halves(SHAPE).encode(X)))
 
 
 def test_the_deviation_is_kept_with_the_weights_and_measured_once() -> None:
@@ -75,14 +60,14 @@ def test_the_deviation_is_kept_with_the_weights_and_measured_once() -> None:
 def test_a_deviation_that_is_set_is_not_measured() -> None:
     method = make(latent_std=1 / 0.18215)
     method.on_train_start()
-    torch.testing.assert_close(method.to_space(X), 0.18215 * Halves().encode(X))
+    torch.testing.assert_close(method.to_space(X), 0.18215 * Halves(SHAPE).encode(X))
 
 
 def test_latents_may_be_drawn_anew_in_each_step() -> None:
     method = make(latents="draws", latent_std=1.0)
     one, other = method.to_space(X), method.to_space(X)
     assert (one - other).std().item() == pytest.approx(2**0.5, rel=0.1)
-    assert torch.equal(make(latent_std=1.0).to_space(X), Halves().encode(X))
+    assert torch.equal(make(latent_std=1.0).to_space(X), Halves(SHAPE).encode(X))
 
 
 def test_samples_are_images_of_latents_without_bounds() -> None:
@@ -110,7 +95,7 @@ def test_captions_may_be_attended_to_as_states_of_a_language_model() -> None:
     [
         ({"latent_std": 0.0}, "latent_std must be positive"),
         ({"latents": "modes"}, "latents must be means or draws"),
-        ({"first_stage": Halves(latent_shape=(64,))}, "such as kl_autoencoder or vqgan"),
+        ({"first_stage": Halves(SHAPE, latent_shape=(64,))}, "such as kl_autoencoder or vqgan"),
         ({"text_encoder": Letters()}, "takes data with captions"),
         ({"text_encoder": Letters(), "condition": CAPTIONS}, "no effect without method.conditional=true"),
     ],
@@ -121,7 +106,7 @@ def test_what_does_not_fit_is_said(settings: dict[str, Any], message: str) -> No
 
 
 def test_a_first_stage_of_other_images_is_refused() -> None:
-    first_stage = Halves()
+    first_stage = Halves(SHAPE)
     first_stage.medium = Images((3, 16, 16))
     with pytest.raises(ValueError, match=r"encodes images of shape \(3, 16, 16\), and the data has \(1, 16, 16\)"):
         make(first_stage)

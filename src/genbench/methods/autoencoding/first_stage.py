@@ -21,10 +21,10 @@ from genbench.batch import Batch
 from genbench.choices import expect_choice
 from genbench.conditions.source_images import SourceImages
 from genbench.losses import ObjectiveName, make_objective
+from genbench.lpips import Lpips, load_lpips
 from genbench.medium import Images
 from genbench.methods.base import GenerativeMethod
 from genbench.methods.optimisation import Loss, MakeOptimizer
-from genbench.networks.lpips import Lpips, load_lpips
 from genbench.networks.map_autoencoder import MapAutoencoder
 from genbench.parts import Frozen
 from genbench.randomness import Noise

@@ -33,6 +33,7 @@ class KLAutoencoder(FirstStage):
         discriminator: see `FirstStage`.
         image_shape: see `FirstStage`.
         kl_weight: of the KL divergence.
+        discriminator_weight: see `FirstStage`.
         settings: those of `FirstStage`.
 
     Raises:
@@ -46,11 +47,18 @@ class KLAutoencoder(FirstStage):
         image_shape: Sequence[int],
         *,
         kl_weight: float = 1e-6,
+        discriminator_weight: float = 0.5,
         **settings: Any,
     ) -> None:
         if kl_weight < 0:
             raise ValueError(f"kl_weight must be at least 0, not {kl_weight}")
-        super().__init__(autoencoder(image_shape=image_shape, moments=2), discriminator, image_shape, **settings)
+        super().__init__(
+            autoencoder(image_shape=image_shape, moments=2),
+            discriminator,
+            image_shape,
+            discriminator_weight=discriminator_weight,
+            **settings,
+        )
         self.kl_weight = kl_weight
 
     @property

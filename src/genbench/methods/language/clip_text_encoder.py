@@ -13,11 +13,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from genbench.conditions.base import Tokens
-from genbench.conditions.captions import CONTEXT
+from genbench.conditions.captions import CONTEXT, Captions
 from genbench.methods.language.frozen import FrozenLanguageModel
 from genbench.networks.clip_text import TextTransformer
-from genbench.text.clip_bpe import END, ClipBpe
 
 
 class ClipTextEncoder(FrozenLanguageModel):
@@ -28,14 +26,15 @@ class ClipTextEncoder(FrozenLanguageModel):
     """
 
     def __init__(self, network: Callable[..., TextTransformer]) -> None:
-        tower = network(form=Tokens(ClipBpe.size, CONTEXT, ClipBpe.end), embedding_dim=None)
+        captions = Captions(tokenizer="clip_bpe")
+        tower = network(form=captions.form, embedding_dim=None)
         super().__init__(tower, tower.width, CONTEXT)
-        self.tokenizer = ClipBpe()
+        self.tokenizer = captions.tokenizer
 
     def tokens_of(self, text: str) -> list[int]:
         """Return the tokens of a text, with ends up to 77."""
-        tokens = self.tokenizer.encode(text)
-        return tokens + [END] * (CONTEXT - len(tokens))
+        tokens: list[int] = self.tokenizer.encode(text)
+        return tokens + tokens[-1:] * (CONTEXT - len(tokens))
 
     def states_of(self, rows: Tensor) -> Tensor:
         """Return the states (B, 77, width) of tokens (B, 77)."""

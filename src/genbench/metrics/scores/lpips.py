@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from genbench.images import to_float
+from genbench.lpips import BACKBONES, backbone_path, load_lpips
 from genbench.medium import Images
 from genbench.metrics.extractor import hash_weights
 from genbench.metrics.material import Material
 from genbench.metrics.pairs import PairScore
 from genbench.metrics.score import Setting
-from genbench.networks.lpips import BACKBONES, backbone_path, load_lpips
 
 
 class Lpips(PairScore):
