@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.networks import tensor_of
-from genbench.published.reading import read, read_settings, tensors_of
+from genbench.published.networks import state_of, tensor_of
+from genbench.published.reading import read, read_settings
 from genbench.published.source import Archive, Published, Source, renamed
 
 _WITHIN = "cond_stage_model.transformer."
@@ -95,8 +95,7 @@ class ClipText(Source):
 
 def _weights(content: Any) -> dict[str, Tensor]:
     """Return the tensors; today's transformers saves the tower alone without its prefix."""
-    inner = content.get("state_dict", content) if isinstance(content, Mapping) else content
-    weights = tensors_of(inner)
+    weights = state_of(content)
     return {f"{_TOWER}{name}": each for name, each in weights.items()} if _LAST in weights else weights
 
 

@@ -4,14 +4,9 @@
 within the file of a model that is built on one, such as Stable Diffusion's or VQGAN's transformer.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
-
 from genbench.published.autoencoder_names import COMPVIS
 from genbench.published.autoencoders import published_autoencoder
-from genbench.published.reading import tensors_of
+from genbench.published.networks import state_of
 from genbench.published.source import Archive, Published, Source
 
 _SIDE = 256
@@ -27,16 +22,10 @@ class CompvisAutoencoder(Source):
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether it is a first stage by itself."""
-        return "encoder.mid.attn_1.q.weight" in _weights(archive.content)
+        return "encoder.mid.attn_1.q.weight" in state_of(archive.content)
 
     def convert(self, archive: Archive) -> Published:
         """Return the autoencoder with the shape that its tensors say."""
-        weights = _weights(archive.content)
+        weights = state_of(archive.content)
         inner = {name.removeprefix(_WITHIN): each for name, each in weights.items() if name.startswith(_WITHIN)}
         return published_autoencoder(inner or weights, COMPVIS, _SIDE)
-
-
-def _weights(content: Any) -> dict[str, Tensor]:
-    """Return the state dictionary, which Lightning keeps beside other things."""
-    inner = content.get("state_dict", content) if isinstance(content, Mapping) else content
-    return tensors_of(inner)

@@ -4,7 +4,6 @@ Its U-Net becomes a run of `latent_diffusion`; its first stage and its text towe
 file, and are the parts.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from genbench.errors import UserError
 from genbench.published.latent_diffusion import BLOCK, STANDARD_SCALE, depth_of, of_captions
+from genbench.published.networks import state_of
 from genbench.published.openai_unet import IMAGE_END, converted, shape_of
-from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Published, Source
 
 _UNET, _AVERAGE = "model.diffusion_model.", "model_ema."
@@ -41,11 +40,11 @@ class StableDiffusion(Source):
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether it has a U-Net that attends to a sequence by transformers."""
-        return f"{_UNET}middle_block.1.transformer_blocks.0.attn2.to_k.weight" in _tensors(archive.content)
+        return f"{_UNET}middle_block.1.transformer_blocks.0.attn2.to_k.weight" in state_of(archive.content)
 
     def convert(self, archive: Archive) -> Published:
         """Return the U-Net with the shape that its tensors say, and its chain."""
-        tensors = {name: each.float() for name, each in _tensors(archive.content).items() if each.is_floating_point()}
+        tensors = {name: each.float() for name, each in state_of(archive.content).items() if each.is_floating_point()}
         weights = {name.removeprefix(_UNET): each for name, each in tensors.items() if name.startswith(_UNET)}
         shape = shape_of(weights)
         if shape.channels != 4:
@@ -68,11 +67,6 @@ class StableDiffusion(Source):
             averages=converted(averages, _RULES, None, None) if has_average else None,
             notes=("it predicts the noise, with 8 heads at each attention, as all of v1 do: the file does not say so",),
         )
-
-
-def _tensors(content: Any) -> dict[str, Tensor]:
-    inner = content.get("state_dict", content) if isinstance(content, Mapping) else content
-    return tensors_of(inner)
 
 
 def _process(betas: Tensor) -> dict[str, Any]:
