@@ -26,7 +26,7 @@ class LatentDDPM(DDPM):
     ) -> None:
         if first_stage.medium.shape != medium.shape or first_stage.condition is not None:
             raise ValueError("parts.first_stage must be an unconditional autoencoder of images of this shape")
-        super().__init__(denoiser, medium, space=Points((1, first_stage.latent_dim)), **settings)
+        super().__init__(denoiser, medium, space=Points((1, first_stage.latent_shape[0])), **settings)
         self.first_stage = first_stage
 
     def to_space(self, x: Tensor) -> Tensor:

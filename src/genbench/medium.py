@@ -194,6 +194,26 @@ class Points(Arrays):
         return pictures
 
 
+class Latents(Arrays):
+    """Maps of latents float32 (D, H, W), without bounds.
+
+    Args:
+        shape: (D, H, W).
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__(shape, None)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the shape of a map."""
+        return {"latents": list(self.shape)}
+
+    def picture(self, stored: Tensor) -> Tensor:
+        """Return the first three channels, or the first one, from -3 to 3, uint8 (N, 3 or 1, H, W)."""
+        channels = 3 if self.shape[0] >= 3 else 1
+        return (stored[:, :channels] / 6 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
 class Embeddings(Arrays):
     """Vectors float32 (D,) of length 1 that say what an image shows.
 

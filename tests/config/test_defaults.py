@@ -27,6 +27,8 @@ VARIANTS = {
     "metrics/scenes.yaml": {"scores"},
     "network/cyclegan.yaml": {"norm"},
     "method/edm.yaml": {"clip", "ema_decay"},
+    # The optimizer's, whose own defaults are CLIP's.
+    "method/vqgan_transformer.yaml": {"betas", "lr", "weight_decay"},
     # Which source images, is asked of whoever builds one.
     "method/regression.yaml": {"derive"},
     "method/sr3.yaml": {"derive"},
@@ -34,6 +36,7 @@ VARIANTS = {
     **{f"network/clip_{name}.yaml": {"gelu"} for name in ("small", "vit_b16", "vit_b32", "vit_l14")},
     # GLIDE's, whose text tower follows the image tower.
     "network/clip_glide.yaml": {"biases", "gelu", "vocabulary"},
+    "network/diffae_small.yaml": {"attention", "blocks", "multipliers", "width"},
     "network/ddgan.yaml": {
         "blocks",
         "dropout",

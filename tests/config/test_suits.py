@@ -16,15 +16,19 @@ from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.signatures import parameters_of
 from tests.embedders import Brightness
+from tests.first_stages import Halves
 from tests.kinds import classes, trained_methods
 from tests.language_models import Letters
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
 CAPTIONED = {"clip", "imagen", "noisy_clip", "prior", "unclip_decoder", "upsampler"}
 PARTS: dict[str, dict[str, Any]] = {
-    "imagen": {"text_encoder": Letters},
-    "prior": {"embedder": Brightness},
-    "unclip_decoder": {"embedder": Brightness},
+    "diffae_latent": {"autoencoder": Halves},
+    "imagen": {"text_encoder": lambda shape: Letters()},
+    "latent_diffusion": {"first_stage": Halves},
+    "prior": {"embedder": lambda shape: Brightness()},
+    "unclip_decoder": {"embedder": lambda shape: Brightness()},
+    "vqgan_transformer": {"first_stage": Halves},
 }
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
 NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifier.width", "autoencoder.width"]
@@ -44,7 +48,7 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
         condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
         if method in CAPTIONED:
             condition = Captions(["a", "b"], 3)
-        parts = {name: make() for name, make in PARTS.get(method, {}).items()}
+        parts = {name: make(shape) for name, make in PARTS.get(method, {}).items()}
         facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}
         assert (config.sampler is not None) == ("sampler" in asked)
@@ -110,7 +114,7 @@ def test_the_network_grows_with_the_images() -> None:
         (["network=autoencoder"], "does not go with method=gan"),
         (
             ["method=vae", "network=unet"],
-            "it goes with method=ddpm, edm, glide, imagen, improved_ddpm, regression, score_sde, sr3",
+            "it goes with method=ddpm, edm, glide, imagen, improved_ddpm, latent_diffusion, regression, score_sde, sr3",
         ),
         (["experiment=gan_mnist", "method=ddpm"], "Leave out experiment= or method="),
     ],
@@ -126,3 +130,7 @@ def test_a_debugging_run_is_short_and_makes_no_scores() -> None:
     assert config.steps < 10
     assert config.metrics is None
     assert check("train", ['debug="true"', "steps=50"]).steps == 50
+    # A warm-up of a hundred steps would not end.
+    warm = "experiment=glide_scenes"
+    assert check("train", ['debug="true"', warm]).method.schedule.warmup_steps == 0
+    assert check("train", ['debug="true"', warm, "steps=200"]).method.schedule.warmup_steps == 100

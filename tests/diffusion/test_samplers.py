@@ -346,7 +346,7 @@ def test_leading_steps_are_those_of_diffusers_and_ddims_code(steps: int) -> None
     assert PROCESSES["discrete"].times(steps, "leading").tolist() == pytest.approx(
         [(int(step) + 1) / 1000 for step in scheduler.timesteps]
     )
-    with pytest.raises(ValueError, match="or leading or glide_fast27 of a chain"):
+    with pytest.raises(ValueError, match="or leading, leading_second or glide_fast27 of a chain"):
         PROCESSES["vp"].times(steps, "leading")
 
 

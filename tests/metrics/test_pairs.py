@@ -11,11 +11,13 @@ from torchvision.models import alexnet
 
 from genbench.errors import UserError
 from genbench.images import to_float
+from genbench.lpips import BACKBONES
 from genbench.medium import Images, Points
 from genbench.metrics.material import Material, Picked
 from genbench.metrics.score import Setting
 from genbench.metrics.scores import make_scores
-from genbench.metrics.scores.lpips import BACKBONE_FILE
+
+BACKBONE_FILE = BACKBONES["alex"].file
 
 
 def noise(count: int, side: int, channels: int = 3, seed: int = 0) -> Tensor:

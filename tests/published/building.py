@@ -31,10 +31,12 @@ def built(published: Published, channels: int = 3, *, condition: Condition | Non
     config = composed(published)
     shape = (channels, config.data.size, config.data.size)
     with torch.device(device):
-        shaped = {"medium": Images(shape), "image_shape": shape}
+        shaped = {
+            "medium": Images(shape), "image_shape": shape, "condition": published.condition or condition,
+        }  # fmt: skip
         asked = parameters_of(config.method["_target_"]) or {}
         facts = {name: fact for name, fact in shaped.items() if name in asked}
-        method = build(config.method, "method", condition=published.condition or condition, **facts)
+        method = build(config.method, "method", **facts)
     for path, weights in published.weights.items():
         method.get_submodule(path).load_state_dict(weights)
     return method.eval()

@@ -50,7 +50,8 @@ def way_of_drawing(settings: DictConfig, *, conditional: bool) -> dict[str, Any]
     if settings.get("sampler") is None:
         return {}
     sampler = {"sampler": OmegaConf.to_container(settings.sampler, resolve=True)}
-    return sampler | ({"guidance": settings.method.guidance} if conditional else {})
+    is_guided = conditional and "guidance" in settings.method
+    return sampler | ({"guidance": settings.method.guidance} if is_guided else {})
 
 
 def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> None:

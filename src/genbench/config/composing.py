@@ -54,6 +54,8 @@ def compose_choices(verb: str, overrides: list[str]) -> tuple[DictConfig, Choice
             with open_dict(node):
                 del node[SUITS]
     _leave_out_of_schedule(config, overrides)
+    if choices.get("debug") is not None:
+        _begin_at_full_rate(config)
     apply_site(config, overrides)
     resolve_paths(config)
     return config, choices
@@ -73,6 +75,13 @@ def _leave_out_of_schedule(config: DictConfig, overrides: list[str]) -> None:
         if known is not None and name not in ("_target_", *known) and f"method.schedule.{name}" not in keys:
             with open_dict(schedule):
                 del schedule[name]
+
+
+def _begin_at_full_rate(config: DictConfig) -> None:
+    """Leave out a warm-up that is longer than a debugging run."""
+    schedule = OmegaConf.select(config, "method.schedule")
+    if isinstance(schedule, DictConfig) and schedule.get("warmup_steps", 0) >= config.steps:
+        schedule.warmup_steps = 0
 
 
 def _implied(overrides: list[str]) -> list[str]:

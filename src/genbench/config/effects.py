@@ -18,10 +18,12 @@ from genbench.score_names import Better, announce, plain_score
 FACTS = ("medium", "condition", "image_shape")
 """What a method is given of every data set, and can't be given otherwise."""
 
+_OF_METHODS = ("shape", "latent_dim", "outputs", "moments", "quantiser", "style_dim", "inputs")
+
 _GIVEN = (
     (r"method", FACTS, "follows from the data"),
     (r"method", ("space",), "follows from the method"),
-    (r"network\.\w+", (*FACTS, "shape", "latent_dim", "outputs"), "is given to the network by the method"),
+    (r"network\.\w+", (*FACTS, *_OF_METHODS), "is given to the network by the method"),
     (r"editor", ("method",), "is the method of the run"),
     (r"sampler", ("denoise", "process", "x", "draw"), "is given to the sampler by the method"),
     (r"method\.\w*optimizer", ("params",), "is given to the optimizer by the method"),

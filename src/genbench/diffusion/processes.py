@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genbench.diffusion.schedules import ScheduleName, alpha_bar, make_betas
 
-Spacing = Literal["uniform", "leading", "quadratic", "log_snr", "karras", "glide_fast27"]
+Spacing = Literal["uniform", "leading", "leading_second", "quadratic", "log_snr", "karras", "glide_fast27"]
 
 _FAST = (10, 10, 3, 2, 2)
 """Steps in each fifth of a chain, from the image on, of the spacing "glide_fast27"."""
@@ -82,8 +82,8 @@ class Process(ABC):
             steps: how many.
             spacing: where the times are evenly spaced: "uniform", in t; "quadratic", in sqrt(t), finer near the image
                 (Song et al. 2020, appendix D.2); "log_snr", in log alpha / sigma (Lu et al. 2022); "karras", in the
-                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading" or "glide_fast27", of a
-                chain alone.
+                seventh root of sigma / alpha (Karras et al. 2022, equation 5); or "leading", "leading_second" or
+                "glide_fast27", of a chain alone.
 
         Raises:
             ValueError: there is no such spacing, or fewer than one step.
@@ -105,7 +105,9 @@ class Process(ABC):
             roots = (-half_log_snr / _RHO).exp()
             wanted = -_RHO * (roots[0] + fraction * (roots[1] - roots[0])).log()
         else:
-            known = "uniform, quadratic, log_snr or karras, or leading or glide_fast27 of a chain of steps"
+            known = (
+                "uniform, quadratic, log_snr or karras, or leading, leading_second or glide_fast27 of a chain of steps"
+            )
             raise ValueError(f"spacing must be {known}, not {spacing!r}")
         return self.time_of(2 * wanted)
 
@@ -125,7 +127,7 @@ class Process(ABC):
 
     @property
     def prior_std(self) -> float:
-        """Standard deviation of x_1, whose signal is negligible."""
+        """Standard deviation of the noise that sampling begins with: that of x_1, whose signal is negligible."""
         return float(self.sigma(torch.ones((), dtype=torch.float64)))
 
 
@@ -277,6 +279,11 @@ class DiscreteProcess(Process):
         # alpha_bar = 1 at t = 0.
         self._log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), alpha_bar(self.betas).log()])
 
+    @property
+    def prior_std(self) -> float:
+        """1, as a chain's prior is N(0, I), also where its last step leaves some of the image (Ho et al. 2020)."""
+        return 1.0
+
     def alpha(self, t: Tensor) -> Tensor:
         """Square root of alpha_bar."""
         return (self._log_alpha(t)[0]).exp().to(t)
@@ -296,20 +303,25 @@ class DiscreteProcess(Process):
     def times(self, steps: int, spacing: Spacing = "uniform") -> Tensor:
         """Return the times of `Process.times`; uniform, leading and quadratic ones are steps of the chain.
 
-        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers. Those of
-        "glide_fast27" are 27, most of them near the image, as GLIDE's code chooses them for its upsampler.
+        Leading ones are every T // `steps`-th step from the first on, as in DDIM's code and in diffusers, or from the
+        second on, as in latent diffusion's code. Those of "glide_fast27" are 27, most of them near the image, as
+        GLIDE's code chooses them for its upsampler.
 
         Raises:
             ValueError: as in `Process.times`, or there are more steps than the chain has, or others than 27.
         """
         if spacing == "glide_fast27":
             return self._fast_times(steps)
-        if spacing not in ("uniform", "leading", "quadratic"):
+        if spacing not in ("uniform", "leading", "leading_second", "quadratic"):
             return super().times(steps, spacing)
         if steps > self.steps:
             raise ValueError(f"steps must be at most the {self.steps} of the process, not {steps}")
-        if spacing == "leading" and steps > 0:
-            return (1 + torch.arange(steps, dtype=torch.float64) * (self.steps // steps)).flip(0) / self.steps
+        if spacing.startswith("leading") and steps > 0:
+            begin = 1 if spacing == "leading" else 2
+            found = begin + torch.arange(steps, dtype=torch.float64) * (self.steps // steps)
+            if found[-1] > self.steps:
+                raise ValueError(f"spacing=leading_second takes fewer than the {self.steps} steps of the process")
+            return found.flip(0) / self.steps
         wanted = (super().times(steps, spacing) * self.steps).round()
         # Quadratic spacing would repeat the chain's last steps after rounding.
         least = torch.arange(steps, 0, -1, dtype=torch.float64)

@@ -12,20 +12,23 @@ from genbench.abilities import DecodesEmbeddings
 from genbench.choices import expect_choice
 from genbench.editing.base import Editor, EditResult, Input, Inputs
 from genbench.editing.strips import NEIGHBOUR_L1, strip_medium, strip_result
-from genbench.interpolation import decode_along, slerp
+from genbench.interpolation import PATHS, decode_along, slerp
 from genbench.randomness import Noise
 
 Start = Literal["inverted", "fixed"]
+Path = Literal["slerp", "linear"]
 
 
 class MixImages(Editor):
-    """Decode embeddings along the great circle between those of two images; a result is the strip of all pictures.
+    """Decode embeddings between those of two images; a result is the strip of all pictures.
 
     Args:
         method: embeds images, and draws images of embeddings, by the run's sampler.
         start: of the sampling: "inverted", the noise that both images come from by DDIM, interpolated likewise, so that
             the ends are the images themselves as far as the inversion goes; or "fixed", one fresh noise for all
             pictures of a strip.
+        path: of the embeddings: "slerp", along the great circle; or "linear", as for diffusion autoencoders, whose
+            embeddings have no particular length.
         pictures: of a strip, both ends included; at least 2.
         steps: of the inversion.
 
@@ -37,14 +40,22 @@ class MixImages(Editor):
     scores = NEIGHBOUR_L1
 
     def __init__(
-        self, method: DecodesEmbeddings, *, start: Start = "inverted", pictures: int = 7, steps: int = 50
+        self,
+        method: DecodesEmbeddings,
+        *,
+        start: Start = "inverted",
+        path: Path = "slerp",
+        pictures: int = 7,
+        steps: int = 50,
     ) -> None:
         expect_choice("start", start, Start)
+        expect_choice("path", path, Path)
         for name, value, least in (("pictures", pictures, 2), ("steps", steps, 1)):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         self.method = method
         self.start = start
+        self.path = PATHS[path]
         self.pictures = pictures
         self.steps = steps
         self.medium = strip_medium(method.medium, pictures)
@@ -55,7 +66,7 @@ class MixImages(Editor):
         assert inputs.others is not None
         ends = [self.method.embed(images) for images in (inputs.images, inputs.others)]
         places = torch.linspace(0, 1, self.pictures)
-        z = slerp(ends[0], ends[1], places)
+        z = self.path(ends[0], ends[1], places)
         if self.start == "inverted":
             noises = [
                 self.method.invert(images, own, steps=self.steps)

@@ -6,6 +6,7 @@ A key is `section/figure`, as in `loss/generator`. For the names of scores see `
 SECTIONS = {
     "loss": "what the optimizers minimise",
     "adversary": "discriminator outputs, and penalties on the discriminator",
+    "latents": "latents of autoencoders: their deviation, and how the codebook is used",
     "gradient": "norms of the gradients, before they are clipped",
     "learning_rate": "learning rates, where a schedule changes them",
     "score": "scores of the averaged weights",

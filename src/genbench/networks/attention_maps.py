@@ -5,10 +5,12 @@ Tang et al. 2022, "What the DAAM" (https://arxiv.org/abs/2210.04885, equation 5)
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from genbench.networks.spatial_transformer import CrossAttention
 from genbench.networks.unet_blocks import Attention
 
 
@@ -37,7 +39,7 @@ class AttentionMaps:
     @contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
         """Collect the weights of all layers that attend to a sequence, at each call of a network."""
-        layers = [each for each in network.modules() if isinstance(each, Attention) and each.from_sequence is not None]
+        layers: list[Any] = [each for each in network.modules() if _attends_to_a_sequence(each)]
         for layer in layers:
             layer.watch = self._add
         try:
@@ -53,3 +55,9 @@ class AttentionMaps:
         enlarged = interpolate(maps, self._side, mode="bicubic", align_corners=False).clamp_min(0)
         self._sum = enlarged if self._sum is None else self._sum + enlarged
         self._count += 1
+
+
+def _attends_to_a_sequence(layer: nn.Module) -> bool:
+    if isinstance(layer, CrossAttention):
+        return layer.context is not None
+    return isinstance(layer, Attention) and layer.from_sequence is not None

@@ -15,7 +15,7 @@ class TextTransformer(nn.Module):
 
     Args:
         form: of the token sequences.
-        embedding_dim: numbers of an embedding.
+        embedding_dim: numbers of an embedding; None for a tower that is read for its states alone.
         width: of the tokens.
         layers: blocks.
         heads: of each attention.
@@ -31,7 +31,7 @@ class TextTransformer(nn.Module):
         self,
         form: Tokens,
         *,
-        embedding_dim: int,
+        embedding_dim: int | None,
         width: int,
         layers: int,
         heads: int,
@@ -47,14 +47,15 @@ class TextTransformer(nn.Module):
         self.positions = nn.Parameter(torch.empty(form.length, width))
         self.blocks = make_blocks(width, layers, heads, causal=True, gelu=gelu, biases=biases)
         self.norm_after = nn.LayerNorm(width)
-        self.project = nn.Linear(width, embedding_dim, bias=False)
+        self.project = None if embedding_dim is None else nn.Linear(width, embedding_dim, bias=False)
         self._initialise(width, layers)
 
     def _initialise(self, width: int, layers: int) -> None:
         """Draw the weights as OpenAI's `initialize_parameters` does; each block adds less to a deeper tower."""
         nn.init.normal_(self.tokens.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.01)
-        nn.init.normal_(self.project.weight, std=width**-0.5)
+        if self.project is not None:
+            nn.init.normal_(self.project.weight, std=width**-0.5)
         added = (2 * layers * width) ** -0.5
         for block in self.blocks:
             assert isinstance(block, Block)
@@ -77,5 +78,6 @@ class TextTransformer(nn.Module):
 
     def at_end(self, states: Tensor, last: Tensor) -> Tensor:
         """Return the embeddings (B, embedding_dim) of texts by their states (B, L, width) and last tokens, (B,)."""
+        assert self.project is not None
         out: Tensor = self.project(states[torch.arange(len(states), device=states.device), last])
         return out

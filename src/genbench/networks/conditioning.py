@@ -170,6 +170,24 @@ class AttendedStates(ConditionEncoder):
         return Encoded(vector=self.to_vector(self.pool(sequence, mask)), sequence=sequence, mask=mask)
 
 
+class PassedStates(ConditionEncoder):
+    """The states of a frozen text encoder as they are, as in Stable Diffusion (Rombach et al. 2022).
+
+    Args:
+        form: of the rows.
+        width: of no use: there is no vector.
+    """
+
+    def __init__(self, form: States, width: int) -> None:
+        super().__init__()
+        self._form = form
+        self.context = form.width
+
+    def forward(self, rows: Tensor) -> Encoded:
+        """Return sequences of states (B, L, width); padding is masked out."""
+        return Encoded(sequence=rows, mask=self._form.mask(rows))
+
+
 class AttentionPool(nn.Module):
     """Attend to a sequence by a learnt query.
 
@@ -264,7 +282,8 @@ def encoder_of(
         width: of vectors and sequences.
         shape: of the samples.
         with_null: whether rows may hold the null condition.
-        text: builds the encoder of captions from their form and the width of vectors; None for `EmbeddedTokens`.
+        text: builds the encoder of captions, or of their states, from their form and the width of vectors; None for
+            `EmbeddedTokens`, or `AttendedStates`.
 
     Raises:
         ValueError: the condition is an image, but the samples are not.
@@ -287,7 +306,7 @@ def _encoder_of(
             # By position: an encoder's own setting `width` may be that of its tokens.
             return EmbeddedTokens(form, width) if text is None else text(form, width)
         case States():
-            return AttendedStates(form, width)
+            return AttendedStates(form, width) if text is None else text(form, width)
         case TokensAndVector():
             return EmbeddedImage(form, width, _encoder_of(form.tokens, width, shape, with_null, text))
         case StatesAndVectors():

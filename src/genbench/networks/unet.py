@@ -43,6 +43,7 @@ class UNet(nn.Module):
         channels_out: of each of these; as many as the noisy image has if None.
         latent_dim: length of a latent whose embedding is added to the time's, so that the prediction is stochastic; 0
             for none.
+        style_dim: length of a style that scales the maps of every block, see `ResidualBlock`; 0 for none.
         extra_channels: of what is concatenated to the noisy image beside the condition's channels; 0 for nothing.
         with_level: whether each call also says how noisy those are, as a level of noise that is embedded like the time
             and added to it (Ho et al. 2022, https://arxiv.org/abs/2106.15282, section 4.2).
@@ -63,6 +64,8 @@ class UNet(nn.Module):
             1024 pixels in Imagen.
         heads: of each self-attention; None if `head_channels` says how many.
         head_channels: channels of each head; None if `heads` says how many there are.
+        transformer_depth: blocks of a transformer in the place of each attention, as in latent diffusion, see
+            `SpatialTransformer`; 0 for attention alone.
         dropout: probability in the residual blocks.
         time: "sinusoids", at Ho's frequencies; "sinusoids_openai", at OpenAI's; or "fourier", random Fourier features.
         time_scale: what t = 1 is scaled to before the sinusoids: 1000, or T for a chain of T steps whose index is not
@@ -88,6 +91,7 @@ class UNet(nn.Module):
         outputs: int = 1,
         channels_out: int | None = None,
         latent_dim: int = 0,
+        style_dim: int = 0,
         extra_channels: int = 0,
         with_level: bool = False,
         patch: int = 1,
@@ -101,6 +105,7 @@ class UNet(nn.Module):
         attend_to: AttendTo = "map",
         heads: int | None = 1,
         head_channels: int | None = None,
+        transformer_depth: int = 0,
         dropout: float = 0.1,
         time: TimeFeatures = "sinusoids",
         time_scale: float = 1000.0,
@@ -134,8 +139,10 @@ class UNet(nn.Module):
         more = extra_channels + (0 if self.embed_condition is None else self.embed_condition.channels)
         context = 0 if self.embed_condition is None else self.embed_condition.context
         norm = Norm(groups, norm_eps)
-        attends = Attends(attention, heads, head_channels, context, attend_to)
-        levels = Levels(maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm, order)
+        attends = Attends(attention, heads, head_channels, context, attend_to, transformer_depth)
+        levels = Levels(
+            maps, blocks, attends, embedding, dropout, adaptive, padding, resampling, norm, order, style_dim
+        )
         self.from_image = nn.Conv2d(patch**2 * (channels_in + more), width, 3, padding=1)
         self.down, joined = levels.down(width, side)
         self.middle = levels.middle()
@@ -156,6 +163,7 @@ class UNet(nn.Module):
         *,
         extra: Tensor | None = None,
         level: Tensor | None = None,
+        style: Tensor | None = None,
     ) -> Tensor:
         """Return predictions (B, outputs * channels_out, H, W).
 
@@ -166,6 +174,7 @@ class UNet(nn.Module):
             z: latents (B, latent_dim), if `latent_dim` is not 0.
             extra: (B, extra_channels, H, W), if `extra_channels` is not 0.
             level: of the noise in `extra`, (B,) in [0, 1], if the network is built `with_level`.
+            style: (B, style_dim), if `style_dim` is not 0.
         """
         embedding = self.embed_time(t)
         if self.embed_latent is not None:
@@ -183,7 +192,7 @@ class UNet(nn.Module):
                 x_t = torch.cat([x_t, encoded.channels], dim=1)
         if extra is not None:
             x_t = torch.cat([x_t, extra], dim=1)
-        given = Given(embedding, sequence, mask, values)
+        given = Given(embedding, sequence, mask, values, style)
         x = self.from_image(pixel_unshuffle(x_t, self.patch) if self.patch > 1 else x_t)
         # In the order "imagen" the first map is none of a skip connection.
         skips = [x] if len(self.up) > len(self.down) else []

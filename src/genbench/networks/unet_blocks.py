@@ -28,12 +28,18 @@ class Given(NamedTuple):
         sequence: tokens to cross-attend to, (B, L, context), or None.
         mask: True for tokens, False for padding, bool (B, L), or None.
         values: what attention to each token yields, (B, L, context); None for the tokens themselves.
+        style: an embedding of what is to be drawn, which scales the maps of every block, (B, D), or None.
     """
 
     embedding: Tensor
     sequence: Tensor | None = None
     mask: Tensor | None = None
     values: Tensor | None = None
+    style: Tensor | None = None
+
+
+NOTHING = Given(torch.empty(0))
+"""The conditioning of blocks that have none, as in autoencoders."""
 
 
 class Norm(NamedTuple):
@@ -88,13 +94,18 @@ class ResidualBlock(nn.Module):
     Args:
         channels_in: of the input.
         channels_out: of the output.
-        width: length of the embedding.
+        width: length of the embedding; 0 for none, as in autoencoders.
         dropout: probability, before the second convolution.
         adaptive: the embedding scales and shifts the second GroupNorm's output (Nichol and Dhariwal 2021, section 3.1)
             instead of being added before it.
         norm: the normalisation of a map by its channels.
         scale: of the output's side: 1, or 2 or 0.5 for a block that resamples (Brock et al. 2019; Dhariwal and Nichol
             2021), by nearest neighbours or averages before its first convolution.
+        style: length of a style that scales the second GroupNorm's output, after the embedding; 0 for none
+            (Preechakul et al. 2022, https://arxiv.org/abs/2111.15640, equation 7).
+
+    Raises:
+        ValueError: there is a style, but no adaptive embedding.
     """
 
     def __init__(
@@ -106,30 +117,46 @@ class ResidualBlock(nn.Module):
         adaptive: bool,
         norm: Norm = group_norm,
         scale: float = 1,
+        style: int = 0,
     ) -> None:
         super().__init__()
+        if style and not (adaptive and width):
+            raise ValueError("a style takes adaptive=true: it scales maps after the embedding has")
         self.adaptive = adaptive
         self.scale = scale
         self.first = nn.Sequential(norm(channels_in), nn.SiLU(), nn.Conv2d(channels_in, channels_out, 3, padding=1))
-        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * channels_out if adaptive else channels_out))
+        outputs = 2 * channels_out if adaptive else channels_out
+        self.from_embedding = nn.Sequential(nn.SiLU(), nn.Linear(width, outputs)) if width else None
+        self.from_style = nn.Sequential(nn.SiLU(), nn.Linear(style, channels_out)) if style else None
         last = ZeroConv2d(channels_out, channels_out, 3, padding=1)
         self.second = nn.Sequential(norm(channels_out), nn.SiLU(), nn.Dropout(dropout), last)
         self.shortcut = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
 
-    def forward(self, x: Tensor, given: "Given") -> Tensor:
+    def forward(self, x: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the block's output for x (B, C, H, W)."""
         if self.scale == 1:
             hidden = self.first(x)
         else:
             hidden = self.first[2](self._resampled(self.first[:2](x)))
             x = self._resampled(x)
+        out: Tensor = self.shortcut(x) + self._conditioned(hidden, given)
+        return out
+
+    def _conditioned(self, hidden: Tensor, given: Given) -> Tensor:
+        """Return the second half's output."""
+        out: Tensor
+        if self.from_embedding is None:
+            out = self.second(hidden)
+            return out
         added = self.from_embedding(given.embedding)[:, :, None, None]
         if self.adaptive:
             scale, shift = added.chunk(2, dim=1)
-            hidden = self.second[1:](self.second[0](hidden) * (1 + scale) + shift)
+            hidden = self.second[0](hidden) * (1 + scale) + shift
+            if self.from_style is not None:
+                hidden = hidden * (1 + self.from_style(given.style)[:, :, None, None])
+            out = self.second[1:](hidden)
         else:
-            hidden = self.second(hidden + added)
-        out: Tensor = self.shortcut(x) + hidden
+            out = self.second(hidden + added)
         return out
 
     def _resampled(self, x: Tensor) -> Tensor:
@@ -172,7 +199,7 @@ class Attention(nn.Module):
         self.from_sequence = nn.Linear(context, 2 * channels) if context else None
         self.to_out = ZeroConv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor, given: Given) -> Tensor:
+    def forward(self, x: Tensor, given: Given = NOTHING) -> Tensor:
         """Return x (B, C, H, W) plus the attention's output."""
         count, channels, height, width = x.shape
         places = self.to_qkv(self.norm(x)).reshape(count, -1, self.heads, channels // self.heads, height * width)
@@ -221,7 +248,7 @@ class Downsample(nn.Module):
         self.is_ho = padding == "ho"
         self.convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=0 if self.is_ho else 1)
 
-    def forward(self, x: Tensor, given: Given) -> Tensor:
+    def forward(self, x: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the smaller map; the conditioning is not used."""
         out: Tensor = self.convolution(pad(x, (0, 1, 0, 1)) if self.is_ho else x)
         return out
@@ -238,7 +265,7 @@ class Upsample(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: Tensor, given: Given) -> Tensor:
+    def forward(self, x: Tensor, given: Given = NOTHING) -> Tensor:
         """Return the larger map; the conditioning is not used."""
         out: Tensor = self.convolution(interpolate(x, scale_factor=2, mode="nearest"))
         return out

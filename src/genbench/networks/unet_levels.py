@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from genbench.choices import expect_choice
+from genbench.networks.spatial_transformer import SpatialTransformer
 from genbench.networks.unet_blocks import (
     Attention,
     Downsample,
@@ -42,9 +43,10 @@ class Attends:
         head_channels: channels of each head; None if `heads` says how many there are.
         context: width of a sequence to attend to; 0 for none.
         to: "map", to the map itself and to the sequence, if there is one; or "sequence", to that alone.
+        depth: blocks of a `SpatialTransformer` in the place of each attention; 0 for attention alone.
 
     Raises:
-        ValueError: heads are given in two ways or in none.
+        ValueError: heads are given in two ways or in none, or a transformer is to attend to a sequence alone.
     """
 
     sides: Collection[int]
@@ -52,25 +54,34 @@ class Attends:
     head_channels: int | None = None
     context: int = 0
     to: AttendTo = "map"
+    depth: int = 0
 
     def __post_init__(self) -> None:
         """Check that heads are given in one way, and the choice."""
         expect_choice("attend_to", self.to, AttendTo)
         if (self.heads is None) == (self.head_channels is None):
             raise ValueError("attention takes either heads or head_channels: set the other to null")
+        if self.depth and self.to != "map":
+            raise ValueError("a transformer attends to its map: transformer_depth takes attend_to=map")
 
-    def layer(self, channels: int, norm: Norm) -> Attention:
-        """Return self-attention over a map.
+    def layer(self, channels: int, norm: Norm) -> nn.Module:
+        """Return self-attention over a map, or a transformer.
 
         Raises:
             ValueError: the channels are not divisible into heads.
         """
+        heads = self._heads_of(channels)
+        if self.depth:
+            return SpatialTransformer(channels, heads, self.context, self.depth, norm)
+        return Attention(channels, heads, self.context, norm, to_map=self.to == "map")
+
+    def _heads_of(self, channels: int) -> int:
         if self.head_channels is None:
             assert self.heads is not None
-            return Attention(channels, self.heads, self.context, norm, to_map=self.to == "map")
+            return self.heads
         if channels % self.head_channels:
             raise ValueError(f"{channels} channels are not divisible by head_channels={self.head_channels}")
-        return Attention(channels, channels // self.head_channels, self.context, norm, to_map=self.to == "map")
+        return channels // self.head_channels
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,7 @@ class Levels:
         order: "ho", blocks at each resolution and then the change of size, each followed by a skip connection; or
             "imagen", the change of size before the blocks on the way down and after them on the way up, with one skip
             connection and one attention for all of them and nothing in the middle (Saharia et al. 2022, appendix B.1).
+        style: see `ResidualBlock`.
 
     Raises:
         ValueError: a setting is none of its choices, or there are not as many numbers of blocks as resolutions.
@@ -105,6 +117,7 @@ class Levels:
     resampling: Resampling
     norm: Norm
     order: Order = "ho"
+    style: int = 0
 
     def __post_init__(self) -> None:
         """Check the choices."""
@@ -202,7 +215,7 @@ class Levels:
 
     def _block(self, channels_in: int, channels_out: int, scale: float = 1) -> ResidualBlock:
         return ResidualBlock(
-            channels_in, channels_out, self.embedding, self.dropout, self.adaptive, self.norm, scale=scale
+            channels_in, channels_out, self.embedding, self.dropout, self.adaptive, self.norm, scale, self.style
         )
 
     def _attend(self, side: int, channels: int) -> list[nn.Module]:

@@ -7,6 +7,7 @@ from typing import TypeGuard
 from torch import Tensor
 
 from genbench.errors import UserError
+from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Weights, without_prefix
 
 
@@ -35,6 +36,11 @@ def is_weights(content: object) -> TypeGuard[Weights]:
         and bool(content)
         and all(isinstance(name, str) and isinstance(each, Tensor) for name, each in content.items())
     )
+
+
+def state_of(content: object) -> dict[str, Tensor]:
+    """Return the state dictionary of a file, which Lightning keeps beside other things; {} where there is none."""
+    return tensors_of(content.get("state_dict", content) if isinstance(content, Mapping) else content)
 
 
 def tensor_of(weights: Weights, name: str) -> Tensor:

@@ -171,7 +171,7 @@ def _blocks_of_a_half(weights: Weights, count: int) -> int:
 
 
 def _attends(weights: Weights, number: int) -> bool:
-    return f"input_blocks.{number}.1.qkv.weight" in weights
+    return any(f"input_blocks.{number}.1.{layer}.weight" in weights for layer in ("qkv", "proj_in"))
 
 
 def _count(weights: Weights, form: str) -> int:

@@ -39,6 +39,7 @@ class Names(NamedTuple):
         up: of the way up, likewise.
         residual: layers of a residual block, by our names.
         attention: layers of self-attention, by our names; q, k and v are three.
+        without_bias: those of them that have weights alone.
     """
 
     outer: dict[str, str]
@@ -47,6 +48,11 @@ class Names(NamedTuple):
     up: dict[str, str]
     residual: dict[str, str]
     attention: dict[str, str | tuple[str, ...]]
+    without_bias: frozenset[str] = frozenset()
+
+    def kinds(self, ours: str) -> tuple[str, ...]:
+        """Return which tensors a layer has, by our name."""
+        return ("weight",) if any(ours.endswith(f".{each}") for each in self.without_bias) else ("weight", "bias")
 
 
 def layers(plan: Plan, names: Names) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -100,7 +106,7 @@ def imported(weights: Weights, plan: Plan, names: Names) -> dict[str, Tensor]:
         # A block that keeps its channels has no layer in its shortcut.
         if ours.endswith(".shortcut") and f"{theirs[0]}.weight" not in weights:
             continue
-        for kind in ("weight", "bias"):
+        for kind in names.kinds(ours):
             keys = [f"{name}.{kind}" for name in theirs]
             for key in keys:
                 if key not in weights:
@@ -130,7 +136,9 @@ def exported(weights: Weights, plan: Plan, names: Names) -> dict[str, Tensor]:
 
 
 def _is_linear_there(ours: str, kind: str, tensor: Tensor) -> bool:
-    return kind == "weight" and tensor.ndim == 2 and ours.endswith((".to_qkv", ".to_out", ".shortcut"))
+    # Layers within a transformer's blocks are linear here, too.
+    is_layer = ours.endswith((".to_qkv", ".to_out", ".shortcut", ".first", ".last"))
+    return kind == "weight" and tensor.ndim == 2 and is_layer and ".blocks." not in ours
 
 
 def swapped(weight: Tensor) -> Tensor:

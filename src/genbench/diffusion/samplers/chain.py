@@ -12,6 +12,7 @@ from genbench.diffusion.processes import DiscreteProcess, Process, Spacing
 from genbench.diffusion.samplers.base import Draw, transition
 
 Variance = Literal["posterior", "step"]
+End = Literal["image", "first_step"]
 
 
 def ancestral(
@@ -80,6 +81,7 @@ def ddim(
     eta: float = 0.0,
     spacing: Spacing = "uniform",
     clamp: Clamp = "static",
+    end: End = "image",
 ) -> Tensor:
     """Song et al. 2020 (https://arxiv.org/abs/2010.02502), equation 12, on any sub-sequence of the times.
 
@@ -92,9 +94,13 @@ def ddim(
         eta: 0 adds no noise; 1 adds the posterior's variance, as `ancestral` does.
         spacing: of the times.
         clamp: of the estimates.
+        end: "image", the last estimate of x_0; or "first_step", that of x at the first step of a chain, as in latent
+            diffusion's code, whose little noise the first stage decodes.
     """
     denoise = settled(denoise, process, clamp)
     times = process.times(steps, spacing)
+    if end == "first_step":
+        times = torch.cat([times, torch.tensor([process.first], dtype=times.dtype)])
     for t, s in pairwise(times):
         x_0 = denoise(x, t).x_0
         eps = from_x_0("eps", x_0, x, process.alpha(t), process.sigma(t))
@@ -103,7 +109,7 @@ def ddim(
         x = process.alpha(s) * x_0 + deterministic * eps
         if eta:
             x = x + variance.sqrt() * draw()
-    return denoise(x, times[-1]).x_0
+    return x if end == "first_step" else denoise(x, times[-1]).x_0
 
 
 def ddim_encode(denoise: Denoise, process: Process, x_0: Tensor, *, steps: int, spacing: Spacing = "uniform") -> Tensor:

@@ -194,7 +194,7 @@ function drawCurves() {
   const place = find("#curve-chart");
   const visible = data.runs.filter((run) => shown.has(run.id));
   const names = [...new Set(visible.flatMap((run) => Object.keys(run.curves)))].filter((name) => name.includes("/"));
-  const rank = (name) => ["score", "loss", "adversary", "gradient", "speed"].indexOf(name.split("/")[0]);
+  const rank = (name) => ["score", "loss", "adversary", "latents", "gradient", "speed"].indexOf(name.split("/")[0]);
   names.sort((one, other) => rank(one) - rank(other) || one.localeCompare(other));
   const figure = find("#curve-figure");
   choices(figure, names, names.filter((name) => plain(name) === "score/fid"));

@@ -90,6 +90,7 @@ class VAE(GenerativeMethod):
         )
         self.average = self.averaged(self.autoencoder)
         self.latent_dim = latent_dim
+        self.latent_shape = (latent_dim,)
         self.decoder = decoder
         self.beta = beta
         self.likelihood_draws = likelihood_draws
@@ -134,14 +135,21 @@ class VAE(GenerativeMethod):
         """Return images (count, C, H, W) of latents from the prior, see `decode`."""
         return self.decode(noise.normal(count, self.latent_dim).to(self.device), condition)
 
-    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the means of q(z | x), (B, latent_dim), for images x (B, C, H, W) in [-1, 1].
+    def encode(
+        self, x: Tensor, condition: Tensor | None = None, *, draw: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Return latents (B, latent_dim) of images x (B, C, H, W) in [-1, 1]: the means of q(z | x), or draws from it.
+
+        Args:
+            x: images.
+            condition: rows of the condition, of a conditional method.
+            draw: returns normal noise like a tensor; None for the means.
 
         Raises:
             ValueError: the condition is missing, given to an unconditional method, or invalid.
         """
-        mean, _ = self._averaged.encode(x.to(self.device), self.check_condition(condition, len(x)))
-        return mean
+        mean, log_variance = self._averaged.encode(x.to(self.device), self.check_condition(condition, len(x)))
+        return mean if draw is None else mean + (log_variance / 2).exp() * draw(mean)
 
     def embed_images(self, x: Tensor) -> Tensor:
         """Return `encode` of images (B, C, H, W) in [-1, 1].

@@ -122,6 +122,10 @@ class DenoisingMethod(GenerativeMethod):
         """Return the rows of the condition for a batch: the data's, or those derived from the samples."""
         return super().condition_of(batch) if self.derive is None else self.derive(batch.x)
 
+    def trained_condition(self, batch: Batch) -> Tensor | None:
+        """Return the rows that the network is trained with; by default those of `condition_of`."""
+        return self.condition_of(batch)
+
     def draw_times(self, count: int) -> tuple[Tensor, Tensor]:
         """Return training times (count,) in [0, 1] and their weights (count,)."""
         return self.times.draw(count, self.device)
@@ -133,7 +137,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def loss(self, batch: Batch) -> Loss:
         """Return the sum of the weighted losses of a batch at random times, and each by quarters of the times."""
-        x_0, y = self.to_space(batch.x), self.condition_of(batch)
+        x_0, y = self.to_space(batch.x), self.trained_condition(batch)
         t, weights = self.draw_times(len(x_0))
         losses = {"denoiser": self.losses(x_0, t, None if y is None else self.drop_condition(y))}
         losses |= self.further_losses(x_0, t, y)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from genbench.abilities import DecodesEmbeddings, DrawsEmbeddings, Upsamples
+from genbench.abilities import DecodesBoth, DrawsEmbeddings, Upsamples
 from genbench.conditions.captions import Captions
 from genbench.methods.assembled import Assembled
 from genbench.methods.denoising.cascade import check_size, shown_to
@@ -43,7 +43,7 @@ class UnCLIP(Assembled):
     def __init__(
         self,
         prior: Frozen[DrawsEmbeddings],
-        decoder: Frozen[DecodesEmbeddings],
+        decoder: Frozen[DecodesBoth],
         upsampler: Frozen[Upsamples] | None = None,
     ) -> None:
         super().__init__()

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch_fidelity.feature_extractor_clip import MODEL_METADATA, FeatureExtractorCLIP
 
+from genbench.local_weights import must_exist, read_weights
 from genbench.metrics.extractor import Extractor, name_weights
 from genbench.metrics.image_encoder import ImageEncoder
-from genbench.metrics.local_weights import must_exist, read_weights
 
 _MODEL = "clip-vit-b-32"
 CLIP_FILE = f"{_MODEL}-{MODEL_METADATA[_MODEL]['hash']}.pt"

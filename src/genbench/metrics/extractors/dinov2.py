@@ -10,9 +10,9 @@ import torch
 from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
 from genbench.errors import UserError
+from genbench.local_weights import must_exist, read_weights
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.image_encoder import ImageEncoder
-from genbench.metrics.local_weights import must_exist, read_weights
 
 _MODEL = "dinov2-vit-b-14"
 DINOV2_FILE = "dinov2_vitb14_pretrain.pth"

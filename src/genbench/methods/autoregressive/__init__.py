@@ -1,0 +1,1 @@
+"""Methods that draw images token by token, one file each."""
