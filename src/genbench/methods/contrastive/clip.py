@@ -109,7 +109,7 @@ class CLIP(Method):
             raise ValueError(
                 f"embeddings of images have {image.embedding_dim} numbers, and those of texts {text.embedding_dim}"
             )
-        self.embedding_dim: int = text.embedding_dim
+        self.embedding_dim: int = image.embedding_dim
         self.preprocess = Preprocessing(side, mean, std)
         self.towers = Towers(image, text)
         self.average = self.averaged(self.towers)

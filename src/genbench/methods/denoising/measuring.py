@@ -15,8 +15,9 @@ ENOUGH = 2048
 def first_batches(trainer: Any) -> Iterator[Batch]:
     """Yield the first batches of the training data, on the trainer's device, of `ENOUGH` samples in all processes."""
     seen = 0
+    device = trainer.strategy.root_device
     for batch in trainer.datamodule.train_dataloader():
-        yield Batch(*(None if each is None else each.to(trainer.strategy.root_device) for each in batch))
+        yield Batch(batch.x.to(device), None if batch.condition is None else batch.condition.to(device))
         seen += len(batch.x) * trainer.world_size
         if seen >= ENOUGH:
             return
