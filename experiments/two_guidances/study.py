@@ -31,7 +31,7 @@ def curve(path: Path, arguments: argparse.Namespace) -> Iterator[Row]:
         name, scales = GIVEN[method.denoiser_given], arguments.clip
     for scale in scales:
         begun = time.monotonic()
-        run = api.open_run(path, f"guidance={scale:g}", "sampler=ddim", f"sampler.steps={arguments.steps}")
+        run = api.open_run(path, f"guidance={scale:g}", "sampler=ancestral", f"sampler.steps={arguments.steps}")
         values = api.score(run, *protocol(arguments)).values
         distance = values[str(find_score("fid", values))]
         yield {
@@ -75,9 +75,9 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", help="run folders of glide_scenes and of guided_scenes, or patterns of them")
     parser.add_argument("--features", type=Path, required=True, help="a CLIP run that guided none of them")
     parser.add_argument("--classifier-free", type=float, nargs="+", default=[0, 0.5, 1, 2, 4, 8], help="scales w")
-    parser.add_argument("--clip", type=float, nargs="+", default=[0, 0.3, 1, 3, 10, 30], help="scales s")
+    parser.add_argument("--clip", type=float, nargs="+", default=[0, 1, 3, 10, 30, 100], help="scales s")
     parser.add_argument("--count", type=int, default=1000, help="images of each score")
-    parser.add_argument("--steps", type=int, default=25, help="of DDIM")
+    parser.add_argument("--steps", type=int, default=100, help="of ancestral sampling")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     paths = find_runs(arguments.runs)
