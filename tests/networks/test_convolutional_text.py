@@ -100,7 +100,7 @@ def test_a_network_draws_by_words_where_their_states_say() -> None:
     out = layer(x, Given(torch.zeros(2, 1), states, mask, values))
     layer(x, Given(torch.zeros(2, 1), states, mask))
     # The same places attend to the same words, whatever they yield.
-    assert torch.equal(seen[0], seen[1])
+    torch.testing.assert_close(seen[0], seen[1])
     assert layer.from_sequence is not None
     v = (values @ layer.from_sequence.weight[8:].T + layer.from_sequence.bias[8:]).unflatten(2, (2, 4))
     expected = torch.einsum("bhpl,blhc->bhcp", seen[0], v).reshape(2, 8, 4, 4)

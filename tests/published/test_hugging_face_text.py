@@ -65,7 +65,7 @@ def test_states_are_remembered_within_bounds(tmp_path: Path, monkeypatch: pytest
     model.encode_texts(["two", "one"])
     assert calls == [1, 1]
     # Room for two of three states each: the one that was asked for least recently is forgotten.
-    monkeypatch.setattr("genbench.methods.language.text_encoder._MOST_REMEMBERED", 2 * 3 * 8 * 4)
+    monkeypatch.setattr("genbench.methods.language.frozen._MOST_REMEMBERED", 2 * 3 * 8 * 4)
     model.encode_texts(["three", "one"])
     model.encode_texts(["three", "one"])
     assert len(calls) == 3
