@@ -8,7 +8,6 @@ from torch import Tensor
 
 from genbench.conditions.text_states import TextStates
 from genbench.networks.attention_maps import AttentionMaps
-from genbench.networks.conditioning import PassedStates
 from genbench.networks.spatial_transformer import CrossAttention, SpatialTransformer
 from genbench.networks.unet import UNet
 from genbench.networks.unet_blocks import Given
@@ -28,7 +27,7 @@ def size(*shape: int, **settings: Any) -> int:
 def test_stable_diffusions_unet_is_as_large_as_published() -> None:
     states = TextStates(torch.zeros(1, 77, 768))
     sides = {"attention": (64, 32, 16), "multipliers": (1, 2, 4, 4), "width": 320, "heads": 8}
-    assert size(4, 64, 64, condition=states, text=PassedStates, **sides) == 859_520_964
+    assert size(4, 64, 64, condition=states, passes_states=True, **sides) == 859_520_964
 
 
 def given(length: int, width: int = 6) -> Given:
@@ -67,7 +66,7 @@ def test_it_begins_as_the_identity_and_also_without_a_sequence() -> None:
 def test_its_attention_to_words_is_seen() -> None:
     torch.manual_seed(0)
     states = TextStates(torch.zeros(1, 5, 6))
-    network = UNet((2, 8, 8), states, text=PassedStates, **{**SMALL, "attention": (8,), "transformer_depth": 1})
+    network = UNet((2, 8, 8), states, passes_states=True, **{**SMALL, "attention": (8,), "transformer_depth": 1})
     awake(network)
     maps = AttentionMaps((8, 8))
     rows: Tensor = torch.randn(2, 5, 6)

@@ -274,6 +274,7 @@ def encoder_of(
     *,
     with_null: bool = True,
     text: Callable[..., ConditionEncoder] | None = None,
+    passes_states: bool = False,
 ) -> ConditionEncoder:
     """Return the encoder of a condition's rows.
 
@@ -282,20 +283,25 @@ def encoder_of(
         width: of vectors and sequences.
         shape: of the samples.
         with_null: whether rows may hold the null condition.
-        text: builds the encoder of captions, or of their states, from their form and the width of vectors; None for
-            `EmbeddedTokens`, or `AttendedStates`.
+        text: builds the encoder of captions from their form and the width of vectors; None for `EmbeddedTokens`.
+        passes_states: whether states of a text encoder are attended to as they are, see `PassedStates`.
 
     Raises:
         ValueError: the condition is an image, but the samples are not.
     """
-    encoder = _encoder_of(condition.form, width, shape, with_null, text)
+    encoder = _encoder_of(condition.form, width, shape, with_null, text, passes_states)
     # Where the network is, so that no call waits for a copy.
     encoder.register_buffer("null", condition.null(1), persistent=False)
     return encoder
 
 
 def _encoder_of(
-    form: Form, width: int, shape: tuple[int, ...], with_null: bool, text: Callable[..., ConditionEncoder] | None
+    form: Form,
+    width: int,
+    shape: tuple[int, ...],
+    with_null: bool,
+    text: Callable[..., ConditionEncoder] | None,
+    passes_states: bool = False,
 ) -> ConditionEncoder:
     match form:
         case Index():
@@ -306,7 +312,7 @@ def _encoder_of(
             # By position: an encoder's own setting `width` may be that of its tokens.
             return EmbeddedTokens(form, width) if text is None else text(form, width)
         case States():
-            return AttendedStates(form, width) if text is None else text(form, width)
+            return PassedStates(form, width) if passes_states else AttendedStates(form, width)
         case TokensAndVector():
             return EmbeddedImage(form, width, _encoder_of(form.tokens, width, shape, with_null, text))
         case StatesAndVectors():

@@ -51,6 +51,8 @@ class UNet(nn.Module):
             (Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093, section 3); 1 for none.
         text: builds the encoder of captions from their form and the width of a vector; None for
             `conditioning.EmbeddedTokens`.
+        passes_states: whether states of a frozen text encoder are attended to as they are, as in Stable Diffusion, or
+            normalised and pooled besides, as in Imagen.
         width: channels of the first convolution's output.
         multipliers: of the width, at each resolution from the full one down.
         blocks: residual blocks at each resolution of the encoder, one number for all or one each; the decoder has one
@@ -96,6 +98,7 @@ class UNet(nn.Module):
         with_level: bool = False,
         patch: int = 1,
         text: Callable[..., ConditionEncoder] | None = None,
+        passes_states: bool = False,
         width: int = 128,
         multipliers: Sequence[float] = (1, 2, 2, 2),
         blocks: int | Sequence[int] = 2,
@@ -134,7 +137,11 @@ class UNet(nn.Module):
         embedding = 4 * features
         self.embed_time = embed_time(time, features, embedding, time_scale)
         self.embed_latent = _latent_mapping(latent_dim, embedding) if latent_dim else None
-        self.embed_condition = None if condition is None else encoder_of(condition, embedding, tuple(shape), text=text)
+        self.embed_condition = (
+            None
+            if condition is None
+            else encoder_of(condition, embedding, tuple(shape), text=text, passes_states=passes_states)
+        )
         self.embed_level = embed_time(time, features, embedding, time_scale) if with_level else None
         more = extra_channels + (0 if self.embed_condition is None else self.embed_condition.channels)
         context = 0 if self.embed_condition is None else self.embed_condition.context
