@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from genbench.__main__ import main
 
 TINY = [
@@ -23,3 +26,9 @@ def run_of(folder: Path, name: str, *words: str) -> Path:
     assert main([*words, f"output={folder}", f"name={name}"]) == 0
     (run,) = (folder / name).iterdir()
     return run
+
+
+def weights_of(run: Path) -> dict[str, Tensor]:
+    """Return the tensors of a run's last checkpoint."""
+    found: dict[str, Tensor] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return found

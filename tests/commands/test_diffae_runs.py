@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from genbench.__main__ import main
-from tests.commands.small_runs import run_of
+from tests.commands.small_runs import run_of, weights_of
 
 SMALL = [
     "data=digits", "data.size=8", "data.batch_size=8", "trainer.accelerator=cpu", "callbacks.grid.count=4",
@@ -32,18 +32,13 @@ def latent(autoencoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_of(tmp_path_factory.mktemp("latent"), "latent", *words)
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return found
-
-
 @pytest.mark.parametrize("kind", ["autoencoder", "latent"])
 def test_both_go_on_to_the_bit(kind: str, autoencoder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     words = AUTOENCODER if kind == "autoencoder" else [*LATENT, f"parts.autoencoder={autoencoder}"]
     more = [] if kind == "autoencoder" else ["method.conditional=true"]
     halved = run_of(tmp_path, "halved", *words, *more, "steps=2")
     assert main(["train", f"run={halved}", "steps=4"]) == 0
-    whole, resumed = weights(request.getfixturevalue(kind)), weights(halved)
+    whole, resumed = weights_of(request.getfixturevalue(kind)), weights_of(halved)
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from genbench.__main__ import main
-from tests.commands.small_runs import UNET, run_of
+from tests.commands.small_runs import UNET, run_of, weights_of
 
 SMALL = [
     "data=digits", "data.size=16", "data.batch_size=8", "trainer.accelerator=cpu", "callbacks.grid.count=4",
@@ -50,13 +50,8 @@ def codes(stages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return run_of(tmp_path_factory.mktemp("codes"), "codes", *words)
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return found
-
-
 def assert_same(one: Path, other: Path) -> None:
-    first, second = weights(one), weights(other)
+    first, second = weights_of(one), weights_of(other)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -76,7 +71,7 @@ def test_what_is_built_on_them_goes_on_to_the_bit(
     assert main(["train", f"run={halved}", "steps=4"]) == 0
     whole = request.getfixturevalue(kind)
     assert_same(whole, halved)
-    assert not any("first_stage" in name for name in weights(whole))
+    assert not any("first_stage" in name for name in weights_of(whole))
 
 
 def test_reconstructions_are_drawn_and_scored(
@@ -139,7 +134,7 @@ def test_two_processes_learn_the_codebook_of_one(
     assert done.returncode == 0, done.stderr
     (two,) = (tmp_path / "two").iterdir()
     one = run_of(tmp_path, "one", *words)
-    first, second = weights(one), weights(two)
+    first, second = weights_of(one), weights_of(two)
     for name, value in first.items():
         torch.testing.assert_close(
             second[name], value, rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
@@ -155,4 +150,4 @@ def test_two_processes_train_with_a_discriminator(
     done = command_line(*STAGES[name], *two_processes, env=environment)
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "two").iterdir()
-    assert all(value.isfinite().all() for value in weights(run).values())
+    assert all(value.isfinite().all() for value in weights_of(run).values())

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from genbench.__main__ import main
-from tests.commands.small_runs import UNET, run_of
+from tests.commands.small_runs import UNET, run_of, weights_of
 from tests.language_models import folder_of
 
 pytest.importorskip("transformers")
@@ -32,11 +32,6 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["experiment=imagen_scenes", *SMALL, "metrics=none", f"parts.text_encoder={encoder}"]
     return run_of(tmp_path_factory.mktemp("base"), "base", *words, "steps=4")
-
-
-def weights_of(run: Path) -> dict[str, Any]:
-    weights: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return weights
 
 
 def drawn(run: Path, out: Path, *words: str) -> list[bytes]:

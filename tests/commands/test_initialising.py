@@ -8,13 +8,8 @@ import pytest
 import torch
 
 from genbench.__main__ import main
+from tests.commands.small_runs import weights_of
 from tests.conftest import Train
-
-
-def weights_of(run: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    return state
-
 
 # With a learning rate that moves nothing, what a run ends with is what it began with.
 STILL = ["method.generator_optimizer.lr=1e-30", "method.discriminator_optimizer.lr=1e-30"]

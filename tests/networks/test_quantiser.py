@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genbench.networks.quantiser import VectorQuantiser, perplexity
+from genbench.networks.quantiser import VectorQuantiser
+from genbench.perplexity import perplexity
 
 
 def make(codes: int = 5, channels: int = 3, **settings: Any) -> VectorQuantiser:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, normalize
 
 from genbench.choices import expect_choice
+from genbench.distributed import of_the_first, summed
 
 BetaForm = Literal["paper", "taming"]
 
@@ -135,10 +136,10 @@ class VectorQuantiser(nn.Module):
             return
         vectors, codes = (torch.cat(each) for each in zip(*self._seen, strict=True))
         self._seen.clear()
-        used = _summed(torch.bincount(codes, minlength=len(self.usage)).to(self.usage))
+        used = summed(torch.bincount(codes, minlength=len(self.usage)).to(self.usage))
         self.usage.lerp_(used, 1 - _USAGE_DECAY)
         if self.decay:
-            sums = _summed(torch.zeros_like(self.sums).index_add_(0, codes, vectors))
+            sums = summed(torch.zeros_like(self.sums).index_add_(0, codes, vectors))
             self.counts.lerp_(used, 1 - self.decay)
             self.sums.lerp_(sums, 1 - self.decay)
             # A code that is hardly used keeps its place.
@@ -153,7 +154,7 @@ class VectorQuantiser(nn.Module):
             return
         places = torch.randint(len(vectors), (len(unused),), device=vectors.device)
         # The same in all processes: those of the first.
-        fresh = _of_the_first(vectors[places])
+        fresh = of_the_first(vectors[places])
         self.embedding.weight[unused] = fresh
         # As if it had been used often enough, so that it has time to be found.
         self.usage[unused] = max(self.restart_below, 1.0)
@@ -177,24 +178,3 @@ class VectorQuantiser(nn.Module):
             return self.beta * commitment if self.form == "paper" else commitment
         codebook = mse_loss(chosen, vectors.detach())
         return codebook + self.beta * commitment if self.form == "paper" else self.beta * codebook + commitment
-
-
-def perplexity(counts: Tensor) -> Tensor:
-    """Return exp of the entropy of how often codes are used, (K,): K if all alike, 1 if always the same one."""
-    fractions = counts.double() / counts.sum()
-    return torch.special.entr(fractions).sum().exp()
-
-
-def _summed(counts: Tensor) -> Tensor:
-    """Return the sum over processes."""
-    if torch.distributed.is_initialized():
-        torch.distributed.all_reduce(counts)
-    return counts
-
-
-def _of_the_first(values: Tensor) -> Tensor:
-    """Return those of the first process."""
-    if torch.distributed.is_initialized():
-        values = values.contiguous()
-        torch.distributed.broadcast(values, 0)
-    return values

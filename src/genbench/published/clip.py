@@ -76,6 +76,9 @@ _TRANSPOSED = ("visual.proj", "text_projection")
 
 _HEAD_CHANNELS = 64
 
+GELUS = {"quick_gelu": "openai", "gelu": "open_clip"}
+"""What transformers calls activations, and whose they are here."""
+
 
 class Known(NamedTuple):
     """What the tensors of a CLIP don't say, as far as a file says it; None where it does not.

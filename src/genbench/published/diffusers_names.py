@@ -1,5 +1,8 @@
 """What diffusers' `UNet2DModel` calls the tensors of Ho's U-Net, and what its scheduler calls our settings."""
 
+from torch import Tensor
+
+from genbench.published.source import Weights
 from genbench.published.unet_names import Names
 
 NAMES = Names(
@@ -48,3 +51,17 @@ VARIANCES = {
     "fixed_large_log": "step",
 }
 """The variance of an ancestral step, diffusers' and ours."""
+
+_EARLIER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""Layers of attention in files of before diffusers 0.15."""
+
+
+def todays_names(weights: Weights) -> dict[str, Tensor]:
+    """Return weights with today's names of the layers of attention."""
+    found = {}
+    for name, tensor in weights.items():
+        start, _, kind = name.rpartition(".")
+        place, _, layer = start.rpartition(".")
+        is_earlier = ".attentions." in name and layer in _EARLIER
+        found[f"{place}.{_EARLIER[layer]}.{kind}" if is_earlier else name] = tensor
+    return found

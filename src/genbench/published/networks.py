@@ -1,9 +1,10 @@
 """Archives of networks that were saved in a file each, such as netG.pth beside netD.pth."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
+import torch
 from torch import Tensor
 
 from genbench.errors import UserError
@@ -69,3 +70,20 @@ def last_index(weights: Weights, prefix: str) -> int:
 def rules_of(places: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the rules of `renamed` that give each layer's tensors the name of another layer."""
     return [(re.escape(old) + r"\.(\w+)", rf"{new}.\1") for old, new in places.items()]
+
+
+def joined(weights: Weights, several: Sequence[str], one: str) -> dict[str, Tensor]:
+    """Return weights in which layers side by side, such as those of q, k and v, are one, their rows in this order.
+
+    Args:
+        weights: of the network.
+        several: what the layers are called, after the last dot but one of their tensors' names.
+        one: what takes the place of such a name and the dot after it.
+    """
+    found = dict(weights)
+    for name in weights:
+        place, _, kind = name.rpartition(".")
+        outer, _, layer = place.rpartition(".")
+        if layer == several[0]:
+            found[f"{outer}.{one}{kind}"] = torch.cat([found.pop(f"{outer}.{each}.{kind}") for each in several])
+    return found

@@ -20,6 +20,7 @@ from genbench.abilities import EmbedsImages
 from genbench.batch import Batch
 from genbench.choices import expect_choice
 from genbench.conditions.source_images import SourceImages
+from genbench.distributed import averaged
 from genbench.losses import ObjectiveName, make_objective
 from genbench.lpips import Lpips, load_lpips
 from genbench.medium import Images
@@ -174,9 +175,7 @@ class FirstStage(GenerativeMethod):
         sizes = []
         for loss in (distortion, adversarial):
             (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
-            if torch.distributed.is_initialized():
-                torch.distributed.all_reduce(gradient.div_(torch.distributed.get_world_size()))
-            sizes.append(gradient.float().norm())
+            sizes.append(averaged(gradient).float().norm())
         return (sizes[0] / (sizes[1] + 1e-4)).clamp(0, 1e4).detach()
 
     def condition_of(self, batch: Batch) -> Tensor | None:

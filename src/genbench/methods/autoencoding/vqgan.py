@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from genbench.methods.autoencoding.first_stage import FirstStage
 from genbench.networks.map_autoencoder import MapAutoencoder
-from genbench.networks.quantiser import BetaForm, VectorQuantiser, perplexity
+from genbench.networks.quantiser import BetaForm, VectorQuantiser
+from genbench.perplexity import perplexity
 
 _DEAD = 0.01
 """Uses of a code in a batch, on average, below which it is called dead: less than one in a hundred batches."""

@@ -22,6 +22,7 @@ from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.choosing import expect
+from genbench.distributed import is_distributed
 from genbench.medium import Images, Medium
 from genbench.methods.base import Method
 from genbench.methods.contrastive.images import Preprocessing
@@ -238,7 +239,7 @@ def joined(rows: Tensor) -> Tensor:
 
     The gradient of a row is the sum of those that all processes have of it.
     """
-    if not _is_distributed():
+    if not is_distributed():
         return rows
     from torch.distributed.nn.functional import all_gather
 
@@ -246,8 +247,4 @@ def joined(rows: Tensor) -> Tensor:
 
 
 def _rank() -> int:
-    return torch.distributed.get_rank() if _is_distributed() else 0
-
-
-def _is_distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_rank() if is_distributed() else 0

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from genbench.batch import Batch
+from genbench.distributed import summed
 
 ENOUGH = 2048
 """Samples of which latents are measured: the error of a deviation is then 1.6 %."""
@@ -29,7 +30,6 @@ def moments(latents: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     for z in latents:
         z = z.double()
         sums = sums + torch.stack([torch.ones_like(z[0]) * len(z), z.sum(0), z.square().sum(0)])
-    if torch.distributed.is_initialized():
-        torch.distributed.all_reduce(sums)
+    sums = summed(sums)
     mean = sums[1] / sums[0]
     return mean, (sums[2] / sums[0] - mean.square()).clamp_min(0).sqrt()

@@ -9,6 +9,7 @@ from genbench.images import to_float
 from genbench.metrics.material import Material
 from genbench.metrics.score import Score, Setting
 from genbench.metrics.translation import translation_facts
+from genbench.perplexity import perplexity
 
 _BATCH = 64
 
@@ -47,5 +48,4 @@ class Codebook(Score):
             return {"codes": torch.cat(batches).flatten(1)}
 
         counts = torch.bincount(material.once(self.name, encode)["codes"].flatten(), minlength=method.codes).double()
-        entropy = torch.special.entr(counts / counts.sum()).sum()
-        return {"codebook_perplexity": float(entropy.exp()), "codebook_used": float((counts > 0).double().mean())}
+        return {"codebook_perplexity": float(perplexity(counts)), "codebook_used": float((counts > 0).double().mean())}

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.networks import state_of, tensor_of
+from genbench.published.clip import GELUS
+from genbench.published.networks import joined, state_of, tensor_of
 from genbench.published.reading import read, read_settings
 from genbench.published.source import Archive, Published, Source, renamed
 
@@ -38,7 +38,6 @@ _RULES = [
 ]
 
 _HEAD_CHANNELS = 64
-_GELUS = {"quick_gelu": "openai", "gelu": "open_clip"}
 
 
 class ClipText(Source):
@@ -68,7 +67,8 @@ class ClipText(Source):
         """Return the tower with the shape that its tensors say."""
         weights = _weights(archive.content)
         inner = {name.removeprefix(_WITHIN): each for name, each in weights.items() if name.startswith(_WITHIN)}
-        found = renamed(_joined(inner or weights), _RULES)
+        floats = {name: each.float() for name, each in (inner or weights).items() if each.is_floating_point()}
+        found = renamed(joined(floats, ("q_proj", "k_proj", "v_proj"), "qkv."), _RULES)
         tokens, positions = tensor_of(found, "tokens.weight"), tensor_of(found, "positions")
         if tokens.shape[0] != 49408 or positions.shape[0] != 77:
             raise UserError(
@@ -76,15 +76,15 @@ class ClipText(Source):
             )
         config = archive.settings.get("config", {})
         gelu = config.get("hidden_act", "quick_gelu")
-        if gelu not in _GELUS:
-            raise UserError(f"config.json has hidden_act={gelu!r}: only {' or '.join(_GELUS)} can be read")
+        if gelu not in GELUS:
+            raise UserError(f"config.json has hidden_act={gelu!r}: only {' or '.join(GELUS)} can be read")
         layers = 1 + max(int(name.split(".")[1]) for name in found if name.startswith("blocks."))
         width = tokens.shape[1]
         settings = {
             "width": width,
             "layers": layers,
             "heads": config.get("num_attention_heads", max(1, width // _HEAD_CHANNELS)),
-            "gelu": _GELUS[gelu],
+            "gelu": GELUS[gelu],
         }
         return Published(
             "clip_text_encoder",
@@ -103,13 +103,3 @@ def _has_tower(weights: Mapping[str, Tensor]) -> bool:
     return f"{_TOWER}{_LAST}" in weights and not any(
         name.startswith(("vision_model.", "text_projection")) for name in weights
     )
-
-
-def _joined(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights in which q, k and v of each attention are one layer."""
-    found = {name: each.float() for name, each in weights.items() if each.is_floating_point()}
-    for name in list(found):
-        if ".self_attn.q_proj." in name:
-            parts = [found.pop(name.replace(".q_proj.", f".{each}_proj.")) for each in "qkv"]
-            found[name.replace(".q_proj.", ".qkv.")] = torch.cat(parts)
-    return found

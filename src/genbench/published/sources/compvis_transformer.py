@@ -5,13 +5,11 @@ imported before, `source=compvis_autoencoder`, and is the part.
 """
 
 import re
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.networks import state_of, tensor_of
+from genbench.published.networks import joined, state_of, tensor_of
 from genbench.published.source import Archive, Published, Source, numbered_classes, renamed
 
 _PREFIX = "transformer."
@@ -57,7 +55,8 @@ class CompvisTransformer(Source):
         """Return the transformer with the shape that its tensors say."""
         tensors = state_of(archive.content)
         inner = {name.removeprefix(_PREFIX): each for name, each in tensors.items() if name.startswith(_PREFIX)}
-        found = renamed(_joined(inner), _RULES)
+        floats = {name: each.float() for name, each in inner.items()}
+        found = renamed(joined(floats, ("query", "key", "value"), "qkv."), _RULES)
         layers = 1 + max(int(match[1]) for name in found if (match := re.match(r"blocks\.(\d+)\.", name)))
         tokens, positions = tensor_of(found, "tokens.weight"), tensor_of(found, "positions")[0]
         classes = 1000 if layers == _IMAGENET else 0
@@ -86,13 +85,3 @@ class CompvisTransformer(Source):
                 "with the 1,000 classes of ImageNet" if classes else "unconditional: a code of 0 begins an image",
             ),
         )
-
-
-def _joined(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights in which query, key and value of each attention are one layer."""
-    found = {name: each.float() for name, each in weights.items()}
-    for name in list(found):
-        if ".attn.query." in name:
-            parts = [found.pop(name.replace(".query.", f".{each}.")) for each in ("query", "key", "value")]
-            found[name.replace(".query.", ".qkv.")] = torch.cat(parts)
-    return found

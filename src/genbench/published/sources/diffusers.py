@@ -13,15 +13,12 @@ from torch import Tensor
 
 from genbench.errors import UserError
 from genbench.published.diffusers_folder import CONFIG, model_folder, read_model
-from genbench.published.diffusers_names import NAMES, NULL_CLASS, PREDICTIONS, SCHEDULES, VARIANCES
+from genbench.published.diffusers_names import NAMES, NULL_CLASS, PREDICTIONS, SCHEDULES, VARIANCES, todays_names
 from genbench.published.reading import read_settings
 from genbench.published.source import Archive, Published, Source, multipliers_of, numbered_classes
 from genbench.published.unet_names import Plan, imported, swapped, with_null
 
 _SCHEDULER, _INDEX = "scheduler_config", "model_index"
-
-_EARLIER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""Layers of attention in files of before diffusers 0.15."""
 
 _UNET_DEFAULTS: dict[str, Any] = {
     "in_channels": 3,
@@ -127,7 +124,7 @@ class Diffusers(Source):
         side = _side(unet)
         learned = _learned(unet, scheduler)
         plan = _plan(unet)
-        weights: dict[str, Tensor] = _todays_names(archive.content)
+        weights: dict[str, Tensor] = todays_names(archive.content)
         embedded = weights.pop("class_embedding.weight", None)
         converted = imported(weights, plan, NAMES)
         if unet["flip_sin_to_cos"]:
@@ -258,14 +255,3 @@ def _experiment(side: int, channels: int, learned: bool) -> str:
     if learned:
         return "improved_ddpm_cifar10" if side <= 32 else "improved_ddpm_lsun"
     return "ddpm_cifar10" if side <= 32 else "ddpm_celeba" if side <= 64 else "ddpm_lsun"
-
-
-def _todays_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights with today's names of the layers of attention."""
-    found = {}
-    for name, tensor in weights.items():
-        start, _, kind = name.rpartition(".")
-        place, _, layer = start.rpartition(".")
-        is_earlier = ".attentions." in name and layer in _EARLIER_NAMES
-        found[f"{place}.{_EARLIER_NAMES[layer]}.{kind}" if is_earlier else name] = tensor
-    return found

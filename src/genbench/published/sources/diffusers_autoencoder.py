@@ -8,11 +8,9 @@ from genbench.errors import UserError
 from genbench.published.autoencoder_names import DIFFUSERS
 from genbench.published.autoencoders import published_autoencoder
 from genbench.published.diffusers_folder import CONFIG, model_folder, read_model
+from genbench.published.diffusers_names import todays_names
 from genbench.published.networks import is_weights
 from genbench.published.source import Archive, Published, Source
-
-_EARLIER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""Layers of attention in files of before diffusers 0.15."""
 
 _ONLY: dict[str, tuple[Any, ...]] = {
     "act_fn": ("silu",),
@@ -54,16 +52,10 @@ class DiffusersAutoencoder(Source):
                 raise UserError(f"{CONFIG}.json says {key}={config[key]!r}, which can't be held here: only {held}")
         if not is_weights(archive.content):
             raise UserError(f"{archive.path} holds no weights")
-        weights = {_todays(name): each for name, each in archive.content.items()}
+        weights = todays_names(archive.content)
         side = config.get("sample_size", 256)
         levels = len(config.get("block_out_channels", [0]))
         if not isinstance(side, int) or side < 2**levels:
             # Some files have the smallest side that works, in place of that of their images.
             side = 256
         return published_autoencoder(weights, DIFFUSERS, side)
-
-
-def _todays(name: str) -> str:
-    head, _, kind = name.rpartition(".")
-    outer, _, layer = head.rpartition(".")
-    return f"{outer}.{_EARLIER_NAMES[layer]}.{kind}" if layer in _EARLIER_NAMES and ".attentions." in name else name

@@ -7,16 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from genbench.errors import UserError
-from genbench.published.clip import CLIPSource, Known, published_clip
+from genbench.published.clip import GELUS, CLIPSource, Known, published_clip
 from genbench.published.clip_settings import WHOLE, check_agrees, check_settings, only
+from genbench.published.networks import joined
 from genbench.published.reading import tensors_of
-from genbench.published.source import Archive, Published, Weights, renamed
-
-_GELUS = {"quick_gelu": "openai", "gelu": "open_clip"}
+from genbench.published.source import Archive, Published, renamed
 
 _BLOCK = (
     ("self_attn.in_proj_", "attn.in_proj_"),
@@ -72,23 +68,13 @@ class HuggingFaceCLIP(CLIPSource):
 
     def convert(self, archive: Archive) -> Published:
         """Return the towers with the settings that their shapes and the JSON files say."""
-        weights = _joined(tensors_of(archive.content))
+        weights = joined(tensors_of(archive.content), ("q_proj", "k_proj", "v_proj"), "in_proj_")
         turned = {name: each.T if name in _PROJECTIONS else each for name, each in weights.items()}
         published = published_clip(renamed(turned, _RULES), _known(archive.settings), archive.path)
         said = archive.settings.get("config", {}).get("projection_dim")
         actual = published.settings["network.image_tower.embedding_dim"]
         check_agrees(said, actual, "projection_dim", "config.json")
         return published
-
-
-def _joined(weights: Weights) -> dict[str, Tensor]:
-    """Return weights in which q, k and v of each attention are one tensor, as OpenAI's are."""
-    found = dict(weights)
-    for name in weights:
-        if match := re.fullmatch(r"(.*\.self_attn\.)q_proj\.(weight|bias)", name):
-            parts = [found.pop(f"{match[1]}{each}_proj.{match[2]}") for each in "qkv"]
-            found[f"{match[1]}in_proj_{match[2]}"] = torch.cat(parts)
-    return found
 
 
 def _known(settings: Mapping[str, Any]) -> Known:
@@ -105,11 +91,11 @@ def _known(settings: Mapping[str, Any]) -> Known:
     check_settings(vision, _TOWER, "config.json: vision_config", others=True)
     check_settings(text, _TEXT, "config.json: text_config", others=True)
     gelus = {str(each.get("hidden_act", "quick_gelu")) for each in (vision, text)}
-    if len(gelus) > 1 or not gelus <= _GELUS.keys():
+    if len(gelus) > 1 or not gelus <= GELUS.keys():
         said = " and ".join(sorted(gelus))
         raise UserError(f"config.json has hidden_act={said}: both towers must have quick_gelu, or both gelu")
     return known._replace(
-        gelu=_GELUS[gelus.pop()],
+        gelu=GELUS[gelus.pop()],
         image_heads=vision.get("num_attention_heads", 12),
         text_heads=text.get("num_attention_heads", 8),
     )
