@@ -239,7 +239,7 @@ def test_imagenet_templates_are_openais(run: Path, pictures: Path, capsys: pytes
 def test_every_experiment_of_clip_composes() -> None:
     from genbench.config import compose_config
 
-    names = [name for name in options("experiment") if name.startswith("clip_")]
+    names = [name for name in options("experiment") if name.startswith("clip_") and name != "clip_text_encoder"]
     assert {"clip_scenes", "clip_emoji", "clip_cifar10", "clip_vit_b32"} <= set(names)
     for name in names:
         config = compose_config("train", [f"experiment={name}"])

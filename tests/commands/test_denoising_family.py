@@ -175,7 +175,7 @@ def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.Capture
         (["experiment=gan_digits", "sampler=ddim"], "has no use for sampler"),
         (["experiment=ddpm_digits", "sampler=null"], "choose ancestral, ancestral_100"),
         (["experiment=ddpm_digits", "sampler=dim"], "did you mean ddim"),
-        (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, leading, quadratic"),
+        (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, leading, leading_second, quadratic"),
         (["experiment=ddpm_digits", "method.prediction=noise"], "one of eps, x_0, v, score"),
         (["experiment=ddpm_digits", "data.size=10"], "multiple of 4"),
         (

@@ -95,7 +95,8 @@ def test_bits_per_dim_of_a_gaussian_are_its_entropy(process: str) -> None:
 
 
 def test_samples_have_the_datas_mean_and_spread() -> None:
-    images = make().sample(1000, noise=Noise(0))
+    # At 1e-4 the solver may take all of t < 0.3 for one step, depending on the last bit of its slopes.
+    images = make(sampler=partial(probability_flow, tolerance=1e-5)).sample(1000, noise=Noise(0))
     assert images.mean().item() == pytest.approx(MEAN, abs=0.02)
     assert images.std().item() == pytest.approx(SPREAD, rel=0.05)
 
