@@ -31,6 +31,7 @@ lint: setup
 bench: setup
 	$(BIN)/python -m tests.benchmarks.step_speed
 	$(BIN)/python -m tests.benchmarks.options_speed
+	$(BIN)/python -m tests.benchmarks.latents_speed
 	$(BIN)/python -m tests.benchmarks.peers_speed
 	$(BIN)/python -m tests.benchmarks.clip_speed
 	$(BIN)/python -m tests.benchmarks.sampling_speed

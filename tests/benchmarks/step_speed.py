@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from hydra.utils import get_object
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.profiler import ProfilerActivity, profile
@@ -24,12 +25,14 @@ from genbench.callbacks.clock import Clock
 from genbench.callbacks.interruption import Interruption
 from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.commands.assembly import build, build_data, build_method, compile_networks
+from genbench.commands.encoding import encode_once
+from genbench.commands.opening import named_parts
 from genbench.commands.profiling import Unprofiled
 from genbench.commands.train import build_callbacks, quieten
 from genbench.config import compose_config
 from genbench.data.base import DataSet
 from genbench.logs.loggers import CSVTable
-from genbench.methods.base import GenerativeMethod
+from genbench.methods.base import GenerativeMethod, Method
 from tests.benchmarks.plain_loops import LOOPS
 from tests.benchmarks.turns import DEVICE, Comparison, compare_pairs, machine, now
 
@@ -132,11 +135,18 @@ def settings(overrides: list[str]) -> DictConfig:
     return compose_config("train", [*overrides, *_NO_PAUSES])
 
 
+def with_parts(config: DictConfig, data: DataSet) -> Method:
+    """Return a run's method, built on the runs that it names."""
+    parts = named_parts(config.parts, get_object(config.method["_target_"]))
+    return build_method(config, data, parts={name: part.model for name, part in parts.items()})
+
+
 def train(
     config: DictConfig, data: DataSet, end: Callback, compiler: Callable[[GenerativeMethod], None] = compile_networks
 ) -> None:
     """Train as the command does, until a callback says stop; what compiles networks may be another."""
-    method = build_method(config, data)
+    method = with_parts(config, data)
+    encode_once(data, method)
     if config.compile:
         compiler(method)
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,13 @@ AUTOENCODER = [
     "method=diffae", *SMALL, "network.denoiser.width=8", "network.denoiser.multipliers=[1]", "method.embedding_dim=6",
     "network.denoiser.attention=[]", "network.encoder.width=8", "network.encoder.multipliers=[1,2]",
 ]  # fmt: skip
-LATENT = ["method=diffae_latent", *SMALL, "network.denoiser.width=8", "network.denoiser.layers=2"]
+LATENT = [
+    "method=diffae_latent",
+    *SMALL,
+    "method.latents_in=null",
+    "network.denoiser.width=8",
+    "network.denoiser.layers=2",
+]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -26,9 +27,10 @@ STAGES = {
     "vqgan_learnt": ["method=vqgan", *NARROW, "method.codes=16", "method.normalised=true"],
     "kl_autoencoder": ["method=kl_autoencoder", *NARROW],
 }  # fmt: skip
-LATENT = ["method=latent_diffusion", *SMALL, *UNET, "sampler.steps=2", "method.conditional=true"]
+IN_EACH_STEP = "method.latents_in=null"
+LATENT = ["method=latent_diffusion", *SMALL, *UNET, "sampler.steps=2", "method.conditional=true", IN_EACH_STEP]
 CODES = [
-    "method=vqgan_transformer", *SMALL, "network.transformer.width=16", "network.transformer.layers=1",
+    "method=vqgan_transformer", *SMALL, IN_EACH_STEP, "network.transformer.width=16", "network.transformer.layers=1",
     "network.transformer.heads=2", "method.conditional=true", "method.top_k=5", "method.random_codes=0.1",
 ]  # fmt: skip
 
@@ -117,6 +119,87 @@ def test_images_of_codes_are_drawn_scored_and_made_larger(
     capsys.readouterr()
     assert main([*larger, "editor.times=[0.5,1]", f"out={tmp_path / 'no'}"]) == 2
     assert "at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "words", "stage"), [("latent", LATENT, "kl_autoencoder"), ("codes", CODES, "vqgan")])
+def test_samples_encoded_once_are_those_encoded_in_each_step(
+    kind: str, words: list[str], stage: str, stages: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    once = [*words, f"parts.first_stage={stages[stage]}", f"method.latents_in={tmp_path / 'latents'}"]
+    run = run_of(tmp_path, "once", *once, "steps=4")
+    (file,) = (tmp_path / "latents").glob("*.npy")
+    written = file.stat().st_mtime_ns
+    in_each_step, encoded_once = weights_of(request.getfixturevalue(kind)), weights_of(run)
+    for name, value in in_each_step.items():
+        # Codes are whole numbers; latents are kept as halves.
+        tolerance = {"rtol": 0, "atol": 0} if kind == "codes" else {"rtol": 1e-2, "atol": 1e-3}
+        torch.testing.assert_close(encoded_once[name], value, **tolerance)
+    halved = run_of(tmp_path, "halved", *once, "steps=2")
+    assert main(["train", f"run={halved}", "steps=4"]) == 0
+    assert_same(run, halved)
+    assert [each.stat().st_mtime_ns for each in (tmp_path / "latents").glob("*.npy")] == [written]
+
+
+def test_other_weights_make_other_latents(stages: dict[str, Path], tmp_path: Path) -> None:
+    for stage in ("vqgan", "kl_autoencoder"):
+        words = [*LATENT, f"parts.first_stage={stages[stage]}", f"method.latents_in={tmp_path / 'latents'}", "steps=1"]
+        run_of(tmp_path, stage, *words)
+    assert len([*(tmp_path / "latents").glob("*.npy")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["method.latents=draws"], "method.latents=draws draws them anew"),
+        (
+            [
+                "method.conditional=false",
+                "method.derive={_target_:genbench.conditions.derived.LowResolution,factor:2}",
+            ],
+            "the condition is derived from the samples themselves",
+        ),
+    ],
+)
+def test_latents_that_differ_each_time_are_encoded_in_each_step(
+    words: list[str], reason: str, stages: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "latents"
+    once = [*LATENT, f"parts.first_stage={stages['kl_autoencoder']}", f"method.latents_in={place}", "steps=1"]
+    run_of(tmp_path, "run", *once, *words)
+    assert f"samples are encoded in each step, not once: {reason}" in capsys.readouterr().out
+    assert not place.exists()
+
+
+def test_latents_that_can_be_kept_nowhere(
+    stages: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    words = [*LATENT, f"parts.first_stage={stages['kl_autoencoder']}", f"method.latents_in={tmp_path / 'file'}"]
+    assert main([*words, f"output={tmp_path / 'runs'}", "steps=1"]) == 2
+    error = capsys.readouterr().err
+    assert "latents can't be kept in method.latents_in=" in error
+    assert "Traceback" not in error
+
+
+def test_two_processes_encode_what_one_does(
+    stages: dict[str, Path],
+    tmp_path: Path,
+    command_line: Callable[..., subprocess.CompletedProcess[str]],
+    free_port: int,
+) -> None:
+    words = [*CODES, f"parts.first_stage={stages['vqgan']}", "data.batch_size=8", "steps=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(free_port)}
+    two_processes = ["trainer=ddp", "trainer.devices=2", f"output={tmp_path}", f"method.latents_in={tmp_path / 'two'}"]
+    done = command_line(*words, *two_processes, env=environment)
+    assert done.returncode == 0, done.stderr
+    run_of(tmp_path, "one", *words, f"method.latents_in={tmp_path / 'one_process'}")
+    (two,), (one,) = (tmp_path / "two").glob("*.npy"), (tmp_path / "one_process").glob("*.npy")
+    assert two.name == one.name
+    found, expected = np.load(two), np.load(one)
+    assert found.shape == expected.shape
+    assert found.dtype == np.int32
+    # Of another order of sums a vector between two codes may take the other one.
+    assert (found == expected).mean() > 0.99
 
 
 def test_what_is_no_first_stage_is_refused(latent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,7 @@ from genbench.callbacks.spacing import what_it_took
 from genbench.commands.assembling import assemble, check_steps, check_suits
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
 from genbench.commands.devices import check_devices, working_strategy
+from genbench.commands.encoding import encode_once
 from genbench.commands.endings import (
     STOPPED_EARLY,
     end_early,
@@ -170,10 +171,13 @@ def _train(
         plugins=plugins,
         profiler=make_profiler(config.trainer.get("profiler"), folder.path),
     )
+    why_in_each_step = encode_once(data, method)
     try:
         with explained(trainer, folder):
             if trainer.is_global_zero:
                 print("\n".join(summary(data.describe())), flush=True)
+                if why_in_each_step:
+                    print(f"samples are encoded in each step, not once: {why_in_each_step}", flush=True)
             with shown_online(trainer, folder, config, data, interruption, session):
                 trainer.fit(method, datamodule=data, ckpt_path=session.checkpoint, weights_only=True)
                 if interruption.received is None and trainer.is_global_zero:

@@ -11,8 +11,9 @@ from lightning import LightningDataModule
 from genbench.conditions.base import Channels, Condition
 from genbench.conditions.classes import Classes
 from genbench.conditions.source_images import SourceImages
-from genbench.data.augmentation import Augmentation
+from genbench.data.augmentation import NOTHING, Augmentation
 from genbench.data.contents import digest
+from genbench.data.encoded import Encoding, encoded
 from genbench.data.loader import BatchLoader
 from genbench.data.shuffling import Shuffle
 from genbench.data.store import SampleStore
@@ -80,9 +81,12 @@ class DataSet(LightningDataModule):
         self.seed = seed
         self.augmentation = Augmentation(flip, jitter)
         self.shuffle = shuffle
+        self.encoding: Encoding | None = None
+        """What encodes training samples once, in the place of the method in each step; set before the training."""
         self._labels: Condition | None = None
         self.captions = captions
         self._templates = None if captions is None else Templates(captions, tokenizer)
+        self._encoded: SampleStore | None = None
         self._labelled: dict[Split, SampleStore] = {}
         self._captioned: dict[Split, SampleStore] = {}
         self._description: dict[str, Any] | None = None
@@ -260,7 +264,7 @@ class DataSet(LightningDataModule):
     def train_dataloader(self) -> BatchLoader:
         """Return the training batches; under a trainer those of this process, from the current step on."""
         return BatchLoader(
-            self.store("train"),
+            self._trained_on(),
             self.batch_size,
             accumulated=self.accumulated,
             seed=self.seed,
@@ -268,6 +272,25 @@ class DataSet(LightningDataModule):
             augmentation=self.augmentation,
             **self._place(),
         )
+
+    @property
+    def varies(self) -> str | None:
+        """What makes a training sample differ from epoch to epoch, or keeps it from being looked up; None if nothing.
+
+        Raises:
+            UserError: the training images can't be read.
+        """
+        if self.augmentation != NOTHING:
+            return "data.flip and data.jitter vary them"
+        return None if self.store("train").has_pairs else "they have a source image only for one epoch"
+
+    def _trained_on(self) -> SampleStore:
+        store = self.store("train")
+        if self.encoding is None or self.trainer is None:
+            return store
+        if self._encoded is None:
+            self._encoded = encoded(store, self.encoding, self.identity("train"), self.trainer)
+        return self._encoded
 
     def _place(self) -> dict[str, Any]:
         """Return under a trainer which process this is, and at which step; else nothing."""

@@ -134,6 +134,11 @@ class CaptionedShards(DataSet):
                 break
         return self.decode(records)
 
+    @property
+    def varies(self) -> str | None:
+        """That they can't be looked up by their numbers."""
+        return "they are streamed"
+
     def train_dataloader(self) -> StreamLoader:  # type: ignore[override]
         """Return the training batches; under a trainer those of this process, from the current step on."""
         self.prepare_data()

@@ -109,6 +109,10 @@ class SampleStore:
         """Start reading runs of samples from disk that will be needed soon."""
         _read_ahead(self.samples, starts, length)
 
+    def load(self, stored: Tensor) -> Tensor:
+        """Return stored samples as methods see them."""
+        return self.medium.load(stored)
+
     def batch(self, rows: Tensor | slice, device: torch.device | str = "cpu", variation: Variation = UNVARIED) -> Batch:
         """Return the samples of some rows of an order as a batch on a device, where they are converted to float.
 
@@ -117,7 +121,7 @@ class SampleStore:
             device: of the batch.
             variation: augmentation of these rows, and which of several conditions each is to have; without, the first.
         """
-        x = variation.apply(self.medium.load(_hand_over(_take(self.samples, rows), device)))
+        x = variation.apply(self.load(_hand_over(_take(self.samples, rows), device)))
         if self.conditions is None:
             return Batch(x, None)
         conditions = _hand_over(_take(self.conditions, rows), device)

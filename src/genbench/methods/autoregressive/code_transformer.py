@@ -26,13 +26,14 @@ from genbench.conditions.base import Condition, Index, Tokens
 from genbench.conditions.choosing import chosen
 from genbench.medium import Medium
 from genbench.methods.base import GenerativeMethod
+from genbench.methods.encoding_once import EncodesOnce
 from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.gpt import GPT, Cache
 from genbench.parts import Frozen
 from genbench.randomness import Noise
 
 
-class CodeTransformer(GenerativeMethod):
+class CodeTransformer(GenerativeMethod, EncodesOnce):
     """Draw images as sequences of codes.
 
     Args:
@@ -41,6 +42,7 @@ class CodeTransformer(GenerativeMethod):
         condition: of the data; None if it has none.
         first_stage: maps images to codes and back.
         optimizer: maps parameters to an optimizer.
+        latents_in: folder in which codes of training images are kept; None to encode each batch.
         conditional: whether codes are conditioned on the data's classes or captions.
         condition_dropout: fraction of training images whose condition is replaced by the null condition.
         guidance: classifier-free guidance scale w, of logits; 0 for none.
@@ -56,6 +58,7 @@ class CodeTransformer(GenerativeMethod):
             nor captions.
     """
 
+    encoder = "first_stage"
     code_likelihood = "exact, of the codes of images"
 
     def __init__(
@@ -66,6 +69,7 @@ class CodeTransformer(GenerativeMethod):
         *,
         first_stage: Frozen[Codes],
         optimizer: MakeOptimizer,
+        latents_in: str | None = "data/latents",
         conditional: bool = False,
         condition_dropout: float = 0.0,
         guidance: float = 0.0,
@@ -95,6 +99,7 @@ class CodeTransformer(GenerativeMethod):
         self.medium = medium
         self.condition = chosen(conditional, condition)
         self.first_stage = first_stage
+        self.latents_in = latents_in
         _, self.height, self.width = first_stage.latent_shape
         self.codes = first_stage.codes
         kinds, length = _prefix_of(self.condition)
@@ -116,9 +121,13 @@ class CodeTransformer(GenerativeMethod):
         self.take_step("transformer", self.loss, batch)
         return self.finish_step()
 
+    def encode(self, x: Tensor) -> Tensor:
+        """Return codes int64 (B, S', S') of images."""
+        return self.first_stage.encode_codes(x)
+
     def loss(self, batch: Batch) -> Loss:
         """Return the mean negative log-likelihood of a code, in nats, and in bits."""
-        codes = self.first_stage.encode_codes(batch.x).flatten(1)
+        codes = self.latents_of(batch.x).flatten(1)
         prefix = self.prefix(self.condition_of(batch), len(codes))
         if self.condition_dropout and self.condition is not None:
             dropped = torch.rand(len(codes), 1, device=codes.device) < self.condition_dropout
@@ -197,7 +206,7 @@ class CodeTransformer(GenerativeMethod):
     @torch.no_grad()
     def bits_per_code(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return -log2 p of a code, the mean over those of each image (B, C, H, W), (B,); see `HasCodeLikelihood`."""
-        codes = self.first_stage.encode_codes(x.to(self.device)).flatten(1)
+        codes = self.encode(x.to(self.device)).flatten(1)
         prefix = self.prefix(self.check_condition(condition, len(x)), len(x))
         return self.nats(self._network, prefix, codes, codes).mean(1) / math.log(2)
 

@@ -137,7 +137,7 @@ class DenoisingMethod(GenerativeMethod):
 
     def loss(self, batch: Batch) -> Loss:
         """Return the sum of the weighted losses of a batch at random times, and each by quarters of the times."""
-        x_0, y = self.to_space(batch.x), self.trained_condition(batch)
+        x_0, y = self.trained_on(batch), self.trained_condition(batch)
         t, weights = self.draw_times(len(x_0))
         losses = {"denoiser": self.losses(x_0, t, None if y is None else self.drop_condition(y))}
         losses |= self.further_losses(x_0, t, y)
@@ -302,6 +302,10 @@ class DenoisingMethod(GenerativeMethod):
             return samples, maps.mean()[:, encoder.learnt :]
         except ValueError as error:
             raise UserError(str(error)) from error
+
+    def trained_on(self, batch: Batch) -> Tensor:
+        """Return what is noised in training, (B, *space.shape)."""
+        return self.to_space(batch.x)
 
     def to_space(self, x: Tensor) -> Tensor:
         """Return what is denoised, (B, *space.shape), of samples (B, *medium.shape)."""

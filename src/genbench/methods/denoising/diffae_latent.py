@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from genbench.abilities import DecodesEmbeddings
+from genbench.batch import Batch
 from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.diffusion.processes import DiscreteProcess
@@ -25,11 +26,12 @@ from genbench.medium import Embeddings, Medium
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.measuring import first_batches, moments
 from genbench.methods.denoising.sr3 import Norm
+from genbench.methods.encoding_once import EncodesOnce
 from genbench.parts import Frozen
 from genbench.randomness import Noise
 
 
-class DiffAELatent(DDPM):
+class DiffAELatent(DDPM, EncodesOnce):
     """DDPM of the vectors of a diffusion autoencoder.
 
     Args:
@@ -39,11 +41,14 @@ class DiffAELatent(DDPM):
         process: a chain of T steps.
         autoencoder: embeds images, and draws images of embeddings.
         norm: of the error in the loss, "l1", as the authors', or "l2".
+        latents_in: folder in which vectors of training images are kept; None to encode each batch.
         settings: those of `DDPM`.
 
     Raises:
         ValueError: an argument is out of range, or the autoencoder is of other images.
     """
+
+    encoder = "autoencoder"
 
     statistics: Tensor
     """Mean and deviation of each number of z_sem, (2, D)."""
@@ -59,6 +64,7 @@ class DiffAELatent(DDPM):
         process: DiscreteProcess,
         autoencoder: Frozen[DecodesEmbeddings],
         norm: Norm = "l1",
+        latents_in: str | None = "data/latents",
         **settings: Any,
     ) -> None:
         expect_choice("norm", norm, Norm)
@@ -70,6 +76,7 @@ class DiffAELatent(DDPM):
         super().__init__(denoiser, medium, condition, space=space, process=process, **settings)
         self.autoencoder = autoencoder
         self.norm = norm
+        self.latents_in = latents_in
         self.register_buffer("statistics", torch.stack([torch.zeros(space.shape), torch.ones(space.shape)]))
         self.register_buffer("is_measured", torch.tensor(False))
 
@@ -80,7 +87,7 @@ class DiffAELatent(DDPM):
 
     def measure(self, images: Iterable[Tensor]) -> None:
         """Set mean and deviation from those of the vectors of batches of images."""
-        mean, std = moments(self.autoencoder.embed(x) for x in images)
+        mean, std = moments(self.latents_of(x) for x in images)
         self.statistics.copy_(torch.stack([mean, std.clamp_min(1e-6)]))
         self.is_measured.fill_(True)
 
@@ -90,8 +97,15 @@ class DiffAELatent(DDPM):
 
     def to_space(self, x: Tensor) -> Tensor:
         """Return the standardised vectors (B, D) of images."""
-        mean, std = self.statistics
-        return (self.autoencoder.embed(x) - mean) / std
+        return self._standardised(self.encode(x))
+
+    def trained_on(self, batch: Batch) -> Tensor:
+        """Return the standardised vectors of a batch of images, or of those that it holds."""
+        return self._standardised(self.latents_of(batch.x))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the autoencoder's vectors (B, D) of images."""
+        return self.autoencoder.embed(x)
 
     def from_space(self, x_0: Tensor) -> Tensor:
         """Return vectors as the autoencoder has them."""
@@ -107,3 +121,7 @@ class DiffAELatent(DDPM):
             UserError: a sampler's settings do not suit its process.
         """
         return self.autoencoder.decode_embeddings(super().sample(count, condition, noise=noise), noise=noise)
+
+    def _standardised(self, z_sem: Tensor) -> Tensor:
+        mean, std = self.statistics
+        return (z_sem - mean) / std

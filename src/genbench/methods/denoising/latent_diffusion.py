@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from genbench.abilities import Autoencodes, EncodesTexts
+from genbench.batch import Batch
 from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
@@ -30,13 +31,14 @@ from genbench.medium import Latents, Medium
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.frozen_text import FrozenText
 from genbench.methods.denoising.measuring import first_batches, moments
+from genbench.methods.encoding_once import EncodesOnce
 from genbench.parts import Frozen
 from genbench.randomness import Noise
 
 LatentKind = Literal["means", "draws"]
 
 
-class LatentDiffusion(DDPM):
+class LatentDiffusion(DDPM, EncodesOnce):
     """DDPM of the latents of a frozen first stage.
 
     Args:
@@ -49,12 +51,16 @@ class LatentDiffusion(DDPM):
         latents: which latents of an image are trained on, where the first stage's are random: their "means", or
             "draws".
         latent_std: what latents are divided by; None to measure it before the training.
+        latents_in: folder in which latents of training images are kept, if those of an image are always the same; None
+            to encode each batch.
         conditional: see `DenoisingMethod`.
         settings: those of `DDPM`.
 
     Raises:
         ValueError: an argument is out of range, or the first stage is of other images.
     """
+
+    encoder = "first_stage"
 
     latent_std: Tensor
     is_measured: Tensor
@@ -70,6 +76,7 @@ class LatentDiffusion(DDPM):
         text_encoder: Frozen[EncodesTexts] | None = None,
         latents: LatentKind = "means",
         latent_std: float | None = None,
+        latents_in: str | None = "data/latents",
         conditional: bool = False,
         **settings: Any,
     ) -> None:
@@ -105,6 +112,7 @@ class LatentDiffusion(DDPM):
         self.text_encoder = text_encoder
         self.text = text
         self.latents: LatentKind = latents
+        self.latents_in = latents_in
         self.register_buffer("latent_std", torch.tensor(1.0 if latent_std is None else latent_std))
         self.register_buffer("is_measured", torch.tensor(latent_std is not None))
 
@@ -115,13 +123,17 @@ class LatentDiffusion(DDPM):
 
     def measure(self, images: Iterable[Tensor]) -> None:
         """Set the deviation from that of all numbers of the latents of batches of images."""
-        _, std = moments(self._encode(x).reshape(-1, 1) for x in images)
+        _, std = moments(self.latents_of(x).reshape(-1, 1) for x in images)
         self.latent_std.copy_(std[0])
         self.is_measured.fill_(True)
 
     def to_space(self, x: Tensor) -> Tensor:
         """Return latents (B, *space.shape) of images, about as large as the noise."""
-        return self._encode(x) / self.latent_std
+        return self.encode(x) / self.latent_std
+
+    def trained_on(self, batch: Batch) -> Tensor:
+        """Return latents of a batch of images, or those that it holds, about as large as the noise."""
+        return self.latents_of(batch.x) / self.latent_std
 
     def from_space(self, x_0: Tensor) -> Tensor:
         """Return images of latents."""
@@ -141,6 +153,12 @@ class LatentDiffusion(DDPM):
             raise UserError("attention maps are of the words of a caption, and these are a language model's tokens")
         return super().attention_maps(count, condition, noise=noise)
 
+    @property
+    def varies(self) -> str | None:
+        """Latents that are drawn, and a condition derived from images."""
+        return "method.latents=draws draws them anew" if self.latents == "draws" else super().varies
+
     @torch.no_grad()
-    def _encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the first stage's latents (B, D, H, W) of images, their means or draws."""
         return self.first_stage.encode(x, draw=torch.randn_like if self.latents == "draws" else None)

@@ -1,0 +1,35 @@
+"""Methods trained on what a frozen part makes of each sample, which can be computed once for all of them."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+
+class EncodesOnce(ABC):
+    """What such methods have in common.
+
+    Attributes:
+        latents_in: folder in which latents of training samples are kept; None to encode each batch.
+        is_given_latents: whether batches hold latents in the place of samples, which is said from outside.
+    """
+
+    encoder: ClassVar[str]
+    """The part that encodes."""
+
+    latents_in: str | None
+    is_given_latents = False
+    derives_condition: bool
+
+    @property
+    def varies(self) -> str | None:
+        """What makes latents of a sample differ from step to step, or needs the sample itself; None if nothing does."""
+        return "the condition is derived from the samples themselves" if self.derives_condition else None
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """Return latents (B, ...), floating point or whole numbers, of samples (B, ...), without gradients."""
+
+    def latents_of(self, x: Tensor) -> Tensor:
+        """Return latents of what a batch holds."""
+        return x if self.is_given_latents else self.encode(x)
