@@ -1,5 +1,6 @@
 """Pictures may fail, trainings may not."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,7 @@ def test_a_method_with_a_part_of_an_ability_is_not_asked_for_it(
         condition=None,
         medium=Images((1, 8, 8)),
         decode=None,
+        whole_averages=nullcontext,
         sample=lambda count, condition, noise: torch.zeros(count, 1, 8, 8),
     )
     SampleGrid(every=1).on_train_batch_end(trainer, method, None, None, 0)

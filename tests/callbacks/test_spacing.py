@@ -1,6 +1,7 @@
 """What looking at a training may cost."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +30,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr("genbench.callbacks.spacing.seconds_of", lambda trainer: now[0])
 
     def run(callback: Any, act: str, steps: int, step_seconds: float, cost: float, first: int = 1) -> Any:
+        method = SimpleNamespace(sample=print, whole_averages=nullcontext)
         trainer: Any = SimpleNamespace(
             strategy=SimpleNamespace(broadcast=lambda value: value),
             global_step=0,
@@ -46,7 +48,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         for step in range(first, steps + 1):
             now[0] += step_seconds
             trainer.global_step = step
-            callback.on_train_batch_end(trainer, SimpleNamespace(sample=print), None, None, 0)
+            callback.on_train_batch_end(
+                trainer, SimpleNamespace(sample=print, whole_averages=nullcontext), None, None, 0
+            )
         return at, callback.spacing.seconds, now[0]
 
     return run
@@ -86,7 +90,7 @@ def test_what_a_first_score_will_take_is_found_by_a_few_images(monkeypatch: pyte
 
     evaluator: Any = SimpleNamespace(seed=0, count=2000)
     scores, grid = OnlineScores(evaluator, every=5), SampleGrid(every=5, count=CHUNK + 1)
-    method: Any = SimpleNamespace(sample=sample, medium=Images((1, 2, 2)))
+    method: Any = SimpleNamespace(sample=sample, medium=Images((1, 2, 2)), whole_averages=nullcontext)
     trainer: Any = SimpleNamespace(global_step=5, max_steps=10, world_size=1, callbacks=[grid, scores])
     assert scores._expected_seconds(trainer, method) == pytest.approx(3.0 * 2000 / CHUNK)
     assert scores.spacing.seconds == 3.0

@@ -44,7 +44,7 @@ class NearestImages(Pictures):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Draw at the last step."""
-        if trainer.global_step == trainer.max_steps and trainer.is_global_zero:
+        if trainer.global_step == trainer.max_steps:
             self.try_to_draw(trainer, pl_module)
 
     def draw(self, trainer: Trainer, method: Any) -> None:

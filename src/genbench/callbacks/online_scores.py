@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning import Callback, Trainer
 
-from genbench.abilities import Draws
+from genbench.callbacks.pictures import draws
 from genbench.callbacks.sample_grid import SampleGrid
 from genbench.callbacks.spacing import Spacing
 from genbench.conditions.base import Conditions
@@ -48,8 +48,7 @@ class OnlineScores(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Compute the reference once, as far as a score needs it."""
-        draws = isinstance(pl_module, Draws)
-        if not draws:
+        if not draws(pl_module):
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
         rows = None
@@ -67,7 +66,7 @@ class OnlineScores(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Score if a score is due."""
-        if not isinstance(pl_module, Draws):
+        if not draws(pl_module):
             return
         step = trainer.global_step
         if step != trainer.max_steps:
@@ -82,9 +81,9 @@ class OnlineScores(Callback):
 
     def score_now(self, trainer: Trainer, pl_module: Any) -> None:
         """Score, unless this step has been scored already."""
-        if isinstance(pl_module, Draws) and self._scored_step != trainer.global_step:
+        if draws(pl_module) and self._scored_step != trainer.global_step:
             self._scored_step = trainer.global_step
-            with self.spacing.measured(trainer):
+            with self.spacing.measured(trainer), pl_module.whole_averages():
                 self._score(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
@@ -103,7 +102,7 @@ class OnlineScores(Callback):
             # With several processes only the first draws grids, and all must make the same decisions.
             before = self.spacing.seconds
             conditions = None if self._conditions is None else self._conditions[:CHUNK]
-            with self.spacing.measured(trainer):
+            with self.spacing.measured(trainer), method.whole_averages():
                 sample_set(method.sample, CHUNK, self.evaluator.seed, method.medium, conditions)
             chunk = self.spacing.seconds - before
         return chunk * self.evaluator.count / CHUNK

@@ -11,6 +11,11 @@ from genbench.callbacks.spacing import Spacing
 from genbench.errors import TrainingError, first_line
 
 
+def draws(method: Any) -> bool:
+    """Whether a method draws samples."""
+    return isinstance(method, Draws)
+
+
 class Pictures(Callback):
     """Draw pictures in the first process; if that fails, warn once and continue training.
 
@@ -29,13 +34,20 @@ class Pictures(Callback):
         """Draw and write pictures of the step that has just finished."""
 
     def try_to_draw(self, trainer: Trainer, method: Any) -> None:
-        """Draw, if the method draws samples; warn about the first failure only.
+        """Draw in the first process, if the method draws samples; warn about the first failure only.
+
+        All processes must call this together.
 
         Raises:
             TrainingError: the method has diverged, which is not a failure of the picture.
         """
-        if not isinstance(method, Draws):
+        if not draws(method):
             return
+        with method.whole_averages():
+            if trainer.is_global_zero:
+                self._draw(trainer, method)
+
+    def _draw(self, trainer: Trainer, method: Any) -> None:
         try:
             with self.spacing.measured(trainer):
                 self.draw(trainer, method)

@@ -62,9 +62,8 @@ class SampleGrid(Pictures):
         step = trainer.global_step
         early = step < self.every and step & (step - 1) == 0
         due = early or step % self.every == 0
-        if not trainer.is_global_zero:
-            return
-        if step == trainer.max_steps or (due and self.spacing.allows(trainer)):
+        # The processes that have parts of the average enter together, by the first one's clock.
+        if step == trainer.max_steps or (due and trainer.strategy.broadcast(self.spacing.allows(trainer))):
             self.try_to_draw(trainer, pl_module)
 
     def draw(self, trainer: Trainer, method: Any) -> None:

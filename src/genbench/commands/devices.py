@@ -8,6 +8,9 @@ from omegaconf import DictConfig, ListConfig
 
 from genbench.errors import UserError, near
 
+FSDP = "fsdp"
+"""The strategy that divides networks among processes."""
+
 _GPUS = ("cuda", "mps")
 
 
@@ -35,6 +38,11 @@ def working_strategy(strategy: Any) -> Any:
 
     In each step of an adversarial method one of two networks is unused.
     """
+    if strategy == FSDP:
+        # torch's part of it takes a second to import.
+        from genbench.commands.sharded import FullySharded
+
+        return FullySharded()
     return "ddp_find_unused_parameters_true" if strategy == "ddp" else strategy
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from genbench.methods.sharding import local
+
 
 class AveragedNetwork(AveragedModel):
     """An exponential moving average of a network, kept as a submodule beside it.
@@ -71,7 +73,7 @@ class AveragedNetwork(AveragedModel):
         return min(self.decay, (1 + past) / (10 + past)) if self.warmup else self.decay
 
     def _average(self, model: nn.Module, past: float) -> None:
-        averaged, current = (_tensors(part) for part in (self.module, model))
+        averaged, current = ([local(each) for each in _tensors(part)] for part in (self.module, model))
         pairs = list(zip(averaged, current, strict=True))
         moving = [pair for pair in pairs if pair[0].is_floating_point()]
         # One fused update of all tensors.

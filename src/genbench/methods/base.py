@@ -26,6 +26,7 @@ from genbench.methods.optimisation import (
     clip_gradients,
     set_rates,
 )
+from genbench.methods.sharding import gathered, shard
 from genbench.parts import follow, frozen_in, is_frozen
 from genbench.randomness import Noise
 
@@ -76,7 +77,7 @@ class Method(LightningModule, ABC):
         self._optimised: dict[str, Optimised] = {}
         self._figures: dict[str, dict[str, Tensor]] = {}
         self._index = 0
-        self._logs = False
+        self._logs = self._is_sharded = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute.
@@ -122,6 +123,28 @@ class Method(LightningModule, ABC):
             loss: name of the loss among the figures, `loss/<loss>`; that of the network unless given.
         """
         self._optimised[name] = Optimised(len(self._optimised), network, make_optimizer, average, loss or name)
+
+    def configure_model(self) -> None:
+        """Divide the network and its average among processes, where the strategy does that.
+
+        Raises:
+            UserError: this method trains several networks.
+        """
+        if self.device_mesh is None or self._is_sharded:
+            return
+        if len(self._optimised) != 1:
+            raise UserError(
+                f"trainer=fsdp divides one large network among the devices, and this method trains "
+                f"{len(self._optimised) or 'it in its own way'}: take trainer=ddp"
+            )
+        (own,) = self._optimised.values()
+        for network in (own.network, *([] if own.average is None else [own.average.module])):
+            shard(network, self.device_mesh["data_parallel"])
+        self._is_sharded = True
+
+    def whole_averages(self) -> AbstractContextManager[None]:
+        """Let this process draw from averages that are divided among processes; all must enter and leave together."""
+        return gathered(*(average.module for _, average in self.averages)) if self._is_sharded else nullcontext()
 
     def configure_optimizers(self) -> Any:
         """Make the optimizers of the declared networks."""

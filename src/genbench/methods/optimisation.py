@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from genbench.methods.averaging import AveragedNetwork
 from genbench.methods.learning_rates import Schedule
+from genbench.methods.sharding import is_divided, local, total_norm
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 """Maps parameters to an optimizer."""
@@ -84,10 +86,13 @@ def clip_gradients(optimizer: Any, most: float, loss_scale: float) -> Tensor:
         loss_scale: the factor by which the gradients are larger than those of the loss.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    if most:
+    if most and not any(map(is_divided, parameters)):
         return nn.utils.clip_grad_norm_(parameters, most * loss_scale) / loss_scale
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return nn.utils.get_total_norm(gradients) / loss_scale
+    norm = total_norm(gradients)
+    if most:
+        torch._foreach_mul_([local(each) for each in gradients], (most * loss_scale / (norm + 1e-6)).clamp(max=1))
+    return norm / loss_scale
 
 
 class MeanFigures:
