@@ -86,7 +86,10 @@ class Medium(ABC):
             )
         if not samples.isfinite().all():
             bad = int((~samples.isfinite().flatten(1).all(1)).nonzero()[0])
-            raise DivergenceError(f"sample {first + bad} of the method is not finite: the weights have diverged")
+            raise DivergenceError(
+                f"sample {first + bad} of the method is not finite: the weights have diverged, or guidance or a "
+                "sampler's settings lead beyond all numbers"
+            )
         if self.bounds is not None:
             low, high = self.bounds
             if samples.min() < low - _TOLERANCE or samples.max() > high + _TOLERANCE:

@@ -21,7 +21,8 @@ def blank_rows(kib: int) -> Tensor:
 def to_rows(content: bytes) -> Tensor:
     """Return a file of text as uint8 (KiB, 1024), of a size that is rounded up."""
     rows = blank_rows(-(-len(content) // _KIB))
-    rows.view(-1)[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    if content:
+        rows.view(-1)[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     return rows
 
 

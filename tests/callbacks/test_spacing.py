@@ -48,9 +48,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         for step in range(first, steps + 1):
             now[0] += step_seconds
             trainer.global_step = step
-            callback.on_train_batch_end(
-                trainer, SimpleNamespace(sample=print, whole_averages=nullcontext), None, None, 0
-            )
+            callback.on_train_batch_end(trainer, method, None, None, 0)
         return at, callback.spacing.seconds, now[0]
 
     return run

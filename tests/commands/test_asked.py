@@ -75,7 +75,9 @@ def test_captions_come_from_a_prompt_or_a_file_of_them(tmp_path: Path, capsys: p
         assert f"prompts={prompts}, {said}" in message
         assert len(message) < 1000
     # Without words it is the empty caption, which the network knows by its training without conditions.
+    capsys.readouterr()
     assert main([*words, "count=4", "prompt=", f"out={tmp_path / 'empty'}"]) == 0
+    assert "the prompt is empty: images are drawn of no caption" in capsys.readouterr().err
     assert drawn(tmp_path / "empty").shape == (4, 8, 8)
     prompts.write_text("\n \n")
     assert "holds no line" in refused(capsys, run, f"prompts={prompts}")

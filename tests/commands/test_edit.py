@@ -76,7 +76,7 @@ def test_a_part_is_filled_in_and_the_rest_stays(ddpm: Path, tmp_path: Path, caps
     Image.fromarray(mask * 0).save(tmp_path / "black.png")
     (tmp_path / "text.png").write_text("no picture")
     for mask_name, message in (
-        ("middle", "center, left"), (tmp_path / "wide.png", "8 x 4"), (tmp_path / "black.png", "one colour"),
+        ("middle", "center, left"), (tmp_path / "wide.png", "8 x 4"), (tmp_path / "black.png", "all of it is dark"),
         (tmp_path / "text.png", "can't be read"),
     ):  # fmt: skip
         assert message in refused(capsys, *words, f"mask={mask_name}")

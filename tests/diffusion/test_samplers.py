@@ -361,3 +361,16 @@ def test_ddim_on_leading_steps_is_diffusers() -> None:
         eps = (x - process.alpha(t) * denoise(x, t).x_0) / process.sigma(t)
         x = scheduler.step(eps, step, x).prev_sample
     torch.testing.assert_close(ddim(denoise, process, x_1, draw, steps=13, spacing="leading"), x, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("variance", ["posterior", "step"])
+@pytest.mark.parametrize("fraction", [None, 0.3])
+def test_one_guided_ancestral_step_is_finite(variance: Any, fraction: float | None) -> None:
+    def denoise(x: Tensor, t: Tensor) -> Estimate:
+        learned = None if fraction is None else torch.full_like(x, fraction)
+        return Estimate(torch.zeros_like(x), learned, gradient=torch.ones_like(x))
+
+    found = ancestral(
+        denoise, DiscreteProcess("cosine", 20), torch.ones(2, 1), partial(torch.zeros, 2, 1), steps=1, variance=variance
+    )
+    assert found.isfinite().all()

@@ -26,8 +26,8 @@ def test_each_image_has_its_own_words_below_it() -> None:
 def test_words_that_are_too_long_or_strange_are_no_failure() -> None:
     images = torch.zeros(3, 1, 64, 64, dtype=torch.uint8)
     shown = with_captions(images, ["12 " + "very " * 50, "Käfer 甲虫", ""])
-    # In at most four lines.
-    assert shown.shape == (3, 1, 64 + 4 * 14, 64)
+    # In at most eight lines.
+    assert shown.shape == (3, 1, 64 + 8 * 14, 64)
     assert (shown[2, :, 64:] == 255).all()
 
 
@@ -46,3 +46,11 @@ def test_without_words_pictures_stay_and_sources_stand_beside_them() -> None:
     sources = Conditions(SourceImages((1, 8, 8)), torch.full((2, 1, 8, 8), 200, dtype=torch.uint8))
     assert sources.describe() is None
     assert torch.equal(under_conditions(pictures, sources), place_beside(sources.rows, pictures))
+
+
+def test_what_is_left_out_is_shown_by_dots() -> None:
+    image = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
+    cut, whole = ("very " * 60, "very " * 16)
+    # The last of the lines that fit ends otherwise than the same line of a text that ends there.
+    lines = [with_captions(image, [text])[0, 0, 64 + 7 * 14 :] for text in (cut, whole)]
+    assert not torch.equal(*lines)

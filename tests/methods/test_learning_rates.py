@@ -187,7 +187,7 @@ def test_every_method_takes_every_schedule(method: str, name: str) -> None:
     [
         (lambda: Constant(-1), "warmup_steps"),
         (lambda: Cosine(0), "steps"),
-        (lambda: Cosine(10, warmup_steps=10), "more than warmup_steps=10"),
+        (lambda: Cosine(10, warmup_steps=10), "more than schedule.warmup_steps=10"),
         (lambda: Cosine(10, final=1.5), "final"),
         (lambda: LinearDecay(10, constant_steps=11), "constant_steps"),
         (lambda: StepDecay(0), "every"),

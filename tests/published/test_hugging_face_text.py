@@ -78,6 +78,12 @@ def test_states_are_remembered_within_bounds(tmp_path: Path, monkeypatch: pytest
     [
         (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "save the model as safetensors"),
+        (lambda folder: (folder / "tokenizer.json").write_text(""), "tokenizer.json can't be read"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer.json can't be read"),
+        (
+            lambda folder: _number(folder, "red", 900),
+            "tokens up to 900, and the model has embeddings of 12",
+        ),
         (lambda folder: _set(folder, model_type="gpt2"), "no source knows"),
         (lambda folder: _set(folder, hidden_act="relu"), "hidden_act='relu'"),
         (lambda folder: _set(folder, hidden_size=10**9), "hostile"),
@@ -101,6 +107,12 @@ def test_a_folder_that_does_not_do_gets_one_message(
 def _set(folder: Path, **settings: Any) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | settings))
+
+
+def _number(folder: Path, word: str, number: int) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"][word] = number
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
 def _shards(folder: Path, name: str) -> None:

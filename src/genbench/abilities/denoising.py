@@ -17,6 +17,10 @@ class Denoises(Protocol):
     """The ability to denoise samples of a forward process, which samplers need."""
 
     medium: Medium
+
+    space: Medium
+    """What is noised and denoised: the medium itself, or the latents of its samples."""
+
     condition: Condition | None
     process: Process
 

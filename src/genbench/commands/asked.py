@@ -1,5 +1,6 @@
 """What `sample` and `edit` are asked to show: by words on the command line, or by images, or all in turn."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -49,6 +50,8 @@ def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
         )
         return Conditions(condition, rows[torch.arange(count) % len(rows)])
     if config[key] is not None:
+        if key == "prompt" and not config[key].strip():
+            print("genbench: the prompt is empty: images are drawn of no caption", file=sys.stderr)
         row = _parse(run, condition, config[key], f"{key}={shortened(config[key])}")
         return Conditions(condition, row.repeat_interleave(count, 0))
     if condition.examples(1) is None:
@@ -66,7 +69,7 @@ def _parse(run: OpenRun, condition: Condition, text: str, where: str) -> Tensor:
         condition.check(condition.load(row), 1)
         return row
     except ValueError as error:
-        raise UserError(f"{where}: {error}, of {run.folder.path}") from error
+        raise UserError(f"{where}: {error} (run={run.folder.path})") from error
 
 
 def _lines(path: str) -> list[tuple[int, str]]:

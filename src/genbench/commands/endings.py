@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Timer
 from genbench.abilities import Draws, EmbedsTexts
 from genbench.callbacks.early_stopping import EarlyStopping
 from genbench.commands.place import is_first_process
+from genbench.conditions.captions import Captions
 from genbench.errors import EarlyEndError, StoppedError, TrainingError, UserError
 from genbench.runs.folder import RunFolder
 from genbench.unforeseen import CANT_WRITE, describe, keep_trace
@@ -32,7 +33,10 @@ def what_next(folder: RunFolder, method: object) -> None:
     """Print the commands that a run may be followed by."""
     print("what next:")
     if isinstance(method, Draws):
-        print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3)}")
+        # The data of published weights, whose captions would be drawn, is mostly elsewhere.
+        asks = isinstance(getattr(method, "condition", None), Captions) and "imported" in folder.read_manifest()
+        prompt = {"prompt": "a photo of a cat"} if asks else {}
+        print(f"  {for_pasting('sample', run=folder.path, count=64, seed=3, **prompt)}")
         print(f"  {for_pasting('evaluate', run=folder.path, metrics='full')}")
     if isinstance(method, EmbedsTexts):
         print(f"  {for_pasting('classify', run=folder.path, images='PATH', labels='[cat,dog]')}")

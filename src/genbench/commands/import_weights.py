@@ -124,7 +124,7 @@ def _load(network: nn.Module, weights: Weights, path: str, experiment: str) -> N
         said = "; ".join(f"{what} {len(names)}: {', '.join(names[:_SHOWN])}" for what, names in kinds if names)
         raise UserError(
             f"the file does not fit the {path} of experiment={experiment}, of whose tensors it {said}. Choose another "
-            f"experiment=, or set what differs, such as network.{path}.width=N"
+            "experiment=, or set what differs of its network=, such as a width or a number of layers"
         )
     infinite = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
     if infinite:

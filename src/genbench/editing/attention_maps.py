@@ -53,12 +53,13 @@ class AttentionMaps(Editor):
         """
         rows = inputs.condition
         assert rows is not None
+        if not all(self.captions.words(row) for row in rows):
+            raise UserError("an empty prompt has no words to attend to")
         samples, maps = self.method.attention_maps(inputs.count, rows, noise=noise)
         pictures = self.medium.store(self.medium.check(samples, inputs.count)).cpu()
         shown, labels = [], []
         for sample, own, row in zip(samples.cpu(), maps.cpu(), rows.cpu(), strict=True):
-            if not (words := self.captions.words(row)):
-                raise UserError("an empty prompt has no words to attend to")
+            words = self.captions.words(row)
             # Of a word of several tokens it is the mean of theirs.
             of_words = torch.stack([own[places].mean(0) for _, places in words])
             shown.append(_over(sample, of_words))

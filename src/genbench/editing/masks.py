@@ -30,7 +30,7 @@ def read_mask(name: str, height: int, width: int) -> Tensor:
     if mask.all() or not mask.any():
         raise UserError(
             f"mask={name} must leave a part of {width} x {height} pixels and fill in another: a picture is white where "
-            "images are filled in and black elsewhere; it is one colour"
+            f"images are filled in and black elsewhere; all of it is {'dark' if mask.all() else 'light'}"
         )
     return mask
 

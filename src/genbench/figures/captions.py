@@ -14,7 +14,8 @@ from genbench.figures.layout import enlargement
 _STRIP = 14
 """Height of a line of text in pixels."""
 
-_LINES = 4
+_LINES = 8
+"""More would take more room than a small picture does."""
 
 _GROUND, _INK = 255, 0
 
@@ -37,7 +38,7 @@ def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
 
 
 def with_captions(images: Tensor, captions: Sequence[str]) -> Tensor:
-    """Return images, enlarged as in a grid, each with its caption below in at most four lines.
+    """Return images, enlarged as in a grid, each with its caption below; dots end one that does not fit.
 
     Args:
         images: uint8 (N, C, H, W), C 1 or 3.
@@ -73,9 +74,11 @@ def _wrapped(text: str, font: Font, width: int) -> list[str]:
 
 
 def _cut(line: str, font: Font, width: int) -> str:
-    while line and font.getlength(line) > width:
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(f"{line}...") > width:
         line = line[:-1]
-    return line
+    return f"{line}..."
 
 
 def _strip(lines: list[str], font: Font, height: int, width: int) -> Tensor:

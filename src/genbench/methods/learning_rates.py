@@ -162,4 +162,6 @@ CONSTANT = Constant()
 
 def _check_length(steps: int, warmup_steps: int) -> None:
     if steps < 1 or warmup_steps >= steps:
-        raise ValueError(f"steps must be at least 1 and more than warmup_steps={warmup_steps}, not {steps}")
+        raise ValueError(
+            f"schedule.steps must be at least 1 and more than schedule.warmup_steps={warmup_steps}, not {steps}"
+        )

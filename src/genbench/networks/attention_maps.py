@@ -38,8 +38,14 @@ class AttentionMaps:
 
     @contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
-        """Collect the weights of all layers that attend to a sequence, at each call of a network."""
+        """Collect the weights of all layers that attend to a sequence, at each call of a network.
+
+        Raises:
+            ValueError: it has no such layer.
+        """
         layers: list[Any] = [each for each in network.modules() if _attends_to_a_sequence(each)]
+        if not layers:
+            raise ValueError("this network attends to no text")
         for layer in layers:
             layer.watch = self._add
         try:

@@ -35,6 +35,10 @@ def cascade(*, base_fills: bool = True, upsampler_fills: bool = True) -> Cascade
     return Cascade(base, large)
 
 
+def truncated(cascade: Cascade) -> Cascade:
+    return Cascade(cascade.base, cascade.upsampler, augmentation="truncated", level=0.5)
+
+
 def mask_of(rows: slice, columns: slice) -> Tensor:
     mask = torch.ones(16, 16)
     mask[rows, columns] = 0
@@ -62,3 +66,17 @@ def test_a_part_that_was_not_trained_for_it_is_named() -> None:
         cascade(base_fills=False).inpaint(X, mask, TOKENS, noise=Noise(0))
     with pytest.raises(UserError, match=r"^parts.upsampler must be"):
         cascade(upsampler_fills=False).inpaint(X, mask, TOKENS, noise=Noise(0))
+
+
+def test_a_truncated_cascade_says_that_it_fills_in_nothing() -> None:
+    mask = mask_of(slice(0, 8), slice(0, 8))
+    with pytest.raises(UserError, match=r"assemble the cascade with method.augmentation=non_truncated"):
+        truncated(cascade()).inpaint(X, mask, TOKENS, noise=Noise(0))
+
+
+def test_the_highest_level_hides_the_small_image() -> None:
+    parts = cascade()
+    hidden = Cascade(parts.base, parts.upsampler, level=1.0)
+    assert hidden.sample(4, TOKENS, noise=Noise(0)).isfinite().all()
+    with pytest.raises(ValueError, match=r"leaves parts\.upsampler nothing but noise"):
+        Cascade(parts.base, parts.upsampler, augmentation="truncated", level=1.0)

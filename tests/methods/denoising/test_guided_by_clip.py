@@ -13,7 +13,7 @@ from genbench.diffusion.guidance import clip_guided
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ancestral, ddim
 from genbench.errors import UserError
-from genbench.medium import Images
+from genbench.medium import Images, Latents
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.guided_by_clip import GuidedByClip
 from genbench.parts import freeze, frozen_in
@@ -172,6 +172,10 @@ def test_what_does_not_go_together() -> None:
         assembled(clip=Brightness(process=DiscreteProcess("linear", 50)))
     with pytest.raises(ValueError, match=r"\(3, 4, 4\), and parts.clip takes \(3, 8, 8\)"):
         assembled(clip=Brightness(side=8))
+    latent = denoiser()
+    latent.space = Latents((4, 2, 2))
+    with pytest.raises(ValueError, match=r"parts.denoiser denoises latents, and parts.clip takes noisy images"):
+        assembled(latent)
     with pytest.raises(ValueError, match="unconditional, or conditioned on captions"):
         assembled(denoiser(classes(2)))
     with pytest.raises(ValueError, match="data with captions"):

@@ -42,7 +42,6 @@ def ancestral(
     if steps is None:
         steps = process.steps if isinstance(process, DiscreteProcess) else 1000
     times = process.times(steps, spacing)
-    # Of the last step, which adds no noise.
     floor = torch.zeros((), dtype=torch.float64)
     for t, s in pairwise(times):
         estimate = denoise(x, t)
@@ -53,10 +52,11 @@ def ancestral(
     estimate = denoise(x, times[-1])
     if estimate.gradient is None:
         return estimate.x_0
+    # The last step adds no noise; a learned variance of it is between that of the one before it and that of x.
     last = process.sigma(times[-1]).square()
-    if estimate.variance_fraction is None:
-        return _guided(estimate.x_0, estimate, floor if variance == "step" else 0 * floor)
-    return _guided(estimate.x_0, estimate, _spread(estimate, variance, floor, last))
+    if estimate.variance_fraction is not None:
+        return _guided(estimate.x_0, estimate, _spread(estimate, variance, floor if floor > 0 else last, last))
+    return _guided(estimate.x_0, estimate, floor if variance == "step" else 0 * floor)
 
 
 def _spread(estimate: Estimate, variance: Variance, low: Tensor, high: Tensor) -> Tensor:

@@ -56,8 +56,8 @@ class Cascade(Assembled):
     ) -> None:
         super().__init__()
         expect_choice("augmentation", augmentation, Augmentation)
-        if level is not None and not 0 <= level < 1:
-            raise ValueError(f"level must be in [0, 1), not {level}")
+        if level is not None and not 0 <= level <= 1:
+            raise ValueError(f"level must be in [0, 1], not {level}")
         self.base = base
         self.upsampler = upsampler
         self.second_upsampler = second_upsampler
@@ -124,6 +124,8 @@ class Cascade(Assembled):
         if self.augmentation == "truncated" and self.level_of(stage):
             before = self.base if name == "upsampler" else self.upsampler
             level = torch.tensor(self.level_of(stage), dtype=torch.float64)
+            if level == 1:
+                raise ValueError(f"augmentation=truncated at level 1 leaves parts.{name} nothing but noise")
             if not isinstance(before, DrawsPartly):
                 raise ValueError("augmentation=truncated takes parts that sample by diffusion")
             if not torch.isclose(before.process.alpha(level), stage.process.alpha(level), atol=1e-6):
@@ -139,8 +141,13 @@ class Cascade(Assembled):
         A pixel of a small image is known where all of the large one are that it stands for.
 
         Raises:
-            UserError: a part was not trained for inpainting.
+            UserError: a part was not trained for inpainting, or sampling is truncated.
         """
+        if self.augmentation == "truncated":
+            raise UserError(
+                "images are filled in with small images that are drawn to their end: assemble the cascade with "
+                "method.augmentation=non_truncated"
+            )
         lacking = [f"parts.{name}" for name, each in self.stages.items() if not each.inpainting]
         if not (isinstance(self.base, FillsInByHints) and self.base.inpainting):
             lacking.insert(0, "parts.base")

@@ -55,6 +55,8 @@ class Guided(Assembled):
             raise ValueError(
                 f"parts.denoiser draws {denoiser.medium.shape}, and parts.{name} takes {guide.medium.shape}"
             )
+        if denoiser.space is not denoiser.medium:
+            raise ValueError(f"parts.denoiser denoises latents, and parts.{name} takes noisy images")
         if not _same(denoiser.process, guide.process):
             raise ValueError(f"parts.denoiser and parts.{name} were trained by different forward processes")
         self.denoiser = denoiser

@@ -14,7 +14,7 @@ from genbench.files import leads_out
 from genbench.published.networks import tensor_of
 from genbench.published.reading import read, read_settings, tensors_of
 from genbench.published.source import Archive, Published, Source, renamed
-from genbench.stored_tokenizer import to_rows
+from genbench.stored_tokenizer import read_tokenizer, to_rows
 
 _WEIGHTS, _INDEX, _TOKENIZER = "model.safetensors", "model.safetensors.index.json", "tokenizer.json"
 
@@ -82,8 +82,10 @@ class HuggingFaceText(Source):
         weights: dict[str, Any] = {}
         for file in _files(path):
             weights |= tensors_of(read(file))
-        content = {"weights": weights, "tokenizer": to_rows(tokenizer.read_bytes())}
-        return Archive(path, content, {"config": read_settings(path / "config.json")})
+        config = read_settings(path / "config.json")
+        own = tokenizer.read_bytes()
+        _check_tokenizer(tokenizer, own, config)
+        return Archive(path, {"weights": weights, "tokenizer": to_rows(own)}, {"config": config})
 
     def recognises(self, archive: Archive) -> bool:
         """Return whether the configuration is that of a BERT or a T5."""
@@ -105,6 +107,24 @@ class HuggingFaceText(Source):
             },
             {"network": _t5_weights(weights) if is_t5 else _bert_weights(weights), "tokenizer": {"content": tokenizer}},
         )
+
+
+def _check_tokenizer(path: Path, content: bytes, config: Mapping[str, Any]) -> None:
+    """Read a tokenizer, and compare its tokens with the model's embeddings of them.
+
+    Raises:
+        UserError: the package for it is missing, or it is damaged or of another model.
+    """
+    try:
+        tokenizer = read_tokenizer(content)
+    except ValueError as error:
+        raise UserError(f"{path} can't be read: {error}") from error
+    numbers = tokenizer.get_vocab(with_added_tokens=True).values()
+    if not numbers:
+        raise UserError(f"{path} has no tokens")
+    size = config.get("vocab_size")
+    if isinstance(size, int) and max(numbers) >= size:
+        raise UserError(f"{path} numbers its tokens up to {max(numbers)}, and the model has embeddings of {size}")
 
 
 def _folder(path: Path) -> Path:
