@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from genbench import api
 from genbench.__main__ import main
 from tests.commands.test_adversarial_family import METHODS, SMALL
 from tests.commands.test_denoising_family import train as train_denoising
 from tests.conftest import Train
+from tests.data.test_emoji import make_package
 from tests.warm import run_warm
 
 STUDIES = Path(__file__).parents[1] / "experiments"
@@ -301,6 +303,27 @@ def test_attention_maps(tmp_path: Path) -> None:
     assert {"digit", "colour of the digit", "colour of the background"} <= set(rows)
     assert all(0 <= float(row["maximum on the digit"]) <= 1 and int(row["pictures"]) <= 6 for row in rows.values())
     assert all(float(row["from"]) <= float(row["maximum on the digit"]) <= float(row["to"]) for row in rows.values())
+
+
+def test_emoji_prompts(tmp_path: Path) -> None:
+    make_package(tmp_path)
+    few = [f"data.root={tmp_path}", f"data.prepared={tmp_path / 'prepared'}", "data.batch_size=8", "steps=1"]
+    quiet = [f"callbacks.{name}=null" for name in ("grid", "nearest", "scores")]
+    rest = [*quiet, "trainer.accelerator=cpu", f"output={tmp_path}", "schedule@method.schedule=constant"]
+    unet = ["network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.attention=[]"]
+    words = ["experiment=glide_emoji", *few, *rest, *unet, "sampler.steps=1", "name=painter"]
+    assert main(words) == 0
+    assert main(["method=clip", "data=emoji", "data.size=32", "network=clip_small", *few, *rest, "name=clip"]) == 0
+    painter, clip = (next((tmp_path / name).iterdir()) for name in ("painter", "clip"))
+    names = api.open_run(painter).method.condition.tokenizer.words[:2]
+    (tmp_path / "prompts.txt").write_text("\n".join([*names, " ".join(names)]))
+    options = ["--prompts", tmp_path / "prompts.txt", "--count", 2, "--out", tmp_path / "out"]
+    run_study("emoji_prompts/study.py", painter, "--clip", clip, *options)
+    rows = table(tmp_path / "out" / "prompts.csv")
+    assert [row["prompt"] for row in rows] == [*names, " ".join(names)]
+    # Of each picture one of the three prompts is the first.
+    assert sum(int(row["its own prompt first"]) for row in rows) <= 6
+    assert (tmp_path / "out" / "prompts.png").is_file()
 
 
 def test_unclip(tmp_path: Path) -> None:
