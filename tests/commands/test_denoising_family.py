@@ -173,7 +173,7 @@ def test_guidance_may_change_when_images_are_drawn(tmp_path: Path, capsys: pytes
 def test_samplers_go_with_what_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, message in (
         (["experiment=gan_digits", "sampler=ddim"], "has no use for sampler"),
-        (["experiment=ddpm_digits", "sampler=null"], "choose ancestral, ancestral_100"),
+        (["experiment=ddpm_digits", "sampler=null"], "choose ancestral, ancestral_100, ancestral_50"),
         (["experiment=ddpm_digits", "sampler=dim"], "did you mean ddim"),
         (["experiment=ddpm_digits", "sampler.spacing=even"], "one of uniform, leading, leading_second, quadratic"),
         (["experiment=ddpm_digits", "method.prediction=noise"], "one of eps, x_0, v, score"),
