@@ -23,7 +23,7 @@ from genbench.randomness import CHUNK, Noise
 
 HERE = Path(__file__).parent
 KINDS = {"train": "trained on", "test": "held out"}
-COLUMNS = 8
+SHOWN, COLUMNS = 2, 8
 
 Row = dict[str, Any]
 
@@ -95,9 +95,9 @@ def main() -> None:
     rows, pictures = measure(arguments.run, clip, prompts, arguments.count)
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_csv(rows, arguments.out / "prompts.csv")
-    shown = pictures[:, : COLUMNS // 2].flatten(0, 1)
-    captions = [prompt for prompt in prompts for _ in range(min(COLUMNS // 2, arguments.count))]
-    save_image(make_grid(with_captions(shown, captions), COLUMNS), arguments.out / "prompts.png")
+    shown = pictures[:, :SHOWN]
+    captions = [prompt for prompt, own in zip(prompts, shown, strict=True) for _ in own]
+    save_image(make_grid(with_captions(shown.flatten(0, 1), captions), COLUMNS), arguments.out / "prompts.png")
     print(arguments.out)
 
 
