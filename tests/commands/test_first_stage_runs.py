@@ -140,11 +140,12 @@ def test_samples_encoded_once_are_those_encoded_in_each_step(
     assert [each.stat().st_mtime_ns for each in (tmp_path / "latents").glob("*.npy")] == [written]
 
 
-def test_other_weights_make_other_latents(stages: dict[str, Path], tmp_path: Path) -> None:
-    for stage in ("vqgan", "kl_autoencoder"):
-        words = [*LATENT, f"parts.first_stage={stages[stage]}", f"method.latents_in={tmp_path / 'latents'}", "steps=1"]
-        run_of(tmp_path, stage, *words)
-    assert len([*(tmp_path / "latents").glob("*.npy")]) == 2
+def test_other_weights_and_kinds_make_other_latents(stages: dict[str, Path], tmp_path: Path) -> None:
+    for words, stage in ((LATENT, "vqgan"), (LATENT, "kl_autoencoder"), (CODES, "vqgan")):
+        once = [*words, f"parts.first_stage={stages[stage]}", f"method.latents_in={tmp_path / 'latents'}", "steps=1"]
+        run_of(tmp_path, f"{stage}_{words[0]}", *once)
+    # One first stage has latents, and their codes.
+    assert len([*(tmp_path / "latents").glob("*.npy")]) == 3
 
 
 @pytest.mark.parametrize(

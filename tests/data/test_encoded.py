@@ -35,7 +35,7 @@ def never(x: Tensor) -> Tensor:
 @pytest.mark.parametrize(("encode", "dtype"), [(corners, torch.float32), (ink, torch.int64)])
 def test_batches_are_those_of_the_samples_encoded(encode: Any, dtype: torch.dtype, tmp_path: Path) -> None:
     plain, once = Digits(size=8, batch_size=50, seed=3), Digits(size=8, batch_size=50, seed=3)
-    once.encoding = Encoding(encode, "weights", tmp_path)
+    once.encoding = Encoding(encode, "latents", "weights", tmp_path)
     once.trainer = ALONE
     for samples, latents in zip(plain.train_dataloader(), once.train_dataloader(), strict=True):
         assert latents.x.dtype == dtype
@@ -47,20 +47,29 @@ def test_batches_are_those_of_the_samples_encoded(encode: Any, dtype: torch.dtyp
 def test_they_are_encoded_once(tmp_path: Path) -> None:
     data = Digits(size=8)
     store, identity = data.store("train"), data.identity("train")
-    first = encoded(store, Encoding(corners, "weights", tmp_path), identity, ALONE)
-    second = encoded(store, Encoding(never, "weights", tmp_path), identity, ALONE)
+    first = encoded(store, Encoding(corners, "latents", "weights", tmp_path), identity, ALONE)
+    second = encoded(store, Encoding(never, "latents", "weights", tmp_path), identity, ALONE)
     assert torch.equal(first.batch(slice(0, 9)).x, second.batch(slice(0, 9)).x)
-    for weights, what in (("others", identity), ("weights", {**identity, "sha256": "other"})):
+    for kind, weights, what in (
+        ("codes", "weights", identity),
+        ("latents", "others", identity),
+        ("latents", "weights", {**identity, "sha256": "other"}),
+    ):
         with pytest.raises(AssertionError, match="encoded a second time"):
-            encoded(store, Encoding(never, weights, tmp_path), what, ALONE)
+            encoded(store, Encoding(never, kind, weights, tmp_path), what, ALONE)
 
 
 def test_a_file_that_was_cut_short_is_not_taken(tmp_path: Path) -> None:
     data = Digits(size=8)
     store, identity = data.store("train"), data.identity("train")
     with pytest.raises(AssertionError):
-        encoded(store, Encoding(lambda x: corners(x) if x[0].sum() < -60 else never(x), "w", tmp_path), identity, ALONE)
-    found = encoded(store, Encoding(corners, "w", tmp_path), identity, ALONE)
+        encoded(
+            store,
+            Encoding(lambda x: corners(x) if x[0].sum() < -60 else never(x), "latents", "w", tmp_path),
+            identity,
+            ALONE,
+        )
+    found = encoded(store, Encoding(corners, "latents", "w", tmp_path), identity, ALONE)
     assert found.batch(slice(len(store) - 3, len(store))).x.abs().max() > 0
     assert len([*tmp_path.glob("*.npy")]) == 1
 

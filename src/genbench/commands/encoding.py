@@ -19,6 +19,7 @@ def encode_once(data: DataSet, method: Method) -> str | None:
         return None
     if (reason := method.varies or data.varies) is not None:
         return reason
-    data.encoding = Encoding(method.encode, hashes_in(method)[method.encoder], Path(method.latents_in).expanduser())
+    weights, folder = hashes_in(method)[method.encoder], Path(method.latents_in).expanduser()
+    data.encoding = Encoding(method.encode, method.encodes_to, weights, folder)
     method.is_given_latents = True
     return None

@@ -1,7 +1,7 @@
 """Training samples as a frozen model encodes them, computed once and kept on disk.
 
-The file's name has a key of the samples and of the model's weights, so other data or other weights make another file.
-It appears under its name once it is complete.
+The file's name is a key of the samples, of the model's weights and of what it makes of them, so others make another
+file. It appears under its name once it is complete.
 """
 
 import hashlib
@@ -31,11 +31,13 @@ class Encoding:
 
     Attributes:
         encode: maps samples (B, ...) to latents (B, ...), floating point or whole numbers.
+        kind: what these are, as one model may encode in several ways.
         weights: hash of the weights that do it.
         folder: of the files.
     """
 
     encode: Callable[[Tensor], Tensor]
+    kind: str
     weights: str
     folder: Path
 
@@ -91,7 +93,8 @@ def encoded(store: SampleStore, encoding: Encoding, identity: dict[str, Any], tr
     Raises:
         UserError: the file can't be written, or isn't seen by this process.
     """
-    key = hashlib.sha256(json.dumps([identity, encoding.weights], sort_keys=True).encode()).hexdigest()[:16]
+    facts = json.dumps([identity, encoding.kind, encoding.weights], sort_keys=True)
+    key = hashlib.sha256(facts.encode()).hexdigest()[:16]
     path = encoding.folder / f"{key}.npy"
     try:
         with _held_by_the_first(path, trainer):

@@ -17,6 +17,9 @@ class EncodesOnce(ABC):
     encoder: ClassVar[str]
     """The part that encodes."""
 
+    encodes_to: ClassVar[str]
+    """What it makes of a sample, "latents", "codes" or "vectors", as one part may know several."""
+
     latents_in: str | None
     is_given_latents = False
     derives_condition: bool

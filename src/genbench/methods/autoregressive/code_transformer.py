@@ -59,6 +59,7 @@ class CodeTransformer(GenerativeMethod, EncodesOnce):
     """
 
     encoder = "first_stage"
+    encodes_to = "codes"
     code_likelihood = "exact, of the codes of images"
 
     def __init__(

@@ -49,6 +49,7 @@ class DiffAELatent(DDPM, EncodesOnce):
     """
 
     encoder = "autoencoder"
+    encodes_to = "vectors"
 
     statistics: Tensor
     """Mean and deviation of each number of z_sem, (2, D)."""

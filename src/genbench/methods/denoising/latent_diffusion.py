@@ -61,6 +61,7 @@ class LatentDiffusion(DDPM, EncodesOnce):
     """
 
     encoder = "first_stage"
+    encodes_to = "latents"
 
     latent_std: Tensor
     is_measured: Tensor
