@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench import config
+from genbench.abilities import EmbedsTexts
 from genbench.commands import opening
 from genbench.commands.asked import asked
 from genbench.commands.evaluate import draw, evaluator_of, refuse_idle, refuse_unsuited
@@ -48,7 +49,7 @@ def open_run(path: str | Path, *words: str) -> OpenRun:
         if _key(word) not in _OF_OPENING:
             raise UserError(f"{word} is not for open_run, which takes {', '.join(f'{key}=' for key in _OF_OPENING)}")
     # Of the verbs it is `evaluate` that lets a run's data be elsewhere.
-    return opening.open_run(_composed("evaluate", path, words), embeds=True)
+    return opening.open_run(_composed("evaluate", path, words), suffices=EmbedsTexts)
 
 
 def sample(run: OpenRun, *words: str) -> Tensor:

@@ -67,3 +67,25 @@ def test_images_are_drawn_from_scratch_and_reconstructed(
     assert "psnr" in capsys.readouterr().out
     assert main(["edit", "editor=reconstruct", f"run={latent}", f"out={tmp_path / 'no'}"]) == 2
     assert "lacks the ability" in capsys.readouterr().err
+
+
+def test_classes_of_images_are_changed(autoencoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "method=semantic_classifier", *[word for word in SMALL if "sampler" not in word],
+        f"parts.autoencoder={autoencoder}", f"method.latents_in={tmp_path / 'latents'}",
+    ]  # fmt: skip
+    run = run_of(tmp_path, "classifier", *words, "steps=4")
+    halved = run_of(tmp_path, "halved", *words, "steps=2")
+    assert main(["train", f"run={halved}", "steps=4"]) == 0
+    whole, resumed = weights_of(run), weights_of(halved)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    edit = ["edit", "editor=manipulate", f"run={run}", "count=2", "editor.steps=3", "editor.pictures=3"]
+    assert main([*edit, "editor.target=7", f"out={tmp_path / 'out'}"]) == 0
+    pictures = sorted((tmp_path / "out" / "pictures").glob("*.png"))
+    assert [Image.open(each).size for each in pictures] == [(24, 8)] * 2
+    capsys.readouterr()
+    for word in ("editor.target=eleven", "editor.target=null"):
+        assert main([*edit, word, f"out={tmp_path / 'no'}"]) == 2
+        error = capsys.readouterr().err
+        assert "is no class or attribute of the classifier" in error
+        assert "Traceback" not in error

@@ -141,9 +141,9 @@ def test_samples_encoded_once_are_those_encoded_in_each_step(
 
 
 def test_other_weights_and_kinds_make_other_latents(stages: dict[str, Path], tmp_path: Path) -> None:
-    for words, stage in ((LATENT, "vqgan"), (LATENT, "kl_autoencoder"), (CODES, "vqgan")):
+    for name, words, stage in (("one", LATENT, "vqgan"), ("two", LATENT, "kl_autoencoder"), ("three", CODES, "vqgan")):
         once = [*words, f"parts.first_stage={stages[stage]}", f"method.latents_in={tmp_path / 'latents'}", "steps=1"]
-        run_of(tmp_path, f"{stage}_{words[0]}", *once)
+        run_of(tmp_path, name, *once)
     # One first stage has latents, and their codes.
     assert len([*(tmp_path / "latents").glob("*.npy")]) == 3
 

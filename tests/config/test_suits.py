@@ -26,6 +26,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "diffae_latent": {"autoencoder": Halves},
     "imagen": {"text_encoder": lambda shape: Letters()},
     "latent_diffusion": {"first_stage": Halves},
+    "semantic_classifier": {"autoencoder": Halves},
     "prior": {"embedder": lambda shape: Brightness()},
     "unclip_decoder": {"embedder": lambda shape: Brightness()},
     "vqgan_transformer": {"first_stage": Halves},
@@ -43,7 +44,7 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
         assert (config.metrics is None) == (data not in GREY) or config.name in options("experiment")
         for key in NARROW:
             part, _, name = key.partition(".")
-            if part in config.network and name in config.network[part]:
+            if part in (config.network or {}) and name in config.network[part]:
                 config.network[part][name] = 32
         condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
         if method in CAPTIONED:

@@ -1,5 +1,7 @@
 """Scenes of coloured digits."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -163,3 +165,18 @@ def test_what_does_not_do_is_refused_by_name() -> None:
             Scenes(**wrong)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="scenes has no val split, only train, test, unseen"):
         Scenes(count=1, held_out=1).store("val")
+
+
+@pytest.mark.parametrize(("labels", "of"), [("digit", "digit"), ("colour", "colour"), ("background", None)])
+def test_scenes_of_one_digit_may_be_labelled_with_classes(labels: Any, of: str | None) -> None:
+    data = Scenes(count=200, held_out=50, labels=labels)
+    for split in data.splits:
+        scenes, store = data.scenes(split), data.store(split)
+        assert all(len(scene.things) == 1 for scene in scenes)
+        shown = [scene.background if of is None else getattr(scene.things[0], of) for scene in scenes]
+        names = data.class_names
+        assert store.conditions is not None
+        assert names is not None
+        assert [names[row] for row in store.conditions[:].tolist()] == [str(each) for each in shown]
+    with pytest.raises(UserError, match=r"data\.tokenizer=clip_bpe has no effect"):
+        Scenes(labels=labels, tokenizer="clip_bpe")

@@ -22,6 +22,7 @@ from genbench.abilities.embedding import (
     EmbedsTokens,
     EncodesTexts,
     FollowsTexts,
+    LeadsEmbeddings,
 )
 from genbench.abilities.encoding import Autoencodes, Codes
 from genbench.abilities.likelihood import HasCodeLikelihood, HasLikelihood
@@ -51,6 +52,7 @@ __all__ = [
     "HasCodeLikelihood",
     "HasLatents",
     "HasLikelihood",
+    "LeadsEmbeddings",
     "TranslatesBack",
     "Upsamples",
     "in_words",

@@ -132,6 +132,27 @@ class DecodesEmbeddings(Generative, Protocol):
 
 
 @runtime_checkable
+class LeadsEmbeddings(Protocol):
+    """The ability to change embeddings of images so that they show something else."""
+
+    targets: Sequence[str]
+    """What images can be led to show, by name."""
+
+    @property
+    def decoder(self) -> DecodesEmbeddings:
+        """What embeds images, and draws images of embeddings."""
+        ...
+
+    def recognise(self, z: Tensor) -> Tensor:
+        """Return the probability of each target (B, K), by embeddings (B, D)."""
+        ...
+
+    def lead(self, z: Tensor, target: int, strength: float) -> Tensor:
+        """Return embeddings (B, D) led to show a target, or away from it where the strength is negative."""
+        ...
+
+
+@runtime_checkable
 class DecodesBoth(DecodesEmbeddings, Protocol):
     """The ability to draw images of CLIP's embedding and, if there is one, of a caption."""
 

@@ -55,7 +55,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     # Trained to fill in images, it does so by its own sampler.
     by_itself = bool(method.get("inpainting"))
     _leave_out_sampler(config, overrides, method, by_itself)
-    run = open_run(config, fills_in=ability is FillsIn and not by_itself)
+    run = open_run(config, fills_in=ability is FillsIn and not by_itself, suffices=ability)
     parts = named_parts(config.parts or {}, kind)
     editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
     given = gather(run, editor, config)

@@ -187,7 +187,7 @@ def _open(config: DictConfig) -> OpenRun:
     Raises:
         UserError: it does neither, or see `refuse_unsuited`.
     """
-    run = open_run(config, embeds=True)
+    run = open_run(config, suffices=EmbedsTexts)
     refuse_unsuited(config, run)
     return run
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from genbench.abilities import EmbedsTexts, in_words
+from genbench.abilities import in_words
 from genbench.commands.assembly import build_data, build_method, choose_device
 from genbench.config import check_kinds, short_name
 from genbench.data.base import DataSet
@@ -25,7 +25,7 @@ _PLACES = ("root", "prepared", "workers", "download")
 class OpenRun(NamedTuple):
     """A run folder brought back to life; `file` is the checkpoint that its weights came from.
 
-    Where `open_run` was allowed one that draws nothing, `method` may be one that `EmbedsTexts` instead.
+    Where `open_run` was given an ability that suffices, `method` may be one that draws nothing but has it.
     """
 
     folder: RunFolder
@@ -36,13 +36,13 @@ class OpenRun(NamedTuple):
     file: Path
 
 
-def open_run(config: DictConfig, *, fills_in: bool = False, embeds: bool = False) -> OpenRun:
+def open_run(config: DictConfig, *, fills_in: bool = False, suffices: type | None = None) -> OpenRun:
     """Return the run that `config.run` names, with the weights of `config.checkpoint` on `config.device`.
 
     Args:
         config: of a verb that takes a run.
         fills_in: whether its sampler will be given images to fill in.
-        embeds: whether a run will do that draws nothing but embeds images and texts.
+        suffices: an ability with which a run will do that draws nothing.
 
     Raises:
         UserError: the folder, the checkpoint or the device does not do, or the method draws nothing.
@@ -68,7 +68,7 @@ def open_run(config: DictConfig, *, fills_in: bool = False, embeds: bool = False
     device = choose_device(config.device)
     revived = revive(folder, settings, config.checkpoint, fills_in=fills_in)
     method = revived.method
-    if not (embeds and isinstance(method, EmbedsTexts)):
+    if suffices is None or not isinstance(method, suffices):
         must_draw(folder, method)
     found = cast(GenerativeMethod, method.eval().to(device))
     return OpenRun(folder, settings, revived.data, found, revived.step, revived.file)

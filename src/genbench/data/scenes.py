@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genbench.choices import expect_choice
 from genbench.conditions.captions import captions_of
+from genbench.conditions.classes import Classes
 from genbench.data.base import DataSet, Split
 from genbench.data.digits import Digits
 from genbench.data.mnist import MNIST
@@ -35,6 +36,7 @@ from genbench.text.scenes import (
 from genbench.text.tokenizer import TokenizerName
 
 Source = Literal["digits", "mnist"]
+Labels = Literal["captions", "digit", "colour", "background"]
 
 _SPLITS = ("train", "test", "unseen")
 _SIDES = (32, 64)
@@ -87,6 +89,8 @@ class Scenes(DataSet):
         count: training scenes.
         held_out: scenes of `test`, and as many of `unseen`.
         scene_seed: of the scenes.
+        labels: what a scene is labelled with: "captions"; or the class of its "digit", the digit's "colour", or that of
+            the "background", of scenes of one digit alone.
         tokenizer: of the captions, see `text.tokenizer`.
         download: whether missing files of MNIST may be downloaded.
         batch_size: images of a batch over all processes.
@@ -106,6 +110,7 @@ class Scenes(DataSet):
         count: int = 20_000,
         held_out: int = 2_000,
         scene_seed: int = 0,
+        labels: Labels = "captions",
         tokenizer: TokenizerName = "words",
         download: bool = True,
         batch_size: int = 128,
@@ -113,6 +118,9 @@ class Scenes(DataSet):
     ) -> None:
         super().__init__(batch_size, seed)
         expect_choice("data.source", source, Source)
+        expect_choice("data.labels", labels, Labels)
+        if labels != "captions" and tokenizer != "words":
+            raise UserError(f"data.tokenizer={tokenizer} has no effect with data.labels={labels}")
         for key, value, least in (("count", count, 1), ("held_out", held_out, 1), ("scene_seed", scene_seed, 0)):
             if value < least:
                 raise UserError(f"data.{key} must be at least {least}, not {value}")
@@ -124,7 +132,9 @@ class Scenes(DataSet):
         # At the size that they are distributed in.
         self._digits: DataSet = Digits(size=8) if source == "digits" else MNIST(root, download=download)
         self._captions = captions_of(examples(), tokenizer)
-        self.condition = self._captions
+        self._shown: Labels = labels
+        names = [str(digit) for digit in range(10)] if labels == "digit" else list(COLOURS)
+        self.condition = self._captions if labels == "captions" else Classes(names)
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -140,18 +150,29 @@ class Scenes(DataSet):
         return _scenes(self._draw(split))
 
     def load(self, split: Split) -> SampleStore:
-        """Return the pictures of a split, uint8 (N, 3, size, size), with the tokens of their captions (N, length)."""
+        """Return the pictures of a split, uint8 (N, 3, size, size), with tokens of captions (N, length), or classes."""
         drawn = self._draw(split)
+        if self._shown != "captions":
+            classes = {"digit": drawn.digits[:, 0], "colour": drawn.colours[:, 0], "background": drawn.ground}
+            return self._store(drawn, split, torch.from_numpy(classes[self._shown]))
         texts = [caption(scene, WORDINGS[number]) for scene, number in zip(_scenes(drawn), drawn.wording, strict=True)]
+        return self._store(drawn, split, self._captions.encode(texts))
+
+    def _store(self, drawn: Drawn, split: Split, rows: Tensor) -> SampleStore:
+        """Return the pictures of scenes with rows of the condition."""
         colours = torch.tensor(list(COLOURS.values()))
         layers = self._layers(drawn, self._digits.store("train" if split == "train" else "test"), colours)
         pictures = paint(colours[torch.from_numpy(drawn.ground)], self._size, layers)
-        return SampleStore(pictures, self._captions.encode(texts), condition=self._captions)
+        return SampleStore(pictures, rows, condition=self.condition)
 
     def _draw(self, split: Split) -> Drawn:
         # Numbers follow each other row by row, so scene i does not depend on how many there are.
         generator = np.random.default_rng(derive_seed("data", self._seed, _SPLITS.index(split)))
-        return draw_scenes(generator.random((self._counts[split], _NUMBERS)), unseen=split == "unseen")
+        numbers = generator.random((self._counts[split], _NUMBERS))
+        if self._shown != "captions":
+            # The first number says whether there is a second digit.
+            numbers[:, 0] = 1 - numbers[:, 0] / 2
+        return draw_scenes(numbers, unseen=split == "unseen")
 
     def _layers(self, drawn: Drawn, digits: SampleStore, colours: Tensor) -> list[Placed]:
         """Return the digits of scenes where they are, those of one place and size in each."""
