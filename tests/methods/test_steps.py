@@ -119,7 +119,7 @@ def test_an_accumulating_run_is_resumed_to_the_bit_and_keeps_its_parts(
         (["schedule=cosin"], "there is no schedule 'cosin'; did you mean cosine?"),
         (["schedule=cosine", "schedule.steps=2", "steps=3"], "goes beyond method.schedule.steps=2"),
         (["schedule=cosine", "schedule.every=2"], "there is no key 'method.schedule.every'"),
-        (["schedule=cosine", "schedule.warmup_steps=20", "steps=10"], "more than warmup_steps=20"),
+        (["schedule=cosine", "schedule.warmup_steps=20", "steps=10"], "more than schedule.warmup_steps=20"),
         (["schedule=step_decay", "schedule.gamma=0"], "method.schedule.gamma must be more than 0"),
         (["method.warmup_steps=20"], "did you mean method.schedule.warmup_steps"),
         (["trainer.gradient_clip_val=1"], "set method.clip="),

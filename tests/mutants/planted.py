@@ -25,7 +25,8 @@ PLANTED = (
         "tests/methods/denoising/test_ddpm.py::test_the_rate_grows_in_a_line_and_then_stays",
     ),
     Planted(
-        "gradient clipping removed", "src/genbench/methods/optimisation.py", "most * loss_scale", "torch.inf",
+        "gradient clipping removed", "src/genbench/methods/optimisation.py",
+        "parameters, most * loss_scale", "parameters, torch.inf",
         "tests/methods/denoising/test_ddpm.py::test_a_step_is_as_long_as_the_clipped_gradient_at_most",
     ),
     Planted(

@@ -65,7 +65,7 @@ def test_watching_changes_nothing_and_ends() -> None:
 def test_a_network_without_a_text_has_no_maps() -> None:
     network = UNet((3, 8, 8), **SMALL)  # type: ignore[arg-type]
     maps = AttentionMaps((8, 8))
-    with maps.watching(network):
-        network(torch.randn(1, 3, 8, 8), torch.rand(1))
+    with pytest.raises(ValueError, match="no text"), maps.watching(network):
+        raise AssertionError("watched all the same")
     with pytest.raises(ValueError, match="no text"):
         maps.mean()

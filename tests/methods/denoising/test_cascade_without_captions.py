@@ -124,7 +124,7 @@ def test_classes_lead_the_base_of_an_upsampler_that_takes_none() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cascade(level=1.0), r"level must be in \[0, 1\)"),
+        (lambda: cascade(level=1.5), r"level must be in \[0, 1\]"),
         (lambda: cascade(up=upsampler(augmentation="none", level=0.0), level=0.2), "without noise"),
         (lambda: cascade(base(DiscreteProcess("linear", 1000)), augmentation="truncated"), "of one process"),
         (lambda: cascade(up=upsampler(factor=4)), r"takes \(1, 2, 2\)"),
