@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from genbench.medium import Medium
+
 
 class EncodesOnce(ABC):
     """What such methods have in common.
@@ -23,6 +25,22 @@ class EncodesOnce(ABC):
     latents_in: str | None
     is_given_latents = False
     derives_condition: bool
+
+    @classmethod
+    def check_images(cls, encoded: Medium, medium: Medium) -> None:
+        """Check that the part encodes images of the data's shape.
+
+        Args:
+            encoded: what the part encodes.
+            medium: what a sample of the data is.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        if encoded.shape != medium.shape:
+            raise ValueError(
+                f"parts.{cls.encoder} encodes images of shape {encoded.shape}, and the data has {medium.shape}"
+            )
 
     @property
     def varies(self) -> str | None:

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from torch import Tensor
+
 from genbench.abilities import Draws, EmbedsTexts
 from genbench.medium import Medium
 from genbench.metrics.material import MAIN, Material
@@ -160,3 +162,9 @@ class Score(ABC):
 def binomial_std(fraction: float, count: int) -> float:
     """Return the standard error of a fraction of `count` independent samples."""
     return (fraction * (1 - fraction) / count) ** 0.5
+
+
+def mean_with_error(name: str, values: Tensor) -> dict[str, float]:
+    """Return the mean of numbers (N,) under a name, and its standard error; one number has no error."""
+    error = values.std() / len(values) ** 0.5 if len(values) > 1 else 0
+    return {name: float(values.mean()), f"{name}_std": float(error)}

@@ -82,10 +82,7 @@ class CodeTransformer(GenerativeMethod, EncodesOnce):
         **settings: Any,
     ) -> None:
         super().__init__(clip=clip, **settings)
-        if first_stage.medium.shape != medium.shape:
-            raise ValueError(
-                f"parts.first_stage encodes images of shape {first_stage.medium.shape}, and the data has {medium.shape}"
-            )
+        self.check_images(first_stage.medium, medium)
         if not (0 <= condition_dropout < 1 and 0 <= random_codes < 1 and 0 < top_p <= 1):
             raise ValueError(
                 f"condition_dropout={condition_dropout} and random_codes={random_codes} must be in [0, 1), and "

@@ -69,10 +69,7 @@ class DiffAELatent(DDPM, EncodesOnce):
         **settings: Any,
     ) -> None:
         expect_choice("norm", norm, Norm)
-        if autoencoder.medium.shape != medium.shape:
-            raise ValueError(
-                f"parts.autoencoder encodes images of shape {autoencoder.medium.shape}, and the data has {medium.shape}"
-            )
+        self.check_images(autoencoder.medium, medium)
         space = Embeddings((autoencoder.embedding_dim,))
         super().__init__(denoiser, medium, condition, space=space, process=process, **settings)
         self.autoencoder = autoencoder

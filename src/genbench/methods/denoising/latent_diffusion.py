@@ -84,10 +84,7 @@ class LatentDiffusion(DDPM, EncodesOnce):
         expect_choice("latents", latents, LatentKind)
         if latent_std is not None and latent_std <= 0:
             raise ValueError(f"latent_std must be positive, not {latent_std}")
-        if first_stage.medium.shape != medium.shape:
-            raise ValueError(
-                f"parts.first_stage encodes images of shape {first_stage.medium.shape}, and the data has {medium.shape}"
-            )
+        self.check_images(first_stage.medium, medium)
         if len(first_stage.latent_shape) != 3:
             raise ValueError(
                 f"parts.first_stage has latents of shape {first_stage.latent_shape}: take one with maps of them, such "

@@ -65,10 +65,7 @@ class SemanticClassifier(Method, EncodesOnce):
         super().__init__(**settings)  # type: ignore[arg-type]
         if not isinstance(condition, Classes | Attributes):
             raise ValueError("a classifier of vectors takes data with classes or attributes, such as data=digits")
-        if autoencoder.medium.shape != medium.shape:
-            raise ValueError(
-                f"parts.autoencoder encodes images of shape {autoencoder.medium.shape}, and the data has {medium.shape}"
-            )
+        self.check_images(autoencoder.medium, medium)
         self.medium = medium
         self.condition = condition
         self.autoencoder = autoencoder

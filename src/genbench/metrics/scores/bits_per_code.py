@@ -7,7 +7,7 @@ from torch import Tensor
 
 from genbench.abilities import HasCodeLikelihood
 from genbench.metrics.material import Material, Origin
-from genbench.metrics.score import Score, Setting
+from genbench.metrics.score import Score, Setting, mean_with_error
 from genbench.metrics.scores.bits_per_dim import even_chunks
 
 
@@ -50,8 +50,7 @@ class BitsPerCode(Score):
         origin = material.origin
         assert origin is not None
         bits = material.once(self.name, lambda: {"bits": self._measure(origin)})["bits"]
-        error = bits.std() / len(bits) ** 0.5 if len(bits) > 1 else 0
-        return {"bits_per_code": float(bits.mean()), "bits_per_code_std": float(error)}
+        return mean_with_error("bits_per_code", bits)
 
     def _measure(self, origin: Origin) -> Tensor:
         """Return the bits per code of each image, float64."""

@@ -10,7 +10,7 @@ from genbench.abilities import HasLikelihood
 from genbench.batch import Batch
 from genbench.medium import Images
 from genbench.metrics.material import Material, Origin
-from genbench.metrics.score import Score, Setting
+from genbench.metrics.score import Score, Setting, mean_with_error
 from genbench.randomness import CHUNK, Noise
 
 
@@ -53,8 +53,7 @@ class BitsPerDim(Score):
     def compute(self, material: Material) -> dict[str, float]:
         """Return the mean and its standard error; one image has no error."""
         bits = material.once(self.name, lambda: {"bits": self._measure(_origin(material), material.seed)})["bits"]
-        error = bits.std() / len(bits) ** 0.5 if len(bits) > 1 else 0
-        return {"bits_per_dim": float(bits.mean()), "bits_per_dim_std": float(error)}
+        return mean_with_error("bits_per_dim", bits)
 
     def _measure(self, origin: Origin, seed: int) -> Tensor:
         """Return the bits per dimension of each image, float64."""

@@ -2,6 +2,7 @@
 
 from genbench.metrics.clip_scoring import ClipBased
 from genbench.metrics.material import Material
+from genbench.metrics.score import mean_with_error
 
 
 class ClipScore(ClipBased):
@@ -17,5 +18,4 @@ class ClipScore(ClipBased):
         """Return the mean; one picture has no error."""
         images, texts = self.clip.embed(material)
         values = 100 * (images * texts).sum(1).double().clamp_min(0)
-        error = values.std() / len(values) ** 0.5 if len(values) > 1 else 0
-        return {"clip_score": float(values.mean()), "clip_score_std": float(error)}
+        return mean_with_error("clip_score", values)
