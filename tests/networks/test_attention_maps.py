@@ -33,8 +33,8 @@ def test_uniform_attention_gives_each_token_the_same_everywhere() -> None:
     for parameter in (*layer.to_qkv.parameters(), *layer.from_sequence.parameters()):  # type: ignore[union-attr]
         torch.nn.init.zeros_(parameter)
     mask = torch.tensor([[True, True, True], [True, False, False]])
-    maps = AttentionMaps((8, 8))
-    with maps.watching(torch.nn.Sequential(layer)):
+    maps = AttentionMaps(layer, (8, 8))
+    with maps.watching():
         for _ in range(3):
             layer(torch.randn(2, 8, SIDE, SIDE), given(mask))
     mean = maps.mean()
@@ -48,9 +48,9 @@ def test_uniform_attention_gives_each_token_the_same_everywhere() -> None:
 def test_watching_changes_nothing_and_ends() -> None:
     network = awake(UNet((3, 8, 8), CAPTIONS, **SMALL))  # type: ignore[arg-type]
     x_t, t, y = torch.randn(2, 3, 8, 8), torch.rand(2), CAPTIONS.encode(["a red three", "a"])
-    maps = AttentionMaps((8, 8))
+    maps = AttentionMaps(network, (8, 8))
     plain = network(x_t, t, y)
-    with maps.watching(network):
+    with maps.watching():
         assert torch.equal(network(x_t, t, y), plain)
     mean = maps.mean()
     # A learnt token, then those of the rows; what is padding has no attention.
@@ -64,8 +64,11 @@ def test_watching_changes_nothing_and_ends() -> None:
 
 def test_a_network_without_a_text_has_no_maps() -> None:
     network = UNet((3, 8, 8), **SMALL)  # type: ignore[arg-type]
-    maps = AttentionMaps((8, 8))
-    with pytest.raises(ValueError, match="no text"), maps.watching(network):
-        raise AssertionError("watched all the same")
     with pytest.raises(ValueError, match="no text"):
+        AttentionMaps(network, (8, 8))
+
+
+def test_there_is_no_mean_of_no_calls() -> None:
+    maps = AttentionMaps(UNet((3, 8, 8), CAPTIONS, **SMALL), (8, 8))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no calls"):
         maps.mean()

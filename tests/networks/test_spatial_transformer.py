@@ -15,7 +15,6 @@ from tests.networks.test_unet import SMALL, awake
 
 LATENT: dict[str, Any] = {
     "time": "sinusoids_openai", "padding": "openai", "norm_eps": 1e-5, "initialisation": "openai", "dropout": 0.0,
-    "transformer_depth": 1,
 }  # fmt: skip
 
 
@@ -24,10 +23,43 @@ def size(*shape: int, **settings: Any) -> int:
         return sum(each.numel() for each in UNet(shape, **{**LATENT, **settings}).parameters())
 
 
-def test_stable_diffusions_unet_is_as_large_as_published() -> None:
-    states = TextStates(torch.zeros(1, 77, 768))
-    sides = {"attention": (64, 32, 16), "multipliers": (1, 2, 4, 4), "width": 320, "heads": 8}
-    assert size(4, 64, 64, condition=states, passes_states=True, **sides) == 859_520_964
+DEEP = {"transformer_depth": 1, "passes_states": True}
+
+
+@pytest.mark.parametrize(
+    ("expected", "shape", "width", "multipliers", "attention", "settings"),
+    [
+        # Stable Diffusion v1, the text-to-image model of 1.45 B in all, and classes of ImageNet at a quarter of a side.
+        (859_520_964, (4, 64, 64), 320, (1, 2, 4, 4), (64, 32, 16), {"heads": 8, "states": 768, **DEEP}),
+        (872_300_484, (4, 32, 32), 320, (1, 2, 4, 4), (32, 16, 8), {"heads": 8, "states": 1280, **DEEP}),
+        (400_920_579, (3, 64, 64), 192, (1, 2, 3, 5), (32, 16, 8), {"heads": 1, "states": 512, **DEEP}),
+        # Without a condition: faces and bedrooms; churches.
+        (274_056_163, (3, 64, 64), 224, (1, 2, 3, 4), (32, 16, 8), {"head_channels": 32, "heads": None}),
+        (
+            294_966_916, (4, 32, 32), 192, (1, 2, 2, 4, 4), (32, 16, 8, 4),
+            {"heads": 8, "adaptive": True, "resampling": "residual"},
+        ),
+        # Beside maps of an image: inpainting, with a mask, and super-resolution.
+        (
+            387_245_827, (3, 64, 64), 256, (1, 2, 3, 4), (32, 16, 8),
+            {"heads": 8, "resampling": "residual", "extra_channels": 4},
+        ),
+        (113_622_563, (3, 64, 64), 160, (1, 2, 2, 4), (8, 4), {"heads": 8, "extra_channels": 3}),
+    ],
+)  # fmt: skip
+def test_unets_of_latent_diffusion_are_as_large_as_published(
+    expected: int,
+    shape: tuple[int, ...],
+    width: int,
+    multipliers: tuple[int, ...],
+    attention: tuple[int, ...],
+    settings: dict[str, Any],
+) -> None:
+    rest = dict(settings)
+    if "states" in rest:
+        rest["condition"] = TextStates(torch.zeros(1, 77, rest.pop("states")))
+    sides = {"width": width, "multipliers": multipliers, "attention": attention}
+    assert size(*shape, **sides, **rest) == expected
 
 
 def given(length: int, width: int = 6) -> Given:
@@ -68,9 +100,9 @@ def test_its_attention_to_words_is_seen() -> None:
     states = TextStates(torch.zeros(1, 5, 6))
     network = UNet((2, 8, 8), states, passes_states=True, **{**SMALL, "attention": (8,), "transformer_depth": 1})
     awake(network)
-    maps = AttentionMaps((8, 8))
+    maps = AttentionMaps(network, (8, 8))
     rows: Tensor = torch.randn(2, 5, 6)
-    with maps.watching(network):
+    with maps.watching():
         network(torch.randn(2, 2, 8, 8), torch.rand(2), rows)
     torch.testing.assert_close(maps.mean().sum(1), torch.ones(2, 8, 8), atol=0.05, rtol=0)
 

@@ -15,13 +15,20 @@ from genbench.networks.unet_blocks import Attention
 
 
 class AttentionMaps:
-    """Collects the attention of a network's maps to its sequence, while `watching`.
+    """Collects the attention of a network's maps to its sequence, at each call while `watching`.
 
     Args:
+        network: whose layers are watched.
         side: (H, W) to which all maps are enlarged.
+
+    Raises:
+        ValueError: no layer attends to a sequence.
     """
 
-    def __init__(self, side: tuple[int, int]) -> None:
+    def __init__(self, network: nn.Module, side: tuple[int, int]) -> None:
+        self._layers: list[Any] = [each for each in network.modules() if _attends_to_a_sequence(each)]
+        if not self._layers:
+            raise ValueError("this network attends to no text")
         self._side = side
         self._sum: Tensor | None = None
         self._count = 0
@@ -30,28 +37,21 @@ class AttentionMaps:
         """Return the mean weight of each token at each place, float32 (B, L, H, W), in [0, 1] up to resampling.
 
         Raises:
-            ValueError: the network attended to no sequence.
+            ValueError: the network was not called.
         """
         if self._sum is None:
-            raise ValueError("this network attends to no text")
+            raise ValueError("there is no mean of no calls: call the network while it is watched")
         return self._sum / self._count
 
     @contextmanager
-    def watching(self, network: nn.Module) -> Iterator[None]:
-        """Collect the weights of all layers that attend to a sequence, at each call of a network.
-
-        Raises:
-            ValueError: it has no such layer.
-        """
-        layers: list[Any] = [each for each in network.modules() if _attends_to_a_sequence(each)]
-        if not layers:
-            raise ValueError("this network attends to no text")
-        for layer in layers:
+    def watching(self) -> Iterator[None]:
+        """Collect the weights of all layers that attend to a sequence, at each call of the network."""
+        for layer in self._layers:
             layer.watch = self._add
         try:
             yield
         finally:
-            for layer in layers:
+            for layer in self._layers:
                 layer.watch = None
 
     def _add(self, weights: Tensor, side: tuple[int, int]) -> None:

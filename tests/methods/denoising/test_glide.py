@@ -10,6 +10,7 @@ from torch import Tensor
 from genbench.conditions.captions import Captions
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ancestral, ddim, predictor_corrector
+from genbench.errors import UserError
 from genbench.medium import Images, Points
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.glide import GLIDE
@@ -166,3 +167,12 @@ def test_points_are_not_filled_in() -> None:
             partial(UNet, **UNET), Points((5, 3)), inpainting=True, process=DiscreteProcess("cosine", 20),
             sampler=ddim, optimizer=torch.optim.Adam,
         )  # fmt: skip
+
+
+def test_a_network_that_attends_to_no_word_is_refused_before_it_draws() -> None:
+    def draw(*_: Any) -> Tensor:
+        raise AssertionError("drawn all the same")
+
+    # Without attention the text is added to the time alone.
+    with pytest.raises(UserError, match=r"^this network attends to no text$"):
+        glide(sampler=draw).attention_maps(1, WORDS.encode(["red"]), noise=Noise(0))

@@ -287,21 +287,21 @@ class DenoisingMethod(GenerativeMethod):
         if not (isinstance(self.condition, Captions) and isinstance(self.medium, Images) and encoder is not None):
             raise UserError("only a method that draws images from captions attends to their words")
         y = self.check_condition(condition, count)
-        maps = AttentionMaps((self.medium.shape[1], self.medium.shape[2]))
+        try:
+            maps = AttentionMaps(self.average.module, (self.medium.shape[1], self.medium.shape[2]))
+        except ValueError as error:
+            raise UserError(str(error)) from error
         guided = self.denoise_with(y, guidance=self.guidance)
         unguided = self.denoise_with(y)
 
         def denoise(x_t: Tensor, t: Tensor) -> Estimate:
             # By a call of its own: a guided estimate is made of two, and attention to no caption is no map.
-            with maps.watching(self.average.module):
+            with maps.watching():
                 unguided(x_t, t)
             return guided(x_t, t)
 
         samples = self.sample_by(denoise, self.draw_from(noise, count))
-        try:
-            return samples, maps.mean()[:, encoder.learnt :]
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        return samples, maps.mean()[:, encoder.learnt :]
 
     def trained_on(self, batch: Batch) -> Tensor:
         """Return what is noised in training, (B, *space.shape)."""
