@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from genbench.conditions.base import Tokens
 from genbench.conditions.captions import Captions
 from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ancestral, ddim, predictor_corrector
@@ -15,6 +16,7 @@ from genbench.medium import Images, Points
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.glide import GLIDE
 from genbench.methods.denoising.training_masks import ALL_HIDDEN, random_masks
+from genbench.networks.conditioning import ConditionEncoder, Encoded
 from genbench.networks.glide_text import GlideText
 from genbench.networks.unet import UNet
 from genbench.randomness import Noise
@@ -27,7 +29,7 @@ TEXT = partial(GlideText, width=8, layers=1, heads=2)
 
 def glide(channels: int = 3, patch: int = 1, kind: type = GLIDE, **settings: Any) -> Any:
     return kind(
-        partial(UNet, text=TEXT, patch=patch, **UNET),
+        partial(UNet, text=settings.pop("text", TEXT), patch=patch, **UNET),
         Images((channels, 8, 8)),
         WORDS,
         process=DiscreteProcess("cosine", 20),
@@ -169,10 +171,21 @@ def test_points_are_not_filled_in() -> None:
         )  # fmt: skip
 
 
+class Bag(ConditionEncoder):
+    """The sum of what each word adds to the vector: there is no sequence to attend to."""
+
+    def __init__(self, form: Tokens, width: int) -> None:
+        super().__init__()
+        self.of_words = nn.EmbeddingBag(form.vocabulary, width, mode="sum")
+
+    def forward(self, rows: Tensor) -> Encoded:
+        return Encoded(vector=self.of_words(rows))
+
+
 def test_a_network_that_attends_to_no_word_is_refused_before_it_draws() -> None:
     def draw(*_: Any) -> Tensor:
         raise AssertionError("drawn all the same")
 
-    # Without attention the text is added to the time alone.
+    method = glide(sampler=draw, text=Bag)
     with pytest.raises(UserError, match=r"^this network attends to no text$"):
-        glide(sampler=draw).attention_maps(1, WORDS.encode(["red"]), noise=Noise(0))
+        method.attention_maps(1, WORDS.encode(["red"]), noise=Noise(0))
