@@ -77,8 +77,6 @@ def test_samples_are_images_of_latents_without_bounds() -> None:
     assert found.shape == (4, 1, 16, 16)
     assert torch.equal(found, method.sample(4, y, noise=Noise(0)))
     assert method.bounds is None
-    with pytest.raises(UserError, match="latents fills in no images"):
-        method.inpaint(X, torch.ones(16, 16), noise=Noise(0))
 
 
 def test_captions_may_be_attended_to_as_states_of_a_language_model() -> None:

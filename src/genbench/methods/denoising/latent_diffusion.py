@@ -7,13 +7,15 @@ and diffusion is of what is left, with a fraction of the numbers (section 3.2):
 
 so that latents have the variance of the noise, whatever the first stage made of them (appendix G). `std` is measured
 once, before the training, and kept with the weights; images are decode(std z_0). Conditions are as of every denoising
-method; with the part `text_encoder` captions are attended to as its states, as in Stable Diffusion.
+method; with the part `text_encoder` captions are attended to as its states, as in Stable Diffusion. To fill in images
+the network is given what is known of them beside z_t, see `latent_hints`.
 
 Example:
     python -m genbench experiment=latent_diffusion_scenes parts.first_stage=RUN
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -30,7 +32,10 @@ from genbench.errors import UserError
 from genbench.medium import Latents, Medium
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.frozen_text import FrozenText
+from genbench.methods.denoising.hints import with_room
+from genbench.methods.denoising.latent_hints import LatentHints
 from genbench.methods.denoising.measuring import first_batches, moments
+from genbench.methods.denoising.training_masks import random_masks
 from genbench.methods.encoding_once import EncodesOnce
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -53,6 +58,8 @@ class LatentDiffusion(DDPM, EncodesOnce):
         latent_std: what latents are divided by; None to measure it before the training.
         latents_in: folder in which latents of training images are kept, if those of an image are always the same; None
             to encode each batch.
+        inpainting: whether the network is given the known part of images; in training the masks are random, see
+            `training_masks`, and in `sample` nothing is known.
         conditional: see `DenoisingMethod`.
         settings: those of `DDPM`.
 
@@ -78,6 +85,7 @@ class LatentDiffusion(DDPM, EncodesOnce):
         latents: LatentKind = "means",
         latent_std: float | None = None,
         latents_in: str | None = "data/latents",
+        inpainting: bool = False,
         conditional: bool = False,
         **settings: Any,
     ) -> None:
@@ -97,6 +105,8 @@ class LatentDiffusion(DDPM, EncodesOnce):
                 raise ValueError("parts.text_encoder has no effect without method.conditional=true")
             text = FrozenText(text_encoder, captions)
             denoiser = text.network(denoiser)
+        if inpainting:
+            denoiser = partial(denoiser, extra_channels=first_stage.latent_shape[0] + 1)
         super().__init__(
             denoiser,
             medium,
@@ -111,6 +121,8 @@ class LatentDiffusion(DDPM, EncodesOnce):
         self.text = text
         self.latents: LatentKind = latents
         self.latents_in = latents_in
+        self.inpainting = inpainting
+        self.hints = LatentHints(self.condition, self.space.shape)
         self.register_buffer("latent_std", torch.tensor(1.0 if latent_std is None else latent_std))
         self.register_buffer("is_measured", torch.tensor(latent_std is not None))
 
@@ -137,9 +149,53 @@ class LatentDiffusion(DDPM, EncodesOnce):
         """Return images of latents."""
         return self.first_stage.decode(self.latent_std * x_0)
 
+    def trained_condition(self, batch: Batch) -> Tensor | None:
+        """Return the rows of the condition; for inpainting with the hints of random masks."""
+        y = super().trained_condition(batch)
+        if not self.inpainting:
+            return y
+        x = batch.x
+        return self.hints.pack(y, self.hints_of(x, random_masks(len(x), x.shape[2], x.shape[3], x.device)))
+
+    def unconditioned(self, y: Tensor) -> Tensor:
+        """Return rows of the null condition, as many as y, with y's hints."""
+        _, hints = self.hints.split(y)
+        return super().unconditioned(y) if hints is None else self.hints.pack(None, hints)
+
     def predict(self, network: Callable[..., Tensor], x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return the network's prediction for z_t at times (B,), with rows y (B, ...) of any condition."""
+        """Return the network's prediction for z_t at times (B,), with rows y (B, ...) of any condition, and hints."""
+        if self.inpainting:
+            y, hints = self.hints.split(y)
+            network = partial(network, extra=x_t.new_zeros(len(x_t), *self.hints.shape) if hints is None else hints)
         return super().predict(network, x_t, t, y if y is None or self.text is None else self.text(y))
+
+    def hints_of(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return hints (B, D + 1, H, W) of images x (B, C, H, W), whose mask (B, 1, H, W) is 1 where they are known."""
+        return self.hints.make(lambda known: self.first_stage.encode(known) / self.latent_std, x, mask)
+
+    @torch.no_grad()
+    def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
+        """Return images whose missing part is filled in by the sampler, see `FillsIn`.
+
+        Raises:
+            ValueError: the condition is given to an unconditional method, or invalid.
+            UserError: this model was not trained with `inpainting`.
+        """
+        if not self.inpainting:
+            self.refuse_latents("fills in images if it was trained with method.inpainting=true")
+        known, mask = known.to(self.device), mask.to(self.device)
+        mask = mask.expand(len(known), 1, *known.shape[2:])
+        shown = None if condition is None else self.check_condition(condition, len(known))
+        y = self.hints.pack(shown, self.hints_of(known, mask))
+        samples = self.sample_by(self.denoise_with(y, guidance=self.guidance), self.draw_from(noise, len(known)))
+        # What the first stage loses of the known part is not lost.
+        return torch.where(mask.bool(), known, samples)
+
+    def adapted(self, name: str, value: Tensor, shape: torch.Size) -> Tensor | None:
+        """Return the first layer of a model without hints with weights of zero for them, see `Method.adapted`."""
+        if not self.inpainting:
+            return super().adapted(name, value, shape)
+        return with_room(name, value, shape, self.space.shape[0])
 
     def attention_maps(self, count: int, condition: Tensor, *, noise: Noise) -> tuple[Tensor, Tensor]:
         """Return samples and their attention to the tokens of captions, see `AttendsToWords`.
@@ -153,7 +209,9 @@ class LatentDiffusion(DDPM, EncodesOnce):
 
     @property
     def varies(self) -> str | None:
-        """Latents that are drawn, and a condition derived from images."""
+        """Latents that are drawn, hidden parts of images, and a condition derived from images."""
+        if self.inpainting:
+            return "method.inpainting=true hides parts of the images themselves"
         return "method.latents=draws draws them anew" if self.latents == "draws" else super().varies
 
     @torch.no_grad()
