@@ -7,7 +7,7 @@ error and is blurred: "Regression" in Saharia et al. 2021 (https://arxiv.org/abs
 SR3 without a noisy image.
 
 Example:
-    python -m genbench experiment=sr3_digits method=regression
+    python -m genbench experiment=regression_digits
 """
 
 from collections.abc import Callable
