@@ -113,6 +113,15 @@ def test_a_text_difference_leads_towards_what_the_prompt_adds() -> None:
     assert (cosine[2, 2] > cosine[2, 0]).item()
 
 
+def test_a_text_difference_may_begin_with_other_noise_than_the_images() -> None:
+    editor = TextDifference(Angles(), source="grey", start="fixed", theta=0.05, pictures=3)  # type: ignore[arg-type]
+    frames = to_float(edited(editor, condition=ROWS).intermediate)
+    textures = frames[2] - frames[2].mean((2, 3), keepdim=True)
+    assert textures[0].std() > 0.005
+    # Nothing of the image's own noise, which is flat here; one for all pictures of a strip.
+    torch.testing.assert_close(textures[0], textures[1], atol=0.01, rtol=0)
+
+
 def test_a_text_difference_takes_a_prompt_that_differs() -> None:
     editor = TextDifference(Angles(), source="bright")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="takes the prompt="):
@@ -128,6 +137,7 @@ def test_a_text_difference_takes_a_prompt_that_differs() -> None:
         (lambda: Variations(Angles(), start="early"), "start must be fresh or inverted"),  # type: ignore[arg-type]
         (lambda: MixImages(Angles(), pictures=1), "pictures must be at least 2"),  # type: ignore[arg-type]
         (lambda: TextDifference(Angles(), theta=0.0), "theta must be in"),  # type: ignore[arg-type]
+        (lambda: TextDifference(Angles(), start="fresh"), "start must be inverted or fixed"),  # type: ignore[arg-type]
         (lambda: TextDifference(Angles(), source="purple"), "purple"),  # type: ignore[arg-type]
     ],
 )

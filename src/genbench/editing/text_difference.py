@@ -3,7 +3,8 @@
     z_d = (z_t - z_t0) / |z_t - z_t0|,    z_theta = slerp(z_i, z_d, theta)
 
 with the embeddings z_i of the image, z_t of the prompt and z_t0 of a caption of the image, or of any dummy. Pictures
-are decoded from z_theta for theta from 0 to its maximum, all from the noise that the image comes from by DDIM.
+are decoded from z_theta for theta from 0 to its maximum, all from the noise that the image comes from by DDIM, or from
+any other.
 
 Example:
     python -m genbench edit editor=text_difference run=FOLDER images=DIR prompt="a red seven on blue" \
@@ -17,7 +18,9 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 from genbench.abilities import FollowsTexts
+from genbench.choices import expect_choice
 from genbench.editing.base import Editor, EditResult, Input, Inputs
+from genbench.editing.mix_images import Start
 from genbench.editing.strips import side_by_side, strip_medium
 from genbench.errors import UserError
 from genbench.interpolation import decode_along, slerp
@@ -31,6 +34,9 @@ class TextDifference(Editor):
         method: embeds images and captions, and draws images of embeddings, by the run's sampler.
         source: the caption that the images have now, or a dummy such as the empty text.
         theta: how far to go on the great circle, as a fraction of the angle; the paper's are 0.25 to 0.5.
+        start: of the sampling: "inverted", the noise that the image comes from by DDIM, so that the first picture is
+            the image itself as far as the inversion goes; or "fixed", one fresh noise for all pictures of a strip,
+            which does not hold on to what is to change.
         pictures: of a strip, both ends included; at least 2.
         steps: of the inversion.
 
@@ -42,8 +48,16 @@ class TextDifference(Editor):
     scores = {"cosine": "cosine between the embeddings of the prompt and of each picture, in [-1, 1]"}
 
     def __init__(
-        self, method: FollowsTexts, *, source: str = "", theta: float = 0.5, pictures: int = 5, steps: int = 50
+        self,
+        method: FollowsTexts,
+        *,
+        source: str = "",
+        theta: float = 0.5,
+        start: Start = "inverted",
+        pictures: int = 5,
+        steps: int = 50,
     ) -> None:
+        expect_choice("start", start, Start)
         if not 0 < theta <= 1:
             raise ValueError(f"theta must be in (0, 1], not {theta}")
         for name, value, least in (("pictures", pictures, 2), ("steps", steps, 1)):
@@ -52,6 +66,7 @@ class TextDifference(Editor):
         self.method = method
         self.source = method.condition.parse(source) if source else method.condition.null(1)
         self.theta = theta
+        self.start = start
         self.pictures = pictures
         self.steps = steps
         self.medium = strip_medium(method.medium, pictures)
@@ -92,5 +107,9 @@ class TextDifference(Editor):
         # As long as the embeddings themselves, which need not have the length 1.
         direction = z.norm(dim=1, keepdim=True) * normalize(difference, dim=1)
         along = slerp(z, direction, self.theta * torch.linspace(0, 1, self.pictures))
-        start = self.method.invert(images, z, steps=self.steps)
+        start = (
+            self.method.invert(images, z, steps=self.steps)
+            if self.start == "inverted"
+            else self.method.fresh_start(len(images), noise=noise)
+        )
         return decode_along(self.method, along, start[:, None].expand(-1, self.pictures, -1, -1, -1), noise)
