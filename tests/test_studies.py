@@ -379,3 +379,22 @@ def test_conditioning_augmentation(tmp_path: Path) -> None:
         ("non_truncated", 0), ("non_truncated", 0.5), ("truncated", 0.5), ("none", 0)
     ]  # fmt: skip
     assert (tmp_path / "out" / "levels.png").is_file()
+
+
+def test_superresolution(tmp_path: Path) -> None:
+    words = [
+        "data=digits", "data.size=16", "data.batch_size=8", "trainer.accelerator=cpu", f"output={tmp_path}",
+        "metrics=none", "callbacks.grid=null", "callbacks.nearest=null",
+    ]  # fmt: skip
+    network = [f"network.denoiser.{each}" for each in ("width=8", "multipliers=[1]", "attention=[]")]
+    assert main(["method=bicubic", *words, "steps=0", "name=bicubic"]) == 0
+    assert main(["method=sr3", *words, *network, "sampler=ddim", "sampler.steps=2", "steps=1", "name=sr3"]) == 0
+    runs = [next((tmp_path / name).iterdir()) for name in ("bicubic", "sr3")]
+    run_study("superresolution/study.py", *runs, "--count", 20, "--shown", 3, "--name", "x", "--out", tmp_path / "out")
+    first, second = table(tmp_path / "out" / "x.csv")
+    assert (first["run"], second["run"]) == ("bicubic", "sr3")
+    # Interpolation is near the image and its source, and an untrained network near neither.
+    assert float(first["psnr"]) > float(second["psnr"])
+    assert float(first["consistency"]) < float(second["consistency"])
+    assert {"ssim", "fid_digits"} <= first.keys()
+    assert (tmp_path / "out" / "x.png").is_file()
