@@ -24,6 +24,9 @@ class Parameter:
     part: bool | None = None
     """Of a part, annotated as `Frozen[...]`, whether it must be there; None of any other setting."""
 
+    has_default: bool = False
+    """Whether it may be left out."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -53,11 +56,17 @@ def parameters_of(target: str) -> dict[str, Parameter] | None:
         inherited = _parameters_of_base(definition, module)
     if inherited is None:
         return None
-    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    positional = [*node.args.posonlyargs, *node.args.args]
+    arguments = [*positional, *node.args.kwonlyargs]
+    first = len(positional) - len(node.args.defaults)
+    have_defaults = [place >= first for place in range(len(positional))]
+    have_defaults += [default is not None for default in node.args.kw_defaults]
     given = _given_to_base(node)
     return {name: parameter for name, parameter in inherited.items() if name not in given} | {
-        argument.arg: Parameter(argument.arg, _kinds(argument.annotation, module), _part(argument.annotation))
-        for argument in arguments
+        argument.arg: Parameter(
+            argument.arg, _kinds(argument.annotation, module), _part(argument.annotation), has_default
+        )
+        for argument, has_default in zip(arguments, have_defaults, strict=True)
         if argument.arg != "self"
     }
 

@@ -99,6 +99,15 @@ def test_images_are_varied_mixed_and_led_to_captions(
         edited(run, "variations", 3, "editor.variations=2")
         edited(run, "mix_images", 4, "editor.pictures=4", "editor.steps=3")
     edited(unclip, "text_difference", 5, "prompt=a white one on black", "editor.steps=3")
+    # The decoder's sampler may be replaced, as for inverted variations it must be.
+    words = ["edit", "editor=variations", f"run={unclip}", "count=2", "editor.start=inverted", "editor.steps=3"]
+    for name, eta in (("still", 0), ("noisy", 1)):
+        more = ["sampler=ddim", "sampler.steps=3", f"sampler.eta={eta}", "guidance=2", f"out={tmp_path / name}"]
+        assert main([*words, *more]) == 0
+    strips = [next((tmp_path / name / "pictures").glob("*.png")) for name in ("still", "noisy")]
+    still, noisy = (np.asarray(Image.open(each)).reshape(32, 5, 32, -1).swapaxes(0, 1) for each in strips)
+    assert all((still[1] == each).all() for each in still[2:])
+    assert not (noisy[1] == noisy[2]).all()
     capsys.readouterr()
     words = ["count=1", f"out={tmp_path / 'no'}"]
     assert main(["edit", "editor=text_difference", f"run={unclip}", *words]) == 2

@@ -1,6 +1,6 @@
 """What can be asked of methods that embed images or texts, and of those that draw embeddings or images of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -161,6 +161,12 @@ class DecodesBoth(DecodesEmbeddings, Protocol):
 
     captions: Captions
     """What an image may show besides."""
+
+    sampler: Callable[..., Tensor]
+    """By which it draws, one of `diffusion.samplers`."""
+
+    guidance: float
+    """The guidance scale of its drawing."""
 
     def decode_embeddings(
         self, z: Tensor, *, noise: Noise, start: Tensor | None = None, tokens: Tensor | None = None

@@ -67,7 +67,7 @@ def build_method(
     """
     asked = parameters_of(config.method["_target_"]) or {}
     chosen, takes_one = config.get("sampler") is not None, "sampler" in asked
-    if takes_one and not chosen:
+    if takes_one and not chosen and not asked["sampler"].has_default:
         known = ", ".join(name for name in options("sampler") if name != "repaint")
         raise UserError(f"this method draws by a sampler: choose sampler={known}")
     if chosen and not takes_one:

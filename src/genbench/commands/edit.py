@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from genbench import plugins
-from genbench.abilities import FillsIn
+from genbench.abilities import DecodesEmbeddings, FillsIn
 from genbench.commands.edit_folder import EditFolder, choose_edit_folder
 from genbench.commands.edit_inputs import Gathered, gather
 from genbench.commands.edit_records import mean_scores
@@ -59,7 +59,9 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     parts = named_parts(config.parts or {}, kind)
     editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
     given = gather(run, editor, config)
-    if config.guidance is not None and given.conditions is None:
+    # What is decoded of embeddings is guided by them.
+    is_guided = given.conditions is not None or isinstance(run.method, DecodesEmbeddings)
+    if config.guidance is not None and not is_guided:
         raise UserError(
             f"guidance={config.guidance} has no effect on edits that are asked to show nothing: leave it out"
         )

@@ -96,11 +96,11 @@ def test_an_image_comes_back_from_its_own_noise_the_better_the_more_steps() -> N
     )
 
 
-def unclip(**parts: Any) -> UnCLIP:
+def unclip(settings: dict[str, Any] | None = None, **parts: Any) -> UnCLIP:
     made: dict[str, Any] = {"prior": prior(), "decoder": decoder()} | parts
     for part in made.values():
         freeze(part)
-    return UnCLIP(**made)
+    return UnCLIP(**made, **(settings or {}))
 
 
 def test_it_draws_what_its_parts_draw_one_after_the_other() -> None:
@@ -114,6 +114,18 @@ def test_it_draws_what_its_parts_draw_one_after_the_other() -> None:
     z = method.prior.sample(4, ROWS, noise=noise)
     assert torch.equal(drawn, method.decoder.decode_embeddings(z, noise=noise, tokens=ROWS))
     assert drawn.shape == (4, 1, 8, 8)
+
+
+def test_the_decoders_sampler_and_guidance_may_be_replaced() -> None:
+    z = unclip().embed(X)
+    sampler = partial(ddim, steps=3, eta=1.0)
+    method = unclip({"sampler": sampler, "guidance": 2.0})
+    alone = decoder(sampler=sampler, guidance=2.0)
+    found, own = (each.decode_embeddings(z, noise=Noise(0, 0)) for each in (method, alone))
+    assert torch.equal(found, own)
+    assert not torch.equal(unclip().decode_embeddings(z, noise=Noise(0, 0)), own)
+    with pytest.raises(ValueError, match="guidance must be at least 0, not -1"):
+        unclip({"guidance": -1.0})
 
 
 def test_parts_of_different_clips_are_refused() -> None:

@@ -6,12 +6,13 @@ an image of that embedding, and an upsampler enlarges it,
     P(x | y) = P(x | z_i, y) P(z_i | y)
 
 The models are trained apart, each with its own sampler and guidance, and together they are one method, without
-training.
+training. The decoder's may be replaced.
 
 Example:
     python -m genbench experiment=unclip_scenes parts.prior=RUN parts.decoder=RUN
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,6 +34,8 @@ class UnCLIP(Assembled):
         prior: draws embeddings of captions.
         decoder: draws images of embeddings.
         upsampler: enlarges them; None to do without.
+        sampler: of the decoder, one of `diffusion.samplers`; None for its own.
+        guidance: guidance scale of the decoder; None for its own.
 
     Raises:
         ValueError: the parts do not go together.
@@ -45,13 +48,22 @@ class UnCLIP(Assembled):
         prior: Frozen[DrawsEmbeddings],
         decoder: Frozen[DecodesBoth],
         upsampler: Frozen[Upsamples] | None = None,
+        *,
+        sampler: Callable[..., Tensor] | None = None,
+        guidance: float | None = None,
     ) -> None:
         super().__init__()
+        if guidance is not None and guidance < 0:
+            raise ValueError(f"guidance must be at least 0, not {guidance}")
         models: tuple[Any, ...] = prior, decoder
         if len({hashes_in(each).get("embedder") for each in models}) > 1:
             raise ValueError("parts.prior and parts.decoder must be of the same CLIP, parts.embedder")
         if prior.embeddings != decoder.embeddings:
             raise ValueError("parts.prior and parts.decoder must have the same method.embeddings")
+        if sampler is not None:
+            decoder.sampler = sampler
+        if guidance is not None:
+            decoder.guidance = guidance
         self.prior = prior
         self.decoder = decoder
         self.upsampler = upsampler
