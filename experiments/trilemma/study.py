@@ -1,6 +1,8 @@
-"""Quality, diversity and speed of every method, at one training budget. See README.md beside this file.
+r"""Quality, diversity and speed of every method, at one training budget. See README.md beside this file.
 
 python experiments/trilemma/study.py outputs/*_mnist16/RUN
+python experiments/trilemma/study.py outputs/*_scenes/RUN --features outputs/clip_scenes/RUN --scores fid alignment \
+    --likelihood 0 --name scenes
 """
 
 import argparse
@@ -11,11 +13,13 @@ from typing import Any
 
 import torch
 from lightning import Trainer
+from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
 from genbench.abilities import HasLikelihood
 from genbench.commands.assembly import build_data, build_method
+from genbench.commands.evaluators import build_evaluator
 from genbench.commands.opening import OpenRun, open_run
 from genbench.commands.train import quieten
 from genbench.conditions.base import Conditions
@@ -27,6 +31,7 @@ from genbench.metrics.material import Material, Origin
 from genbench.metrics.scores.bits_per_dim import BitsPerDim
 from genbench.randomness import CHUNK, Noise
 from genbench.sampling import sample_set
+from genbench.score_names import plain_score
 
 HERE = Path(__file__).parent
 _IN_A_ROW = 5
@@ -66,6 +71,14 @@ def training_flops(run: OpenRun) -> float:
     return float(counter.get_total_flops()) / COUNTED
 
 
+def evaluator_of(arguments: argparse.Namespace, scores: list[str]) -> Evaluator:
+    """Return what computes some scores, in the features that are asked for."""
+    extractor = "digits" if arguments.features is None else f"run:{arguments.features}"
+    about = {"count": arguments.count, "scores": scores, "extractor": extractor, "cache": "data/references"}
+    target = f"{Evaluator.__module__}.{Evaluator.__name__}"
+    return build_evaluator(OmegaConf.create({"_target_": target, **about}), "metrics", named=True)
+
+
 def planned(run: OpenRun, count: int) -> Conditions | None:
     """Return what `count` samples of a run shall show; None of an unconditional method."""
     return None if run.method.condition is None else plan_conditions(run.method, run.data, count)[0]
@@ -97,13 +110,18 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, of one data set")
     parser.add_argument("--count", type=int, default=1000, help="images of each score")
     parser.add_argument("--likelihood", type=int, default=128, help="held-out images of bits/dim; 0 for none")
+    parser.add_argument(
+        "--features", type=Path, help="a CLIP run in whose features images are compared; those of digits without"
+    )
+    parser.add_argument("--scores", nargs="+", default=["fid", "modes"], help="beside precision and recall")
+    parser.add_argument("--name", default="trilemma", help="of the files")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     quieten()
     begun = time.monotonic()
-    evaluator = Evaluator(arguments.count, scores=["fid", "modes"], cache="data/references")
+    evaluator = evaluator_of(arguments, arguments.scores)
     # Precision and recall of a thousand images are held against unseen ones, of which there are not too many more.
-    nearby = Evaluator(arguments.count, scores=["neighbours"], cache="data/references")
+    nearby = evaluator_of(arguments, ["neighbours"])
     rows: list[dict[str, Any]] = []
     for folder in arguments.runs:
         run = open_run(compose_config("sample", [f"run={folder}", "device=cpu"]))
@@ -122,11 +140,7 @@ def main() -> None:
             "training_seconds": manifest["seconds"],
             "training_tflops": run.step * training_flops(run) / 1e12,
             **sampling_cost(run, arguments.count),
-            "fid_digits": scores["fid_digits"],
-            "precision": scores["precision_digits"],
-            "recall": scores["recall_digits"],
-            "classes": scores["classes_digits"],
-            "smallest_class": scores["smallest_class_digits"],
+            **{plain_score(name): value for name, value in scores.items()},
             "bits_per_dim": "",
         }
         if arguments.likelihood and isinstance(run.method, HasLikelihood):
@@ -136,8 +150,8 @@ def main() -> None:
         rows.append({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in row.items()})
         print(rows[-1], flush=True)
         # A long study is not lost if it is stopped.
-        write_csv(rows, arguments.out / "trilemma.csv")
-    draw_triangles(rows, arguments.out / "trilemma.png")
+        write_csv(rows, arguments.out / f"{arguments.name}.csv")
+    draw_triangles(rows, arguments.out / f"{arguments.name}.png")
     print(f"{len(rows)} runs in {time.monotonic() - begun:.0f} s: {arguments.out}")
 
 
