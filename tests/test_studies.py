@@ -352,6 +352,25 @@ def test_unclip(tmp_path: Path) -> None:
     assert all((out / f"{name}.png").is_file() for name in names)
 
 
+def test_diffusion_autoencoder(tmp_path: Path) -> None:
+    few = ["data.count=60", "data.held_out=60", "data.batch_size=8", "trainer.accelerator=cpu", f"output={tmp_path}"]
+    quiet = ["callbacks.grid=null", "callbacks.nearest=null", "schedule@method.schedule=constant", "sampler.steps=2"]
+    unet = ["network.denoiser.width=8", "network.denoiser.multipliers=[1]", "network.denoiser.attention=[]"]
+    assert main(["experiment=diffae_scenes", *few, *quiet, *unet, "steps=1", "name=diffae"]) == 0
+    kept = ["steps=2", f"method.latents_in={tmp_path / 'latents'}", "name=colours"]
+    autoencoder = f"parts.autoencoder={next((tmp_path / 'diffae').iterdir())}"
+    assert main(["experiment=semantic_classifier_scenes", *few, autoencoder, *kept]) == 0
+    run, out = next((tmp_path / "colours").iterdir()), tmp_path / "out"
+    few_steps = ["--steps", 2, 4, "--manipulation-steps", 2, "--reconstructed", 4]
+    run_study("diffusion_autoencoder/study.py", run, "--count", 12, "--pictures", 2, *few_steps, "--out", out)
+    assert [row["steps"] for row in table(out / "reconstruction.csv")] == ["2", "4"]
+    rows = {(row["strength"], row["fraction"]): float(row["right"]) for row in table(out / "colours.csv")}
+    # Led nowhere no digit has the colour that it is to get.
+    assert rows["0.0", "colour reached"] < 0.5
+    assert rows["0.6", "both"] <= min(rows["0.6", "colour reached"], rows["0.6", "digit kept"])
+    assert all((out / f"{name}.png").is_file() for name in ("reconstruction", "colours", "mixtures"))
+
+
 def test_conditioning_augmentation(tmp_path: Path) -> None:
     words = [
         "data=digits", "data.batch_size=8", "trainer.accelerator=cpu", "steps=1", f"output={tmp_path}", "metrics=none",
