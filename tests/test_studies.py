@@ -347,7 +347,7 @@ def test_unclip(tmp_path: Path) -> None:
     assert kept["digit and colour"] <= min(kept["digit"], kept["colour"]) <= 1
     rows = table(out / "text_differences.csv")
     assert {row["attribute"] for row in rows} == {"digit", "colour", "background"}
-    assert {float(row["theta"]) for row in rows} == {0, 0.6}
+    assert {float(row["theta"]) for row in rows} == {0, 0.5}
     names = ["variations", "mixtures_inverted", "mixtures_fixed", "text_differences_digit"]
     assert all((out / f"{name}.png").is_file() for name in names)
 

@@ -4,6 +4,7 @@ python experiments/unclip/study.py outputs/unclip_scenes/RUN
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from genbench import api
+from genbench.diffusion.samplers import ddim
 from genbench.editing.base import Inputs
 from genbench.editing.mix_images import MixImages
 from genbench.editing.strips import side_by_side
@@ -114,10 +116,12 @@ def measure_differences(
 
 
 def draw_figures(run: api.OpenRun, method: UnCLIP, task: Task, out: Path, seed: int) -> None:
-    """Draw variations, mixtures and text differences of the first images."""
+    """Draw variations and mixtures of the first images."""
     images, noise = to_float(task.images[:SHOWN]), Noise(seed)
     shown = Inputs(len(images), images=images, others=images.roll(-1, 0))
     save_image(make_grid(Variations(method, variations=7).edit(shown, noise=noise).pictures, 1), out / "variations.png")
+    # Between images nothing but the embedding and the first noise changes.
+    method.decoder.sampler, method.decoder.guidance = partial(ddim, steps=50), 0.0
     for start in ("inverted", "fixed"):
         strips = MixImages(method, start=start, pictures=8).edit(shown, noise=noise).pictures  # type: ignore[arg-type]
         save_image(make_grid(strips, 1), out / f"mixtures_{start}.png")
@@ -128,8 +132,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="run folder of method=unclip on data=scenes")
     parser.add_argument("--count", type=int, default=256, help="held-out scenes of one digit")
-    parser.add_argument("--theta", type=float, default=0.6, help="how far text differences go")
-    parser.add_argument("--pictures", type=int, default=5, help="of a text difference")
+    parser.add_argument("--theta", type=float, default=0.5, help="how far text differences go")
+    parser.add_argument("--pictures", type=int, default=6, help="of a text difference")
     parser.add_argument("--start", default="inverted", help="of text differences, as of the editor")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE)
