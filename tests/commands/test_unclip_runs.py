@@ -37,7 +37,8 @@ def decoder(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def unclip(prior: Path, decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = [f"parts.prior={prior}", f"parts.decoder={decoder}"]
-    return run_of(tmp_path_factory.mktemp("unclip"), "unclip", "experiment=unclip_scenes", *DATA, *parts)
+    words = ["experiment=unclip_scenes", *DATA, *parts, "sampler.steps=2"]
+    return run_of(tmp_path_factory.mktemp("unclip"), "unclip", *words)
 
 
 @pytest.mark.parametrize(("kind", "words"), [("prior", PRIOR), ("decoder", DECODER)])

@@ -32,6 +32,8 @@ VARIANTS = {
     # Which source images, is asked of whoever builds one.
     "method/regression.yaml": {"derive"},
     "method/sr3.yaml": {"derive"},
+    # The decoder's, if another is chosen.
+    "method/unclip.yaml": {"sampler"},
     # The text tower's follows the image tower's.
     **{f"network/clip_{name}.yaml": {"gelu"} for name in ("small", "vit_b16", "vit_b32", "vit_l14")},
     # GLIDE's, whose text tower follows the image tower.
