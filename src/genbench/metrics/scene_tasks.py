@@ -53,11 +53,9 @@ def altered(scenes: list[Scene], attribute: str) -> list[Scene]:
     for number, scene in enumerate(scenes):
         (thing,) = scene.things
         assert thing.digit is not None
-        taken = {thing.colour, scene.background}
-        free = [colour for colour in colours if colour not in taken]
-        other = free[number % len(free)]
+        free = [colour for colour in colours if colour not in (thing.colour, scene.background)]
         if attribute == "background":
-            found.append(scene._replace(background=other))
+            found.append(scene._replace(background=free[number % len(free)]))
         elif attribute == "colour":
             seen = [colour for colour in free if not is_unseen(thing.digit, colours.index(colour))]
             found.append(scene._replace(things=(thing._replace(colour=seen[number % len(seen)]),)))

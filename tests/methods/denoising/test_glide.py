@@ -20,6 +20,7 @@ from genbench.networks.conditioning import ConditionEncoder, Encoded
 from genbench.networks.glide_text import GlideText
 from genbench.networks.unet import UNet
 from genbench.randomness import Noise
+from tests.filling_in import check_filling_in
 from tests.networks.test_unet import awake
 
 WORDS = Captions(["red", "three"], 4)
@@ -115,18 +116,7 @@ def test_known_pixels_are_kept_exactly_and_seen(sampler: Any) -> None:
     known, mask = 2 * torch.rand(2, 3, 8, 8) - 1, torch.ones(8, 8)
     mask[2:6, 2:5] = 0
     y = WORDS.encode(["red", "three"])
-    filled = method.inpaint(known, mask, y, noise=Noise(0))
-    assert torch.equal(filled * mask, known * mask)
-    hole = mask == 0
-    assert not torch.equal(filled[..., hole], known[..., hole])
-    # What is hidden has no influence; what is known, and what is asked for, has.
-    other = torch.where(hole, -known, known)
-    assert torch.equal(method.inpaint(other, mask, y, noise=Noise(0)), filled)
-    assert not torch.equal(method.inpaint(-known, mask, y, noise=Noise(0))[..., hole], filled[..., hole])
-    assert not torch.equal(method.inpaint(known, mask, y.flip(0), noise=Noise(0))[..., hole], filled[..., hole])
-    # Nothing known is a plain sample.
-    nothing = method.inpaint(known, torch.zeros(8, 8), y, noise=Noise(0))
-    assert torch.equal(nothing, method.sample(2, y, noise=Noise(0)))
+    check_filling_in(method, known, mask, y)
 
 
 def test_known_pixels_are_kept_by_a_sampler_that_ends_with_noise() -> None:
