@@ -85,3 +85,17 @@ def test_dynamic_thresholding() -> None:
     # Each sample by itself, and twice the estimate gives the same image.
     torch.testing.assert_close(threshold(outside[:1], (-1.0, 1.0)), found[:1])
     torch.testing.assert_close(threshold(2 * outside, (-1.0, 1.0)), found)
+
+
+def test_captions_are_encoded_once_for_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = imagen(guidance=2.0)
+    read: list[list[str]] = []
+    encode = method.text_encoder.encode_texts
+
+    def encode_texts(texts: list[str]) -> Any:
+        read.append(texts)
+        return encode(texts)
+
+    monkeypatch.setattr(method.text_encoder, "encode_texts", encode_texts)
+    method.sample(2, ROWS, noise=Noise([0, 1]))
+    assert read == [["a one", "two"], ["", ""]]

@@ -10,6 +10,7 @@ from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.text_states import TextStates
 from genbench.errors import UserError
+from genbench.methods.denoising.remembered import Remembered
 
 
 class FrozenText:
@@ -24,8 +25,17 @@ class FrozenText:
         self.encoder = encoder
         self.captions = captions
         self.condition = TextStates(encoder.encode_texts([""])[0].cpu())
+        self.remembered = Remembered(self.encode)
 
     def __call__(self, tokens: Tensor) -> Tensor:
+        """Return the states (B, L, D) of captions (B, L), on their device; those of the last ones are remembered.
+
+        Raises:
+            UserError: a caption is longer than the encoder takes.
+        """
+        return self.remembered(tokens)
+
+    def encode(self, tokens: Tensor) -> Tensor:
         """Return the states (B, L, D) of captions (B, L), on their device.
 
         Raises:

@@ -13,6 +13,7 @@ from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions, reread
 from genbench.conditions.clip_captions import ClipCaptions
 from genbench.errors import UserError
+from genbench.methods.denoising.remembered import Remembered
 
 Convention = Literal["unit", "raw"]
 
@@ -35,6 +36,7 @@ class ReadByClip:
         self.embedder = embedder
         self.captions = captions
         self.is_raw = embeddings == "raw"
+        self.remembered = Remembered(self.encode)
         self.scale = 1.0 if self.is_raw else embedder.embedding_dim**0.5
         """By which embeddings are multiplied for networks."""
 
@@ -52,12 +54,16 @@ class ReadByClip:
         """Return embeddings (B, D) of captions (B, L)."""
         return self.normal(self.embedder.embed_texts(self.read(rows)))
 
-    @torch.no_grad()
     def tokens(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return captions (B, L) as CLIP has them, (B, L'), their embeddings (B, D), and states (B, L', W).
 
-        States of what follows a text are zeros.
+        States of what follows a text are zeros. In sampling those of the last captions are remembered.
         """
+        return self.remembered(rows)
+
+    @torch.no_grad()
+    def encode(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `tokens` does, made anew."""
         own = self.read(rows)
         text, states = self.embedder.encode_tokens(own)
         is_text = self.embedder.condition.form.mask(own).unsqueeze(-1)
