@@ -8,6 +8,7 @@ from torch import Tensor
 
 from genbench.conditions.base import Condition, Vector, check_count
 from genbench.conditions.captions import Captions
+from genbench.conditions.packing import Packing
 from genbench.conditions.source_images import SourceImages
 from genbench.conditions.stored import from_facts, to_facts
 from genbench.images import to_uint8
@@ -16,8 +17,7 @@ from genbench.images import to_uint8
 class Joint(Condition):
     """Rows are both in one tensor, float32 (N, K + C * H * W): what the image shows, then its values.
 
-    Whole numbers, such as a caption's tokens, are exact in float32 up to 2^24. Rows of square images of another size
-    are valid, too, where a method trains on crops.
+    See `Packing`. Rows of square images of another size are valid, too, where a method trains on crops.
 
     Args:
         shown: what the image shows, such as captions or classes.
@@ -32,31 +32,29 @@ class Joint(Condition):
     def __init__(self, shown: Condition, shape: Sequence[int]) -> None:
         self.shown = shown
         self.images = SourceImages(shape)
-        self._empty = shown.null(1)
+        self._packing = Packing(shown)
 
     @property
     def form(self) -> Vector:
         """The packed row; a method splits it before a network sees it."""
         channels, height, width = self.images.shape
-        return Vector(self._empty.numel() + channels * height * width)
+        return Vector(self._packing.length + channels * height * width)
 
     def pack(self, shown: Tensor, images: Tensor) -> Tensor:
         """Return rows of what images show, (N, ...), and of the images (N, C, H, W)."""
-        return torch.cat([shown.reshape(len(images), -1).to(images.dtype), images.flatten(1)], dim=1)
+        return self._packing.pack(shown, images)
 
     def split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is shown, (N, ...) in its own dtype, and the images (N, C, H, W) of rows."""
-        shown, values = rows.tensor_split([self._empty.numel()], dim=1)
+        shown, values = self._packing.split(rows)
         channels, height, width = self.images.shape
         if values.shape[1] != channels * height * width:
             height = width = round((values.shape[1] / channels) ** 0.5)
-        own = shown.to(self._empty.dtype).reshape(len(rows), *self._empty.shape[1:])
-        return own, values.reshape(-1, channels, height, width)
+        return shown, values.reshape(-1, channels, height, width)
 
     def without(self, rows: Tensor) -> Tensor:
         """Return rows that do not say what is shown, with the same images and whatever follows them."""
-        empty = self._empty.reshape(1, -1).to(rows)
-        return torch.cat([empty.expand(len(rows), -1), rows[:, self._empty.numel() :]], dim=1)
+        return self._packing.pack(self._packing.null(len(rows)), self._packing.split(rows)[1])
 
     def check(self, rows: Tensor, count: int) -> Tensor:
         """Return float32 rows of tokens and of images."""

@@ -12,12 +12,11 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genbench.conditions.base import Condition
+from genbench.conditions.packing import Packing
 
 
 class LatentHints:
-    """Packs hints (B, D + 1, H, W) with rows of a condition, as one tensor, float32 (B, K).
-
-    Whole numbers, such as a caption's tokens, are exact in float32 up to 2^24.
+    """Makes hints (B, D + 1, H, W), and packs them with rows of a condition, see `Packing`.
 
     Args:
         shown: the condition; None for none.
@@ -27,8 +26,7 @@ class LatentHints:
     def __init__(self, shown: Condition | None, shape: Sequence[int]) -> None:
         channels, height, width = shape
         self.shape = channels + 1, height, width
-        self._null = torch.zeros(1, 0) if shown is None else shown.null(1)
-        self._shown = self._null.numel()
+        self._packing = Packing(shown)
 
     def make(self, encode: Callable[[Tensor], Tensor], x: Tensor, mask: Tensor) -> Tensor:
         """Return the hints (B, D + 1, H, W) of the known part of images.
@@ -45,14 +43,12 @@ class LatentHints:
 
     def pack(self, y: Tensor | None, hints: Tensor) -> Tensor:
         """Return rows of both; of the null condition if y is None."""
-        rows = self._null.expand(len(hints), *self._null.shape[1:]) if y is None else y
-        return torch.cat([rows.reshape(len(hints), self._shown).to(hints), hints.flatten(1)], dim=1)
+        return self._packing.pack(self._packing.null(len(hints)) if y is None else y, hints)
 
     def split(self, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """Return rows of the condition, None if there is none, and hints; None if rows y (B, ...) have none."""
         # Packed rows are longer than any row of the condition by itself.
-        if y is None or y.ndim != 2 or y.shape[1] != self._shown + prod(self.shape):
+        if y is None or y.ndim != 2 or y.shape[1] != self._packing.length + prod(self.shape):
             return y, None
-        shown, hints = y.tensor_split([self._shown], dim=1)
-        own = shown.to(self._null.dtype).reshape(len(y), *self._null.shape[1:]) if self._shown else None
-        return own, hints.unflatten(1, self.shape)
+        shown, hints = self._packing.split(y)
+        return shown if self._packing.length else None, hints.unflatten(1, self.shape)
