@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,14 +116,14 @@ def test_a_mistake_gets_one_message_and_status_2(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["experiment=gan_digts"], ["method.latent_dim=x"]])
-def test_answers_come_quickly(command_line: CommandLine, arguments: list[str]) -> None:
-    def seconds() -> float:
-        begin = time.monotonic()
-        command_line(*arguments)
-        return time.monotonic() - begin
-
-    # The machine may be busy: the quickest of three.
-    assert min(seconds() for _ in range(3)) < 1.5
+def test_answers_wait_for_no_large_library(arguments: list[str]) -> None:
+    # A time would depend on the machine, and these libraries are what would take it.
+    large = "torch", "torchvision", "lightning", "torchmetrics", "numpy", "PIL", "wandb", "transformers"
+    program = f"import sys\nfrom genbench.__main__ import main\nmain({arguments})\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = done.stderr.split()
+    assert "genbench" in loaded
+    assert not {*large} & {*loaded}
 
 
 def test_list_names_everything_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
