@@ -260,6 +260,15 @@ def test_weights_that_are_no_numbers_are_refused(trained: Path, tmp_path: Path, 
     assert "no finite numbers, in from_image.bias" in line
 
 
+def test_a_folder_of_something_else_is_refused_in_a_few_words(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(5):
+        (tmp_path / f"photos/{number}.jpg").touch()
+    line = refused(capsys, f"path={tmp_path / 'photos'}")
+    assert "no source knows: it holds 0.jpg, 1.jpg, 2.jpg, .... Say source=SOURCE" in line
+    assert "config.json" not in line
+
+
 def test_a_folder_that_can_not_be_read_is_said_why(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")

@@ -43,13 +43,13 @@ def compress(file: Path) -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("root", [".", "MNIST", "MNIST/raw"])
 def test_reads_what_is_there(
-    raw: Path, tmp_path: Path, pixels: np.ndarray, labels: np.ndarray, compressed: bool, flat: bool
+    raw: Path, tmp_path: Path, pixels: np.ndarray, labels: np.ndarray, compressed: bool, root: str
 ) -> None:
     if compressed:
         compress(raw / IMAGES)
-    store = MNIST(str(raw if flat else tmp_path), download=False).store("test")
+    store = MNIST(str(tmp_path / root), download=False).store("test")
     assert torch.equal(store.samples, torch.from_numpy(pixels).unsqueeze(1))
     assert store.conditions.tolist() == labels.tolist()
 

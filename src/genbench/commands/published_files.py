@@ -10,7 +10,8 @@ from genbench.published.reading import read, tensors_of
 from genbench.published.source import Archive, Published, Source
 
 _SHOWN = 3
-"""Tensors of an unknown file that a message names."""
+"""Tensors of an unknown file, or files of an unknown folder, that a message names."""
+_OF_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".json"}
 
 
 def find_source(name: str | None, path: Path) -> tuple[str, Published]:
@@ -40,8 +41,7 @@ def find_source(name: str | None, path: Path) -> tuple[str, Published]:
         choices = " or ".join(f"source={other}" for other, _, _ in found)
         raise UserError(f"path={path} may be of several kinds: choose {choices}")
     if path.is_dir():
-        said = "; ".join(f"source={other}: {error}" for other, error in errors.items())
-        raise UserError(f"path={path} is a folder that no source knows. {said}")
+        raise UserError(f"path={path} is a folder that no source knows{_inside(path, errors)}")
     # Whatever reads it says best what is wrong.
     raise UserError(f"path={path} is of no kind that is known: {_contents(Archive(path, read(path)))}{_known([])}")
 
@@ -110,6 +110,16 @@ def _contents(archive: Archive) -> str:
         return "it holds no tensors"
     first = ", ".join(f"{name} {tuple(value.shape)}" for name, value in list(tensors.items())[:_SHOWN])
     return f"it holds {len(tensors)} tensors, the first {first}"
+
+
+def _inside(folder: Path, errors: dict[str, UserError]) -> str:
+    """Return what is to be said of a folder that no source can read."""
+    inside = sorted(folder.iterdir())
+    if any(entry.suffix in _OF_WEIGHTS for entry in inside):
+        return ". " + "; ".join(f"source={name}: {error}" for name, error in errors.items())
+    # What each of twenty sources misses in a folder of pictures is of no help.
+    held = ", ".join(entry.name for entry in inside[:_SHOWN]) + (", ..." if len(inside) > _SHOWN else "") or "nothing"
+    return f": it holds {held}. Say source=SOURCE to be told what it lacks: {', '.join(sources.names())}"
 
 
 def _known(found: list[str]) -> str:

@@ -32,7 +32,7 @@ class MNIST(DataSet):
     """Handwritten digits with their classes, white on black.
 
     The four files, as distributed or gunzipped, are looked for in `root/MNIST/raw`, which is torchvision's layout,
-    and in `root` itself.
+    in `root/raw`, and in `root` itself.
 
     Args:
         root: folder of the data.
@@ -95,7 +95,7 @@ class MNIST(DataSet):
         return SampleStore(resize(images, self.medium.shape[1], "bilinear"), labels)
 
     def _find(self, name: str) -> Path | None:
-        folders = (self.root / "MNIST" / "raw", self.root)
+        folders = (self.root / "MNIST" / "raw", self.root / "raw", self.root)
         files = (folder / f"{name}{ending}" for folder in folders for ending in ("", ".gz"))
         return next((file for file in files if file.is_file()), None)
 

@@ -19,7 +19,7 @@ def make(name: str) -> Source:
         UserError: there is no such source.
     """
     if name not in names():
-        raise UserError(f"source={name}: there is no such source{near(name, names())}: choose {', '.join(names())}")
+        raise UserError(f"source={name}: there is no such source{near(name, names())}")
     module = f"{__name__}.{name}"
     _, _, kind = (class_of(module) or "").rpartition(".")
     source: Source = getattr(importlib.import_module(module), kind)()
