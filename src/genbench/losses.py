@@ -153,6 +153,26 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
 
+def path_lengths(synthesise: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
+    """|J_w^T y| at each w, y an image of normal noise divided by sqrt(H W) (Karras et al. 2020, section 3.2).
+
+    Its mean square is |J_w|^2 / (H W): how much an image changes with w. Of w for several layers the mean square over
+    them is taken. The graph is kept, so what is made of them can be minimised; the caller computes it in float32.
+
+    Args:
+        synthesise: returns images (B, C, H, W) of w.
+        w: (B, L, D), one for each layer.
+
+    Returns:
+        lengths (B,).
+    """
+    with torch.compiler.set_stance("force_eager"):
+        images = synthesise(w)
+        y = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
+        (slope,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+    return slope.square().sum(2).mean(1).sqrt()
+
+
 def _slope(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the gradient of the summed outputs with respect to `x`, itself differentiable."""
     x = x.detach().requires_grad_()

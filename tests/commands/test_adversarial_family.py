@@ -27,6 +27,15 @@ METHODS = {
     "wgan_gp": ["experiment=wgan_gp_mnist", *DIGITS, *NARROW, "method.discriminator_steps=2"],
     "cgan": ["experiment=cgan_mnist", *DIGITS, *NARROW],
     "cgan_projection": ["experiment=cgan_mnist", *DIGITS, *NARROW, "method.joining=projection"],
+    "stylegan": [
+        "experiment=stylegan_digits", "data.size=16", "network.generator.width=64", "network.discriminator.width=64",
+        "network.generator.w_dim=8", "method.latent_dim=8", "method.r1_every=3", "method.path_length_every=2",
+        "method.adaptive.every=2",
+    ],
+    "stylegan_of_classes": [
+        "experiment=stylegan_digits", "data.size=8", "network.generator.width=32", "network.discriminator.width=32",
+        "network.generator.w_dim=8", "method.latent_dim=8", "method.conditional=true", "method.truncation=0.7",
+    ],
     "pix2pix": ["experiment=pix2pix_edges2digits", "data.source=digits", "data.size=16", *NARROW],
     "cyclegan": [
         "experiment=cyclegan_digits", "data.domains=digits_tilted", "data.size=16", *NARROW,
@@ -57,7 +66,7 @@ def test_resumed_to_the_bit_and_sampled_by_the_same_verb(tmp_path: Path, method:
     assert [image.size for image in drawn] == [(drawn[0].width, drawn[0].width)] * 5
 
 
-@pytest.mark.parametrize("method", ["wgan_gp", "cgan", "pix2pix", "cyclegan"])
+@pytest.mark.parametrize("method", ["wgan_gp", "cgan", "stylegan", "pix2pix", "cyclegan"])
 def test_two_processes_train_each(method: str, command_line: CommandLine, tmp_path: Path, free_port: int) -> None:
     done = command_line(
         *METHODS[method], *SMALL, "steps=4", f"output={tmp_path}", "name=two", "trainer=ddp", "trainer.devices=2",

@@ -179,7 +179,15 @@ class Method(LightningModule, ABC):
         self._index = self.step
         self._logs = self.logs_at(self._index + 1)
 
-    def take_step(self, name: str, loss_of: Callable[[Any], Loss], batch: Any, *, measure: bool = False) -> None:
+    def take_step(
+        self,
+        name: str,
+        loss_of: Callable[[Any], Loss],
+        batch: Any,
+        *,
+        measure: bool = False,
+        further: str | None = None,
+    ) -> None:
         """Minimise a loss by one step of a network's optimizer, and update the network's average.
 
         The gradient is that of the whole batch, whether or not it is accumulated over parts of it; it is clipped.
@@ -191,20 +199,22 @@ class Method(LightningModule, ABC):
             loss_of: returns the mean loss over a batch, and figures to log.
             batch: of this step.
             measure: whether the figures are computed also in steps that log none.
+            further: name of the loss, of a step that is taken besides that of the network's main loss: it counts as no
+                step of the trainer, and the average follows the main one alone.
         """
         optimised = self._optimised[name]
-        optimizer = self._optimizer(optimised.index)
+        optimizer = self._optimizer(optimised.index, counts=further is None)
         self.measures = measure or self._logs
         set_rates(optimizer, self.schedule, self._index)
         with self.toggled_optimizer(optimizer) if len(self._optimised) > 1 else nullcontext():
             optimizer.zero_grad()
             loss, figures = self._accumulate(loss_of, batch)
             if self.clip or self.measures:
-                figures[f"gradient/{name}"] = clip_gradients(optimizer, self.clip, self.loss_scale)
+                figures[f"gradient/{further or name}"] = clip_gradients(optimizer, self.clip, self.loss_scale)
             optimizer.step()
-        if optimised.average is not None:
+        if optimised.average is not None and further is None:
             optimised.average.update_parameters(optimised.network)
-        self._figures[name] = {f"loss/{optimised.loss_name}": loss} | figures
+        self._figures[further or name] = {f"loss/{further or optimised.loss_name}": loss} | figures
 
     def finish_step(self) -> dict[str, Tensor]:
         """End a training step: log its figures, if they are due, and return its losses.
@@ -256,11 +266,11 @@ class Method(LightningModule, ABC):
         """Log figures of a step whose optimizers have just stepped, under the number of finished steps."""
         log_figures(self.trainer, figures)
 
-    def _optimizer(self, index: int) -> LightningOptimizer:
-        """Return an optimizer; only the first one's steps count as the trainer's."""
+    def _optimizer(self, index: int, *, counts: bool) -> LightningOptimizer:
+        """Return an optimizer; only the first one's main steps count as the trainer's."""
         optimizers: Any = self.optimizers()
         optimizer: LightningOptimizer = optimizers[index] if isinstance(optimizers, list) else optimizers
-        if index:
+        if index or not counts:
             # Lightning counts every optimizer's step (lightning #17958), through hooks that it sets for each batch.
             optimizer._on_before_step = optimizer._on_after_step = _do_nothing
         return optimizer
