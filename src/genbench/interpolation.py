@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from genbench.abilities import DecodesEmbeddings, HasLatents
+from genbench.abilities import DecodesEmbeddings, HasLatents, HasStyles
 from genbench.medium import Medium
 from genbench.randomness import Noise
 
@@ -71,6 +71,11 @@ def decode_path(method: HasLatents, z: Tensor, condition: Tensor | None = None) 
     """
     frames = (method.decode(z[:, place].to(method.device), condition) for place in range(z.shape[1]))
     return _stored(method.medium, frames, len(z))
+
+
+def synthesise_path(method: HasStyles, w: Tensor) -> Tensor:
+    """Return samples as they are stored, (B, T, ...) on the CPU, of styles (B, T, layers, style_dim) along paths."""
+    return _stored(method.medium, (method.synthesise(w[:, place]) for place in range(w.shape[1])), len(w))
 
 
 def decode_along(method: DecodesEmbeddings, z: Tensor, start: Tensor, noise: Noise) -> Tensor:

@@ -10,6 +10,8 @@ from genbench.abilities.drawing import (
     DrawsPartly,
     Generative,
     HasLatents,
+    HasStyles,
+    PerceivesStyled,
     TranslatesBack,
     in_words,
 )
@@ -52,7 +54,9 @@ __all__ = [
     "HasCodeLikelihood",
     "HasLatents",
     "HasLikelihood",
+    "HasStyles",
     "LeadsEmbeddings",
+    "PerceivesStyled",
     "TranslatesBack",
     "Upsamples",
     "in_words",

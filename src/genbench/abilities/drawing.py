@@ -61,6 +61,36 @@ class HasLatents(Generative, Protocol):
 
 
 @runtime_checkable
+class HasStyles(HasLatents, Protocol):
+    """The ability to draw a sample of styles w, one for each layer, which are made of its latent."""
+
+    layers: int
+    style_dim: int
+
+    @property
+    def mean_style(self) -> Tensor:
+        """The mean w, (style_dim,)."""
+        ...
+
+    def styles(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return w (B, layers, style_dim) of latents `z`, (B, latent_dim), and of rows of its condition, truncated."""
+        ...
+
+    def synthesise(self, w: Tensor) -> Tensor:
+        """Return samples of w (B, layers, style_dim), from the averaged weights, differentiable with respect to w."""
+        ...
+
+
+@runtime_checkable
+class PerceivesStyled(HasStyles, Protocol):
+    """The ability to draw images of styles, and to compare images by features of its own."""
+
+    def perceive(self, images: Tensor) -> list[Tensor]:
+        """Return maps (B, C', H', W') of images (B, C, H, W) in [-1, 1], at several resolutions."""
+        ...
+
+
+@runtime_checkable
 class TranslatesBack(Protocol):
     """The ability of a method of two domains to translate in both directions."""
 

@@ -15,6 +15,7 @@ from genbench.commands.processes import Processes
 from genbench.commands.scoreboard import compare, publish, saving, score_real, way_of_drawing, write_curve
 from genbench.conditions.base import Conditions
 from genbench.config import check_kinds
+from genbench.config.words import DRAWN_BY
 from genbench.data.prepare_progress import QUIET, Progress
 from genbench.errors import UserError
 from genbench.files import check_can_write
@@ -31,7 +32,7 @@ from genbench.runs.trust import check_names
 _OF_RUNS = (
     "seed",
     "split",
-    "guidance",
+    *DRAWN_BY,
     "sampler",
     "checkpoint",
     "against",

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from genbench.abilities import in_words
 from genbench.commands.assembly import build_data, build_method, choose_device
 from genbench.config import check_kinds, short_name
+from genbench.config.words import DRAWN_BY
 from genbench.data.base import DataSet
 from genbench.errors import UserError
 from genbench.methods.base import GenerativeMethod, Method
@@ -60,10 +61,11 @@ def open_run(config: DictConfig, *, fills_in: bool = False, suffices: type | Non
             raise UserError(f"{folder.path} is of a method that draws by itself: it has no use for sampler=...")
         settings.sampler = config.sampler
         settings.method.sampler = config.sampler
-    if config.get("guidance") is not None:
-        if "guidance" not in (parameters_of(settings.method["_target_"]) or {}):
-            raise UserError(f"{folder.path} is of a method that knows no guidance={config.guidance}")
-        settings.method.guidance = config.guidance
+    for key in DRAWN_BY:
+        if (asked := config.get(key)) is not None:
+            if key not in (parameters_of(settings.method["_target_"]) or {}):
+                raise UserError(f"{folder.path} is of a method that knows no {key}={asked}")
+            settings.method[key] = asked
     check_kinds(settings)
     device = choose_device(config.device)
     revived = revive(folder, settings, config.checkpoint, fills_in=fills_in)

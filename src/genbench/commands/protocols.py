@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from genbench.commands.run_records import RunRecord
+from genbench.config.words import DRAWN_BY
 from genbench.runs.score_file import Row
 
-_OF_THE_METHOD = ("versions", "sampler", "guidance", "conditions")
+_OF_THE_METHOD = ("versions", "sampler", *DRAWN_BY, "conditions")
 """Parts of a protocol that say how a method drew, or on what, and leave the scale of a score as it is."""
 
 _HASH = re.compile(r"^([\w.]+-)*[0-9a-f]{8,}$")
@@ -78,8 +79,9 @@ def how_drawn(run: RunRecord, row: Row) -> str:
     if checkpoint is not None and checkpoint != "last":
         words.append(str(checkpoint))
     protocol = row["protocol"]
-    if protocol.get("guidance") is not None and protocol["guidance"] != run.settings.get("method.guidance"):
-        words.append(f"guidance {protocol['guidance']}")
+    for key in DRAWN_BY:
+        if protocol.get(key) is not None and protocol[key] != run.settings.get(f"method.{key}"):
+            words.append(f"{key} {protocol[key]}")
     sampler = protocol.get("sampler")
     if isinstance(sampler, dict) and "_target_" in sampler:
         own = {key.removeprefix("sampler."): value for key, value in run.settings.items() if key.startswith("sampler.")}

@@ -14,7 +14,7 @@ from torch import nn
 from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
 from genbench.conditions.classes import Classes
-from genbench.config.words import ASKED
+from genbench.config.words import ASKED, DRAWN_BY
 from genbench.data.prepare_progress import human_bytes
 from genbench.errors import UserError
 from genbench.medium import Medium
@@ -44,7 +44,7 @@ def facts_of(run: OpenRun, config: DictConfig) -> dict[str, Any]:
         "seed": config.seed,
         **{key: _asked(run, key, config[key]) for key in ASKED},
         "prompts": None if config.prompts is None else file_digest(config.prompts),
-        "guidance": run.settings.method.get("guidance"),
+        **{key: run.settings.method.get(key) for key in DRAWN_BY},
         "sampler": None if sampler is None else OmegaConf.to_container(sampler, resolve=True),
         "sources": config.sources,
     }
@@ -61,8 +61,7 @@ def name_parts(run: OpenRun, config: DictConfig, facts: Mapping[str, Any]) -> li
             parts.append(f"{key}{text}" if key == "label" else f"{key}-{text}-{short_hash(text)}")
     if facts["prompts"] is not None:
         parts.append(f"prompts-{Path(config.prompts).stem}-{facts['prompts'][:6]}")
-    if facts["guidance"] != own.method.get("guidance"):
-        parts.append(f"guidance{facts['guidance']:g}")
+    parts += [f"{key}{facts[key]:g}" for key in DRAWN_BY if facts[key] != own.method.get(key)]
     if facts["sampler"] != (None if own.get("sampler") is None else OmegaConf.to_container(own.sampler, resolve=True)):
         parts.append(built_name(facts["sampler"]["_target_"].rpartition(".")[2], facts["sampler"]))
     if config.sources is not None:

@@ -1,6 +1,6 @@
 """Where `sample` writes: a folder a set, named by what makes the set differ, in which nothing else lies.
 
-    <checkpoint>_step<N>_seed<S>[_label... or _prompt...][_guidance...][_sampler...][_sources...][_back]/
+    <checkpoint>_step<N>_seed<S>[_label...|_prompt...][_guidance...|_truncation...][_sampler...][_sources...][_back]/
         sample.json   what the set depends on
         images/       000000.png, 000001.png, ...; points as 000000.npy
         grid.png      the first hundred

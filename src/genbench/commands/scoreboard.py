@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genbench.commands.protocols import protocol_title
+from genbench.config.words import DRAWN_BY
 from genbench.errors import UserError
 from genbench.files import written_whole
 from genbench.metrics.evaluator import COMPARABLE_COUNT, Evaluator, Scores
@@ -46,12 +47,13 @@ def score_real(
 
 
 def way_of_drawing(settings: DictConfig, *, conditional: bool) -> dict[str, Any]:
-    """Return what a run's configuration adds to the protocol of its scores: the sampler and its guidance."""
-    if settings.get("sampler") is None:
-        return {}
-    sampler = {"sampler": OmegaConf.to_container(settings.sampler, resolve=True)}
-    is_guided = conditional and "guidance" in settings.method
-    return sampler | ({"guidance": settings.method.guidance} if is_guided else {})
+    """Return what a run's configuration adds to the protocol of its scores: sampler, guidance, truncation."""
+    way = {key: settings.method[key] for key in DRAWN_BY if key in settings.method}
+    if not conditional:
+        way.pop("guidance", None)
+    if settings.get("sampler") is not None:
+        way["sampler"] = OmegaConf.to_container(settings.sampler, resolve=True)
+    return way
 
 
 def publish(scores: Scores, real: Scores | None, path: Path, **facts: Any) -> None:

@@ -53,6 +53,7 @@ class _DrawSchema:
     out: str | None = None
     sampler: Any = None
     guidance: float | None = None
+    truncation: float | None = None
 
 
 @dataclass
@@ -91,6 +92,7 @@ class EvaluateSchema:
     metrics: Any = None
     sampler: Any = None
     guidance: float | None = None
+    truncation: float | None = None
     likelihood: int | None = None
 
 

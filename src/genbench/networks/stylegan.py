@@ -92,7 +92,7 @@ class SynthesisBlock(nn.Module):
         """Layers that add detail; the one that adds to the image takes the style of the layer after them."""
 
     def forward(self, x: Tensor | None, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Return maps and image of those before, None of the first block, and of w (B, styles + 1, w_dim)."""
+        """Return maps and image of those before, None of the first block, and of w (B, L, w_dim), its own first."""
         if self.is_first:
             x = self.start.expand(len(w), -1, -1, -1)
         else:
@@ -168,9 +168,8 @@ class StyleGANGenerator(nn.Module):
         x = image = None
         first = 0
         for block in self.blocks:
-            last = first + block.styles  # type: ignore[operator]
-            x, image = block(x, image, w[:, first : last + 1])
-            first = last
+            x, image = block(x, image, w[:, first:])
+            first += block.styles  # type: ignore[assignment, operator]
         assert image is not None
         return image
 

@@ -36,7 +36,7 @@ from genbench.losses import (
 from genbench.methods.adversarial.adaptive_augment import AdaptiveAugment
 from genbench.methods.adversarial.latent_gan import LatentGAN
 from genbench.methods.optimisation import Loss, MakeOptimizer
-from genbench.networks.stylegan import StyleGANGenerator
+from genbench.networks.stylegan import StyleGANDiscriminator, StyleGANGenerator
 
 
 class StyleGAN(LatentGAN):
@@ -70,6 +70,7 @@ class StyleGAN(LatentGAN):
     """
 
     generator: StyleGANGenerator
+    discriminator: StyleGANDiscriminator
 
     path_mean: Tensor
     """a, the moving average of path lengths."""
@@ -77,7 +78,7 @@ class StyleGAN(LatentGAN):
     def __init__(
         self,
         generator: Callable[..., StyleGANGenerator],
-        discriminator: Callable[..., nn.Module],
+        discriminator: Callable[..., StyleGANDiscriminator],
         image_shape: Sequence[int],
         condition: Condition | None = None,
         *,
@@ -241,6 +242,10 @@ class StyleGAN(LatentGAN):
     def synthesise(self, w: Tensor) -> Tensor:
         """Return the averaged generator's images of w (B, layers, w_dim), in [-1, 1], differentiable in w."""
         return self._averaged.synthesise(w).clamp(-1, 1)
+
+    def perceive(self, images: Tensor) -> list[Tensor]:
+        """Return the discriminator's maps of images (B, C, H, W) in [-1, 1], at each of its resolutions."""
+        return self.discriminator.features(images)
 
     @property
     def mean_style(self) -> Tensor:
