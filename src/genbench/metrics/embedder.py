@@ -48,8 +48,12 @@ class Embedder(Extractor):
         shape = self.model.medium.shape
         if not isinstance(self.model, EmbedsTexts) and tuple(images.shape[1:]) != tuple(shape):
             raise UserError(f"the {self.name} takes images of the shape {shape}, not {tuple(images.shape[1:])}")
-        features = self.model.embed_images(to_float(images)).flatten(1).float()
+        features = self.features_of(to_float(images))
         return Features(features, features.new_empty(len(features), 0))
+
+    def features_of(self, images: Tensor) -> Tensor:
+        """Return features (B, D) of images (B, C, H, W) in [-1, 1]."""
+        return self.model.embed_images(images).flatten(1).float()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)

@@ -55,6 +55,14 @@ class Extractor(nn.Module):
             UserError: it doesn't support the images' number of channels.
         """
 
+    def features_of(self, images: Tensor) -> Tensor:
+        """Return features (B, D) of images (B, C, H, W) in [-1, 1], which need not be of 256 levels.
+
+        Raises:
+            ValueError: it takes stored images alone.
+        """
+        raise ValueError(f"the {self.name} takes images of 256 levels alone")
+
 
 def offer_digits() -> str:
     """Return a hint for users who don't need Inception."""

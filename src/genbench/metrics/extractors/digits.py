@@ -51,11 +51,16 @@ class DigitClassifier(Extractor):
                 f"the digit classifier scores grey images, not {images.shape[1]} channels: set metrics=inception, or "
                 "metrics=none"
             )
-        pixels = to_float(images)
+        features = self.features_of(to_float(images))
+        return Features(features, self.classify(features))
+
+    def features_of(self, images: Tensor) -> Tensor:
+        """Return features (B, 64) of images (B, 1, H, W) in [-1, 1]."""
+        pixels = images
         if pixels.shape[-2:] != (self.input_size, self.input_size):
             pixels = interpolate(pixels, (self.input_size, self.input_size), mode="bilinear", antialias=True)
-        features = self.embed(self.convolutions(pixels))
-        return Features(features, self.classify(features))
+        features: Tensor = self.embed(self.convolutions(pixels))
+        return features
 
 
 def load_digit_classifier(weights: Path = DIGITS_WEIGHTS) -> DigitClassifier:
