@@ -95,9 +95,7 @@ class DenoisingMethod(GenerativeMethod):
         if derive is not None and conditional:
             raise ValueError("derive takes the place of the data's condition: set conditional=false")
         if guidance and not ((conditional or derive) and condition_dropout):
-            raise ValueError(
-                "guidance takes a condition, and a training with condition_dropout above 0 for predictions without it"
-            )
+            raise ValueError("guidance takes a condition, and a training with condition_dropout above 0")
         self.medium = medium
         self.space = medium if space is None else space
         self.bounds = self.space.bounds
@@ -262,8 +260,8 @@ class DenoisingMethod(GenerativeMethod):
         last, at = seen
         if abs(float(at) - until) > _END:
             raise UserError(
-                f"the sampler ended at time {float(at):.3g}, not at {until:g}: set sampler.spacing=uniform, or take more "
-                "steps"
+                f"the sampler ended at time {float(at):.3g}, not at {until:g}: take more steps, or set "
+                "sampler.spacing=uniform"
             )
         return last
 
