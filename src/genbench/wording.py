@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == parts[first][1])
 
 
+def counted(count: int, what: str) -> str:
+    """Return how many there are of something, whose plural ends in s."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def shortened(text: str, most: int = 60) -> str:
     """Return a text for a message, cut to `most` characters, with an ellipsis, if it has more."""
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -10,7 +10,7 @@ from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import OmegaConf
 
 from genbench.__main__ import main
-from genbench.commands.devices import check_devices
+from genbench.commands.devices import check_devices, check_precision
 from genbench.errors import UserError
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
@@ -96,3 +96,12 @@ def test_a_refused_training_leaves_nothing_and_tells_of_no_run_folder(
         assert (len(said.err.strip().splitlines()), said.out) == (1, "")
         assert not list(Path.cwd().iterdir())
         assert not nowhere.exists()
+
+
+@pytest.mark.parametrize("precision", ["16-true", "bf16-true"])
+def test_weights_in_half_precision_are_refused(precision: str) -> None:
+    with pytest.raises(UserError, match=rf"trainer\.precision={precision} rounds weights"):
+        check_precision(OmegaConf.create({"precision": precision}))
+    for other in ("32-true", "bf16-mixed", "16-mixed", 32):
+        check_precision(OmegaConf.create({"precision": other}))
+    check_precision(OmegaConf.create({}))

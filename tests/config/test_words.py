@@ -121,6 +121,18 @@ def test_captions_are_taken_as_they_are(words: str, captions: object) -> None:
     assert compose_config("train", ["data=mnist", *as_overrides([again], multirun=False)]).data.captions == captions
 
 
+def test_parts_of_one_kind_may_be_named_at_once() -> None:
+    words = ["method=cascade", "data=scenes", "steps=0", "parts.base=x", "parts.upsamplers=[one,a\\,b]"]
+    parts = compose_config("train", as_overrides(words, multirun=False)).parts
+    assert parts == {
+        "base": os.path.abspath("x"),
+        "upsampler": os.path.abspath("one"),
+        "second_upsampler": os.path.abspath("a,b"),
+    }
+    with pytest.raises(UserError, match=r"parts\.upsamplers takes at most 2 runs, not 3"):
+        as_overrides(["parts.upsamplers=[a,b,c]"], multirun=False)
+
+
 def test_the_address_of_shards_is_no_path() -> None:
     address = "https://example.org/shards/{000..127}.tar"
     words = ["data=captioned_shards", f"data.root={address}", f"data.test={address}"]

@@ -48,10 +48,19 @@ def test_similarity_is_torchmetrics_mean_over_images() -> None:
     # More than one batch.
     samples, targets = noise(70, 12), noise(70, 12, seed=1)
     targets[:30] = samples[:30]
-    expected = ssim(to_float(samples), to_float(targets), data_range=2.0)
+    expected = ssim(samples / 255, targets / 255, data_range=1.0)
     assert compute("ssim", samples, targets) == pytest.approx(float(expected), rel=1e-5)
     error = (to_float(samples) - to_float(targets)).abs().mean()
     assert compute("mae", samples, targets) == pytest.approx(float(error), rel=1e-6)
+
+
+def test_ssim_of_flat_images_is_a_formula_of_their_intensities() -> None:
+    # (2 x y + C_1) / (x^2 + y^2 + C_1) with C_1 = 0.01^2, intensities on [0, 1] (Wang et al. 2004, equation 6).
+    for one, other in ((0, 255), (51, 204), (255, 255)):
+        flat = [torch.full((3, 1, 16, 16), level, dtype=torch.uint8) for level in (one, other)]
+        x, y = one / 255, other / 255
+        expected = (2 * x * y + 1e-4) / (x**2 + y**2 + 1e-4)
+        assert compute("ssim", *flat) == pytest.approx(expected, abs=1e-4)
 
 
 def test_each_sample_is_compared_with_its_own_target() -> None:

@@ -283,7 +283,7 @@ def test_a_zip_of_something_else_and_no_file_at_all(tmp_path: Path) -> None:
         read(tmp_path / "x.zip")
     with pytest.raises(UserError, match=r"path=.*y is not there"):
         read(tmp_path / "y")
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is a folder, and this is read from a file"):
         read(tmp_path)
 
 

@@ -105,6 +105,9 @@ class DrawsPartly(Generative, Protocol):
 
     process: Process
 
+    space: Medium
+    """What is noisy: the medium itself, or latents."""
+
     def sample_until(self, until: float, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images (count, ...) that are as noisy as at a time in (0, 1)."""
         ...

@@ -3,6 +3,7 @@
 from genbench.commands.endings import what_next
 from genbench.commands.session import Session
 from genbench.conditions.base import Condition
+from genbench.conditions.captions import Captions
 from genbench.conditions.classes import Classes
 from genbench.data.base import DataSet
 from genbench.data.description import summary
@@ -43,7 +44,22 @@ def check_suits(method: Method, data: DataSet) -> None:
         )
     own, given = method.condition, data.condition
     if own is not None and not method.derives_condition and not _is_same(own, given):
-        raise UserError(f"with these parts the method is conditioned on something else than {data.name} has")
+        raise UserError(
+            f"with these parts the method is conditioned on {_in_words(own)}, and {data.name} has {_in_words(given)}: "
+            "take the data of the parts, with the settings that they were trained with, such as data.captions"
+        )
+
+
+def _in_words(condition: Condition | None) -> str:
+    """Return what a condition is, as far as two can be told apart by it."""
+    match condition:
+        case None:
+            return "none"
+        case Classes(names=names):
+            return f"{len(names)} classes"
+        case Captions() as captions:
+            return f"captions of up to {captions.length} tokens of {captions.form.vocabulary:,}"
+    return f"{type(condition).__name__} of its own"
 
 
 def _is_same(own: Condition, given: Condition | None) -> bool:

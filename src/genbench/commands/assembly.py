@@ -14,6 +14,7 @@ from genbench.config import options
 from genbench.config.effects import INPAINTING
 from genbench.data.base import DataSet
 from genbench.errors import UserError, first_line
+from genbench.methods.assembled import Assembled
 from genbench.methods.base import Method
 from genbench.runs.folder import UNKNOWN, Unknown
 from genbench.signatures import parameters_of
@@ -81,14 +82,17 @@ def build_method(
     # Only what is asked for: to count a folder's classes the folder must be there.
     if config.method.get("conditional") is False:
         condition = None
-    if data.captions is not None and ("condition" not in asked or condition is None):
-        raise UserError(f"data.captions={data.captions} has no effect: this method is not conditioned on anything")
+    is_conditioned = "condition" in asked and condition is not None
     kept = {} if condition is UNKNOWN else {"condition": condition}
     facts = {name: kept[name] if name in kept else getattr(data, name) for name in data.facts if name in asked}
     for name in facts:
         if name in config.method:
             raise UserError(f"method.{name} follows from the data: leave it out")
     method: Method = build(config.method, "method", **facts, **(parts or {}))
+    if isinstance(method, Assembled):
+        is_conditioned = method.condition is not None
+    if data.captions is not None and not is_conditioned:
+        raise UserError(f"data.captions={data.captions} has no effect: this method is not conditioned on anything")
     return method.to(memory_format=torch.channels_last) if config.get("channels_last", False) else method
 
 

@@ -33,6 +33,20 @@ def check_devices(trainer: DictConfig) -> None:
         raise UserError(f"{what} is several processes, which takes trainer=ddp: trainer=ddp {what}")
 
 
+def check_precision(trainer: DictConfig) -> None:
+    """Refuse to round weights and times themselves to half precision.
+
+    Raises:
+        UserError: that is asked for.
+    """
+    precision = str(trainer.get("precision", "32-true"))
+    if precision in ("16-true", "bf16-true", "transformer-engine", "transformer-engine-float16"):
+        raise UserError(
+            f"trainer.precision={precision} rounds weights, averages and times of diffusion to three digits: take "
+            "trainer.precision=bf16-mixed or 16-mixed, in which they stay as they are"
+        )
+
+
 def working_strategy(strategy: Any) -> Any:
     """Return the strategy to give to Lightning: plain DDP fails on a network that a step does not use.
 

@@ -31,6 +31,7 @@ from genbench.images import save_image
 from genbench.runs.folder import RunFolder, describe_session
 from genbench.runs.part_files import Part
 from genbench.signatures import parameters_of
+from genbench.wording import counted
 
 _SHOWN = 64
 """Edits of the grid."""
@@ -159,7 +160,7 @@ def _beside(pictures: Tensor, images: Tensor | None, mask: Tensor | None) -> Ten
 
 
 def _say(folder: EditFolder, count: int) -> None:
-    print(f"{count} edits: {folder.files.pictures}\ngrid: {folder.files.grid}")
+    print(f"{counted(count, 'edit')}: {folder.files.pictures}\ngrid: {folder.files.grid}")
     if folder.files.animation.is_file():
         print(f"animation: {folder.files.animation}")
     if scores := mean_scores(folder.files.scores):

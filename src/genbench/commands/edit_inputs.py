@@ -69,8 +69,7 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
         images = _images(run, config)
         count = len(images)
     if "others" in takes and images is not None:
-        others = images.roll(-1, 0) if config.others is None else _given_images(run, config, "others")
-        count = min(count, len(others))
+        others = _others(run, config, images)
     if "mask" in takes:
         if config.mask is None:
             raise UserError(
@@ -93,6 +92,22 @@ def _refuse_others(editor: Editor, config: DictConfig) -> None:
                 f"{key}={config[key]} has no effect: editor={short_name(config.editor)} "
                 + (f"takes {taken}" if taken else f"takes no {key}")
             )
+
+
+def _others(run: OpenRun, config: DictConfig, images: Tensor) -> Tensor:
+    """Return the second images, as many as the first; unless somebody gives some, of each the next one.
+
+    Raises:
+        UserError: there are too few.
+    """
+    if config.others is None:
+        if len(images) == 1:
+            raise UserError("one image has no next one that it could lead to: give others=DIR, or several images")
+        return images.roll(-1, 0)
+    others = _given_images(run, config, "others")
+    if len(others) != len(images):
+        raise UserError(f"others={config.others} has {len(others)} images for {len(images)}: give as many")
+    return others
 
 
 def _images(run: OpenRun, config: DictConfig) -> Tensor:

@@ -8,6 +8,7 @@ from genbench.errors import UserError, first_line
 from genbench.published import sources
 from genbench.published.reading import read, tensors_of
 from genbench.published.source import Archive, Published, Source
+from genbench.wording import counted
 
 _SHOWN = 3
 """Tensors of an unknown file, or files of an unknown folder, that a message names."""
@@ -109,7 +110,7 @@ def _contents(archive: Archive) -> str:
     if not tensors:
         return "it holds no tensors"
     first = ", ".join(f"{name} {tuple(value.shape)}" for name, value in list(tensors.items())[:_SHOWN])
-    return f"it holds {len(tensors)} tensors, the first {first}"
+    return f"it holds {counted(len(tensors), 'tensor')}, the first {first}"
 
 
 def _inside(folder: Path, errors: dict[str, UserError]) -> str:

@@ -19,6 +19,7 @@ from genbench.images import save_image
 from genbench.medium import Images, Medium
 from genbench.randomness import chunks
 from genbench.sampling import sample_chunks
+from genbench.wording import counted
 
 _SHOWN = 100
 """Samples of the picture."""
@@ -53,8 +54,8 @@ def main(config: DictConfig) -> None:
         save_image(make_grid(under_conditions(medium.picture(shown), of_shown)), folder.grid)
     except OSError as error:
         raise UserError(f"{folder.path} can't be written: {error.strerror}; the same command goes on") from error
-    what = "images" if isinstance(medium, Images) else "samples"
-    print(f"{count} {what}: {folder.images}\ngrid: {folder.grid}")
+    what = counted(count, "image" if isinstance(medium, Images) else "sample")
+    print(f"{what}: {folder.images}\ngrid: {folder.grid}")
 
 
 def drawing(run: OpenRun, config: DictConfig) -> tuple[Callable[..., Tensor], Medium]:

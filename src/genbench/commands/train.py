@@ -25,7 +25,7 @@ from genbench.callbacks.reproducible_steps import ReproducibleSteps
 from genbench.callbacks.spacing import what_it_took
 from genbench.commands.assembling import assemble, check_steps, check_suits
 from genbench.commands.assembly import allow_tf32, build, build_data, build_method, compile_networks
-from genbench.commands.devices import check_devices, working_strategy
+from genbench.commands.devices import check_devices, check_precision, working_strategy
 from genbench.commands.encoding import encode_once
 from genbench.commands.endings import (
     STOPPED_EARLY,
@@ -94,6 +94,7 @@ def main(config: DictConfig, overrides: list[str]) -> float | None:
         allow_tf32(config.tf32)
     # What is refused here leaves no folder behind.
     check_devices(config.trainer)
+    check_precision(config.trainer)
     data = build_data(config)
     if old_folder is not None:
         data.number_as(old_folder.read_data())

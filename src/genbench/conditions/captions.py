@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from genbench.conditions.base import Condition, Tokens, check_count
+from genbench.errors import UserError
 from genbench.text.glide_bpe import GlideBpe
 from genbench.text.tokenizer import ImportedTokenizerName, TokenizerName, make_tokenizer
 from genbench.text.words import PADDING, UNKNOWN_WORD, WordTokenizer, split_words
@@ -188,16 +189,17 @@ class Captions(Condition):
         return rows[:, 0] if rows.ndim == 3 else rows
 
 
-def reread(rows: Tensor, own: Captions, other: Captions) -> Tensor:
+def reread(rows: Tensor, own: Captions, other: Captions, reader: str) -> Tensor:
     """Return rows (B, L') by which other captions say the same texts, whose tokenizer may be another.
 
     Args:
         rows: (B, L), of `own` captions.
         own: what the rows mean.
         other: what the returned rows mean.
+        reader: whose captions those are, such as "parts.upsampler", for messages.
 
     Raises:
-        ValueError: the other vocabulary lacks a word, or has no room for a text; the message names it.
+        UserError: the other vocabulary lacks a word, or has no room for a text.
     """
     if own.to_dict() == other.to_dict():
         return rows
@@ -205,11 +207,13 @@ def reread(rows: Tensor, own: Captions, other: Captions) -> Tensor:
     read = {}
     for text in dict.fromkeys(texts):
         if UNKNOWN_WORD in text:
-            raise ValueError(f"{text!r} has a word that the vocabulary of its own data lacks")
+            raise UserError(
+                f"{reader} can't read a caption: {text!r} has a word that the vocabulary of its own data lacks"
+            )
         try:
             read[text] = other.parse(text)
         except ValueError as error:
-            raise ValueError(f"{text!r}: {error}") from error
+            raise UserError(f"{reader} can't read a caption: {text!r}: {error}") from error
     return torch.cat([read[text] for text in texts]).to(rows.device) if texts else other.null(0).to(rows.device)
 
 

@@ -160,6 +160,9 @@ def _near_key(key: str, verb: str, overrides: list[str]) -> str:
         # It is no value but a configuration file that names the key; asking again would give the same answer.
         return ""
     config, _ = _compose(verb, chosen)
+    group, dot, _ = key.partition(".")
+    if dot and group in known_groups and group in config and config[group] is None:
+        return f": say which {group} it is of, too, {group}=NAME {key}=..."
     return near_key(key, config)
 
 

@@ -73,5 +73,10 @@ def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:
     names = [_NAMES.get(kind, str(kind)) for kind in others if (kind, float) != (int, float) or float not in kinds]
     if choices:
         wanted = " or ".join(["one of " + ", ".join(choices), *names])
-        raise UserError(f"{key} must be {wanted}, not {value!r}{near(str(value), choices)}")
+        # Those that there are were named already.
+        like = near(
+            str(value),
+            choices,
+        )
+        raise UserError(f"{key} must be {wanted}, not {value!r}{like if 'did you mean' in like else ''}")
     raise UserError(f"{key} must be {' or '.join(names)}, not {value!r}")

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from genbench.config.paths import EXTRACTOR, OF_PARTS, PATHS, check_text
 from genbench.config.trainer import is_argument
+from genbench.errors import UserError
 from genbench.metrics.extractors import OF_RUN
 
 ASKED = ("label", "attributes", "prompt", "condition")
@@ -28,6 +29,9 @@ COLOURS = ("data.background",)
 VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *COLOURS))
 """The keys whose values are taken as they are, besides `parts.NAME`."""
 
+SEVERAL = {"parts.upsamplers": ("parts.upsampler", "parts.second_upsampler")}
+"""Keys by which several parts of one kind may be named at once, `[RUN,RUN]`, and those of each."""
+
 _LISTS = ("runs", *TEXTS)
 """Those that may be several, `[a,b]`."""
 
@@ -44,7 +48,7 @@ def as_overrides(words: list[str], multirun: bool) -> list[str]:
     `labels=[a,b]`, a comma separates values and `\\,` is a comma. An argument of Lightning's Trainer needs no `+`, and
     a group that is a part of the method is named by itself.
     """
-    return [_as_override(word, multirun) for word in words]
+    return [_as_override(each, multirun) for word in words for each in _one_by_one(word)]
 
 
 def as_words(overrides: list[str]) -> list[str]:
@@ -81,6 +85,21 @@ def _as_override(word: str, multirun: bool) -> str:
     if key.startswith("trainer.") and is_argument(key.partition(".")[2]):
         return f"++{key}={value}"
     return word
+
+
+def _one_by_one(word: str) -> list[str]:
+    """Return a word for each part that a list of parts of one kind names, and any other word as it is.
+
+    Raises:
+        UserError: the list names more than there can be.
+    """
+    key, _, value = word.partition("=")
+    if key not in SEVERAL or not (value.startswith("[") and value.endswith("]")):
+        return [word]
+    runs = _split(value[1:-1])
+    if len(runs) > len(SEVERAL[key]):
+        raise UserError(f"{key} takes at most {len(SEVERAL[key])} runs, not {len(runs)}")
+    return [f"{name}={run.strip()}" for name, run in zip(SEVERAL[key], runs, strict=False)]
 
 
 def _is_verbatim(key: str) -> bool:

@@ -25,8 +25,8 @@ class MixImages(Editor):
     Args:
         method: embeds images, and draws images of embeddings, by the run's sampler.
         start: of the sampling: "inverted", the noise that both images come from by DDIM, interpolated likewise, so that
-            the ends are the images themselves as far as the inversion goes; or "fixed", one fresh noise for all
-            pictures of a strip.
+            the ends are the images themselves as far as the inversion goes, if DDIM draws them without guidance; or
+            "fixed", one fresh noise for all pictures of a strip.
         path: of the embeddings: "slerp", along the great circle; or "linear", as for diffusion autoencoders, whose
             embeddings have no particular length.
         pictures: of a strip, both ends included; at least 2.

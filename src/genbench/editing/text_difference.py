@@ -35,8 +35,8 @@ class TextDifference(Editor):
         source: the caption that the images have now, or a dummy such as the empty text.
         theta: how far to go on the great circle, as a fraction of the angle; the paper's are 0.25 to 0.5.
         start: of the sampling: "inverted", the noise that the image comes from by DDIM, so that the first picture is
-            the image itself as far as the inversion goes; or "fixed", one fresh noise for all pictures of a strip,
-            which does not hold on to what is to change.
+            the image itself as far as the inversion goes, if DDIM draws it without guidance; or "fixed", one fresh
+            noise for all pictures of a strip, which does not hold on to what is to change.
         pictures: of a strip, both ends included; at least 2.
         steps: of the inversion.
 

@@ -108,7 +108,8 @@ def _named_tensors(content: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
 
 def _reader(path: Path) -> Callable[[Path], Any]:
     if not path.is_file():
-        raise UserError(f"path={path} is no file" if path.exists() else f"path={path} is not there")
+        what = "a folder, and this is read from a file" if path.is_dir() else "not there"
+        raise UserError(f"path={path} is {what}")
     with path.open("rb") as file:
         first = file.read(64)
     if first.startswith(b"PK"):

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from genbench.conditions.captions import Captions
 from genbench.diffusion.samplers import ddim
 from genbench.errors import UserError
-from genbench.medium import Images
+from genbench.medium import Images, Latents
 from genbench.methods.denoising.cascade import Cascade, shrunk
 from genbench.methods.denoising.glide import GLIDE
 from genbench.networks.unet import UNet
@@ -80,3 +81,22 @@ def test_the_highest_level_hides_the_small_image() -> None:
     assert hidden.sample(4, TOKENS, noise=Noise(0)).isfinite().all()
     with pytest.raises(ValueError, match=r"leaves parts\.upsampler nothing but noise"):
         Cascade(parts.base, parts.upsampler, augmentation="truncated", level=1.0)
+
+
+def test_a_caption_that_an_upsampler_can_not_read_is_said_of_it() -> None:
+    method = cascade()
+    method.upsampler.shown = Captions(["a"], 2)
+    method.upsampler.joint.shown = method.upsampler.shown
+    with pytest.raises(UserError, match=r"^parts.upsampler can't read a caption: 'a one'"):
+        method.sample(1, CAPTIONS.encode(["a one"]), noise=Noise(0))
+
+
+def test_what_draws_of_small_images_or_of_latents_is_no_base() -> None:
+    method = cascade()
+    with pytest.raises(ValueError, match="a base draws of a caption, a class or nothing"):
+        Cascade(method.upsampler, method.upsampler)
+    method.base.space = Latents((3, 8, 8))
+    with pytest.raises(ValueError, match="denoise images themselves, not latents"):
+        truncated(method)
+    with pytest.raises(UserError, match="latents"):
+        method.base.sample_until(0.5, 1, CAPTIONS.null(1), noise=Noise(0))

@@ -93,7 +93,7 @@ class CodeTransformer(GenerativeMethod, EncodesOnce):
                 f"top_k={top_k} and guidance={guidance} must be at least 0, and temperature={temperature} positive"
             )
         if guidance and not (conditional and condition_dropout):
-            raise ValueError("guidance takes conditional=true, and condition_dropout for unconditional predictions")
+            raise ValueError("guidance takes conditional=true, and a training with condition_dropout above 0")
         self.medium = medium
         self.condition = chosen(conditional, condition)
         self.first_stage = first_stage

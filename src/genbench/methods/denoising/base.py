@@ -95,7 +95,7 @@ class DenoisingMethod(GenerativeMethod):
         if derive is not None and conditional:
             raise ValueError("derive takes the place of the data's condition: set conditional=false")
         if guidance and not ((conditional or derive) and condition_dropout):
-            raise ValueError("guidance takes conditional=true, and condition_dropout for unconditional predictions")
+            raise ValueError("guidance takes a condition, and a training with condition_dropout above 0")
         self.medium = medium
         self.space = medium if space is None else space
         self.bounds = self.space.bounds
@@ -234,8 +234,9 @@ class DenoisingMethod(GenerativeMethod):
 
         Raises:
             ValueError: the condition is missing, given to an unconditional method, or invalid.
-            UserError: the sampler's settings do not suit the process.
+            UserError: the sampler's settings do not suit the process, or what is denoised are latents.
         """
+        self.refuse_latents("draws no noisy images")
         y = self.for_sampling(self.check_condition(condition, count), noise)
         denoise = self.denoise_with(y, guidance=self.guidance)
         return self.noisy_sample_by(denoise, self.draw_from(noise, count), until)
@@ -258,7 +259,10 @@ class DenoisingMethod(GenerativeMethod):
         # The last call is at the last time.
         last, at = seen
         if abs(float(at) - until) > _END:
-            raise UserError(f"the sampler ended at time {float(at):.3g}, not at {until:g}: set sampler.spacing=uniform")
+            raise UserError(
+                f"the sampler ended at time {float(at):.3g}, not at {until:g}: take more steps, or set "
+                "sampler.spacing=uniform"
+            )
         return last
 
     @torch.no_grad()

@@ -21,7 +21,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 from genbench.abilities import DrawsAlone, DrawsPartly, FillsInByHints, Upsamples
 from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
-from genbench.conditions.captions import Captions
+from genbench.conditions.captions import Captions, reread
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
 from genbench.methods.assembled import Assembled
@@ -63,6 +63,8 @@ class Cascade(Assembled):
         self.second_upsampler = second_upsampler
         self.augmentation = augmentation
         self.level = level
+        if base.derives_condition:
+            raise ValueError("parts.base draws of other images: a base draws of a caption, a class or nothing")
         self.condition = base.condition
         self.medium = base.medium
         for name, each in self.stages.items():
@@ -84,16 +86,16 @@ class Cascade(Assembled):
         """Return images (count, *medium.shape) of rows (count, ...) of the base's condition.
 
         Raises:
-            ValueError: the condition is missing or invalid, or a caption is too long for an upsampler.
-            UserError: a sampler's settings do not suit its process.
+            ValueError: the condition is missing or invalid.
+            UserError: an upsampler can't read a caption, or a sampler's settings do not suit its process.
         """
         rows = self.check_condition(condition, count)
         ends = [self._end(each) for each in self.stages.values()]
         images = self._draw_base(ends[0], count, rows, noise)
-        for each, end, until in zip(self.stages.values(), ends, [*ends[1:], None], strict=True):
+        for (name, each), end, until in zip(self.stages.items(), ends, [*ends[1:], None], strict=True):
             images = each.upsample(
                 images,
-                shown_to(each, rows, self.condition),
+                shown_to(name, each, rows, self.condition),
                 noise=noise,
                 level=self.level_of(each),
                 is_noisy=end is not None,
@@ -127,7 +129,9 @@ class Cascade(Assembled):
             if level == 1:
                 raise ValueError(f"augmentation=truncated at level 1 leaves parts.{name} nothing but noise")
             if not isinstance(before, DrawsPartly):
-                raise ValueError("augmentation=truncated takes parts that sample by diffusion")
+                raise ValueError("augmentation=truncated takes parts whose sampling can end early, such as ddpm")
+            if before.space is not before.medium:
+                raise ValueError("augmentation=truncated takes parts that denoise images themselves, not latents")
             if not torch.isclose(before.process.alpha(level), stage.process.alpha(level), atol=1e-6):
                 raise ValueError(
                     f"augmentation=truncated takes parts of one process: at level {float(level):g} what is given to "
@@ -159,11 +163,11 @@ class Cascade(Assembled):
         if condition is not None:
             rows = self.check_condition(condition, len(known))
         images = self.base.inpaint(*shrunk(known, mask, self.base.medium.shape[-1]), rows, noise=noise)
-        for each in self.stages.values():
+        for name, each in self.stages.items():
             own, part = shrunk(known, mask, each.medium.shape[-1])
             images = each.upsample(
                 images,
-                shown_to(each, rows, self.condition),
+                shown_to(name, each, rows, self.condition),
                 noise=noise,
                 level=self.level_of(each),
                 known=own,
@@ -183,13 +187,16 @@ def check_size(name: str, stage: Upsamples, medium: Medium) -> None:
         raise ValueError(f"parts.{name} takes {taken}, and before it there are {medium.shape}")
 
 
-def shown_to(stage: Upsamples, rows: Tensor | None, condition: Condition | None) -> Tensor | None:
-    """Return rows of a condition as an upsampler takes them; None if it takes none."""
+def shown_to(name: str, stage: Upsamples, rows: Tensor | None, condition: Condition | None) -> Tensor | None:
+    """Return rows of a condition as an upsampler, the part of this name, takes them; None if it takes none.
+
+    Raises:
+        UserError: it can't read a caption.
+    """
     if stage.shown is None or rows is None:
         return None
     if isinstance(stage.shown, Captions) and isinstance(condition, Captions):
-        # Its tokenizer may be another.
-        return stage.shown.encode_again(rows, condition).to(rows.device)
+        return reread(rows, condition, stage.shown, f"parts.{name}")
     return rows
 
 

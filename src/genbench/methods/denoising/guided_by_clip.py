@@ -24,7 +24,6 @@ from genbench.conditions.captions import Captions, reread
 from genbench.conditions.choosing import expect
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.guidance import clip_guided
-from genbench.errors import UserError
 from genbench.methods.denoising.guided import Guided
 from genbench.parts import Frozen
 
@@ -90,7 +89,7 @@ class GuidedByClip(Guided):
         unguided = self._unguided(y)
         if not self.guidance:
             return unguided
-        texts = self.clip.embed_texts(self._read_by("clip", self.clip.condition, y))
+        texts = self.clip.embed_texts(reread(y, self.condition, self.clip.condition, "parts.clip"))
         return clip_guided(unguided, self.clip.embed_noisy, texts, self.clip.logit_scale, self.guidance)
 
     def _unguided(self, y: Tensor) -> Denoise:
@@ -98,11 +97,6 @@ class GuidedByClip(Guided):
         if own is None:
             return self.denoiser.denoise_with(None)
         assert isinstance(own, Captions)
-        rows = own.null(len(y)).to(y) if self.denoiser_given == "nothing" else self._read_by("denoiser", own, y)
+        is_shown = self.denoiser_given == "caption"
+        rows = reread(y, self.condition, own, "parts.denoiser") if is_shown else own.null(len(y)).to(y)
         return self.denoiser.denoise_with(rows, guidance=self.classifier_free_guidance)
-
-    def _read_by(self, part: str, captions: Captions, y: Tensor) -> Tensor:
-        try:
-            return reread(y, self.condition, captions)
-        except ValueError as error:
-            raise UserError(f"parts.{part} can't read a caption: {error}") from error

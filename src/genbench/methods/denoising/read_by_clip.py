@@ -12,7 +12,6 @@ from genbench.choices import expect_choice
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions, reread
 from genbench.conditions.clip_captions import ClipCaptions
-from genbench.errors import UserError
 from genbench.methods.denoising.remembered import Remembered
 
 Convention = Literal["unit", "raw"]
@@ -75,10 +74,7 @@ class ReadByClip:
         Raises:
             UserError: it does not know a word of a caption, or has no room for it.
         """
-        try:
-            return reread(rows, self.captions, self.embedder.condition)
-        except ValueError as error:
-            raise UserError(f"parts.embedder can't read a caption: {error}") from error
+        return reread(rows, self.captions, self.embedder.condition, "parts.embedder")
 
     def pack(self, rows: Tensor, z: Tensor) -> Tensor:
         """Return rows of `ClipCaptions` of captions (B, L) and of images' embeddings (B, D), as networks have them."""

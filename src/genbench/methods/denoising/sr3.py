@@ -1,9 +1,10 @@
 """SR3: super-resolution via repeated refinement (Saharia et al. 2021, https://arxiv.org/abs/2104.07636).
 
-DDPM on large images, beside which the network sees the small image x, bicubically enlarged. It is given the noise level
-itself, gamma = alpha_bar, in place of a step's index, and is trained at levels between the steps (algorithm 1):
+DDPM on large images, beside which the network sees the small image x, bicubically enlarged. In place of a step's index
+it is given the noise level itself, as the coefficient of the image, sqrt(gamma) with gamma = alpha_bar, and is trained
+at levels between the steps (algorithm 1):
 
-    L = E_{x, y_0, eps, gamma} |eps - f_theta(x, sqrt(gamma) y_0 + sqrt(1 - gamma) eps, gamma)|_p^p
+    L = E_{x, y_0, eps, gamma} |eps - f_theta(x, sqrt(gamma) y_0 + sqrt(1 - gamma) eps, sqrt(gamma))|_p^p
 
 with p = 1 or 2, so that the steps of sampling may be chosen after training (algorithm 2, `samplers.ancestral`). A
 regression of the same network (`method=regression`) has the smaller error; its images are blurred where SR3's are

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from genbench.abilities import DecodesBoth, DrawsEmbeddings, Upsamples
-from genbench.conditions.captions import Captions
+from genbench.conditions.captions import Captions, reread
 from genbench.methods.assembled import Assembled
 from genbench.methods.denoising.cascade import check_size, shown_to
 from genbench.parts import Frozen, hashes_in
@@ -82,8 +82,8 @@ class UnCLIP(Assembled):
         """Return images (count, *medium.shape) of captions (count, L).
 
         Raises:
-            ValueError: the captions are missing or invalid, or too long for a part.
-            UserError: a sampler's settings do not suit its process.
+            ValueError: the captions are missing or invalid.
+            UserError: a part can't read a caption, or a sampler's settings do not suit its process.
         """
         rows = self.check_condition(condition, count)
         assert rows is not None
@@ -106,12 +106,14 @@ class UnCLIP(Assembled):
         self, z: Tensor, *, noise: Noise, start: Tensor | None = None, tokens: Tensor | None = None
     ) -> Tensor:
         """Return images (B, C, H, W) of embeddings (B, embedding_dim), see `DecodesEmbeddings`."""
-        own = None if tokens is None else self.decoder.captions.encode_again(tokens, self.condition)
+        own = None if tokens is None else reread(tokens, self.condition, self.decoder.captions, "parts.decoder")
         images = self.decoder.decode_embeddings(z, noise=noise, start=start, tokens=own)
         if self.upsampler is None:
             return images
         given = (self.condition.null(len(z)) if tokens is None else tokens).to(images.device)
-        return self.upsampler.upsample(images, shown_to(self.upsampler, given, self.condition), noise=noise)
+        return self.upsampler.upsample(
+            images, shown_to("upsampler", self.upsampler, given, self.condition), noise=noise
+        )
 
     @torch.no_grad()
     def embed_captions(self, rows: Tensor) -> Tensor:

@@ -4,9 +4,10 @@ A diffusion model of images x that is given CLIP's embedding z_i of the image, a
 
     L = E_{x, eps, t} |eps - eps_theta(x_t, t, z_i, y)|^2
 
-The embedding is added to that of the time, and becomes four tokens that are attended to beside the caption's. In a
-tenth of the steps it is left out, and in half of them the caption is, each for itself, so that guidance leads away from
-neither. What the embedding does not say is up to the noise: images of one embedding are variations of each other.
+The embedding is added to that of the time, and becomes four tokens that are attended to beside the caption's. A tenth
+of the embeddings and half of the captions are left out, independently of each other, so that guidance can lead away
+from having neither. What the embedding does not say is up to the noise: images of one embedding are variations of each
+other.
 
 Example:
     python -m genbench experiment=unclip_decoder_scenes parts.embedder=RUN
