@@ -18,6 +18,8 @@ FILES = [
 ]
 
 VARIANTS = {
+    # Made by its own settings, as the class is by default.
+    "method/stylegan.yaml": {"adaptive"},
     # A choice of its own within a group, of which another file has the defaults.
     "method/ddgan.yaml": {"ema_decay", "schedule", "steps"},
     "method/wgan_gp.yaml": {"latent_dim"},

@@ -11,7 +11,7 @@ Example:
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import log2, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from genbench.networks.resampling import Lowpass
 from genbench.networks.stylegan_layers import EqualisedConv, EqualisedLinear, StyledLayer, ToImage
 
-_FIRST = 4
-"""Pixels of a side of the smallest maps."""
+_LEAST = 4
+"""Pixels that a side of the smallest maps has at least; of images of 2^k pixels it has exactly as many."""
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -29,8 +29,8 @@ def normalised(x: Tensor) -> Tensor:
 
 
 def channels_at(side: int, width: int, most: int) -> int:
-    """Return the channels of maps of so many pixels a side."""
-    return min(width // side, most)
+    """Return the channels of maps of so many pixels a side, at least one."""
+    return max(1, min(width // side, most))
 
 
 class MappingNetwork(nn.Module):
@@ -111,7 +111,7 @@ class StyleGANGenerator(nn.Module):
 
     Args:
         latent_dim: numbers of z.
-        image_shape: (C, S, S), S a power of two and at least 8.
+        image_shape: (C, S, S), S even and at least 8, in the papers a power of two.
         condition_dim: numbers of what an image shows; 0 for none.
         w_dim: numbers of w.
         width: channels of maps of S pixels are width / S ...
@@ -122,7 +122,7 @@ class StyleGANGenerator(nn.Module):
         clamp: largest magnitude of maps, which only half precision needs; None for any.
 
     Raises:
-        ValueError: the images are not square, or S is no power of two.
+        ValueError: the images are not square, or S is odd or less than 8.
     """
 
     mean_style: Tensor
@@ -211,7 +211,7 @@ class StyleGANDiscriminator(nn.Module):
     What an image shows is mapped to a vector, whose product with the image's is the logit (Miyato and Koyama 2018).
 
     Args:
-        image_shape: (C, S, S), S a power of two and at least 8.
+        image_shape: (C, S, S), S even and at least 8, in the papers a power of two.
         condition_dim: numbers of what an image shows; 0 for none.
         width: channels of maps of S pixels are width / S ...
         most: ... and at most so many.
@@ -221,7 +221,7 @@ class StyleGANDiscriminator(nn.Module):
         clamp: largest magnitude of maps, which only half precision needs; None for any.
 
     Raises:
-        ValueError: the images are not square, or S is no power of two.
+        ValueError: the images are not square, or S is odd or less than 8.
     """
 
     def __init__(
@@ -247,7 +247,7 @@ class StyleGANDiscriminator(nn.Module):
         last = channels[-1]
         self.group = group
         self.layer = EqualisedConv(last + 1, last, clamp=clamp)
-        self.connected = EqualisedLinear(last * _FIRST**2, last, active=True)
+        self.connected = EqualisedLinear(last * sides[-1] ** 2, last, active=True)
         self.output = EqualisedLinear(last, last if condition_dim else 1)
         self.mapping = MappingNetwork(0, last, condition_dim, layers=mapping_layers) if condition_dim else None
 
@@ -288,14 +288,17 @@ def with_deviation(x: Tensor, group: int) -> Tensor:
 
 
 def sides_of(image_shape: Sequence[int]) -> list[int]:
-    """Return the sides of all maps, from 4 pixels to the image's own.
+    """Return the sides of all maps, from the smallest, of at least 4 pixels, to the image's own.
 
     Raises:
-        ValueError: the images are not square, or their side is no power of two.
+        ValueError: the images are not square, or their side is odd or less than 8.
     """
     _, height, width = image_shape
-    if height != width or height < 2 * _FIRST or not log2(height).is_integer():
+    sides = [height]
+    while sides[0] % 2 == 0 and sides[0] // 2 >= _LEAST:
+        sides.insert(0, sides[0] // 2)
+    if height != width or len(sides) == 1:
         raise ValueError(
-            f"StyleGAN needs square images of a side of 8, 16, 32, ... pixels, not {height} x {width}: set data.size"
+            f"StyleGAN needs square images of an even side of at least 8 pixels, not {height} x {width}: set data.size"
         )
-    return [2**level for level in range(int(log2(_FIRST)), int(log2(height)) + 1)]
+    return sides
