@@ -75,7 +75,8 @@ def decode_path(method: HasLatents, z: Tensor, condition: Tensor | None = None) 
 
 def synthesise_path(method: HasStyles, w: Tensor) -> Tensor:
     """Return samples as they are stored, (B, T, ...) on the CPU, of styles (B, T, layers, style_dim) along paths."""
-    return _stored(method.medium, (method.synthesise(w[:, place]) for place in range(w.shape[1])), len(w))
+    frames = (method.synthesise(w[:, place]).clamp(-1, 1) for place in range(w.shape[1]))
+    return _stored(method.medium, frames, len(w))
 
 
 def decode_along(method: DecodesEmbeddings, z: Tensor, start: Tensor, noise: Noise) -> Tensor:

@@ -77,7 +77,10 @@ class HasStyles(HasLatents, Protocol):
         ...
 
     def synthesise(self, w: Tensor) -> Tensor:
-        """Return samples of w (B, layers, style_dim), from the averaged weights, differentiable with respect to w."""
+        """Return samples of w (B, layers, style_dim), from the averaged weights, differentiable with respect to w.
+
+        They need not be within the medium's range, at whose bounds there would be no gradient.
+        """
         ...
 
 

@@ -126,6 +126,7 @@ class Project(Editor):
             distance_to(self._drawn(explored)).sum().backward()
             optimizer.step()
         medium = self.method.medium
+        frames = [frame.clamp(-1, 1) for frame in frames]
         pictures = [medium.picture(medium.store(each.cpu())) for each in (images, *frames)]
         return EditResult(
             side_by_side(torch.stack([pictures[0], pictures[-1]], dim=1)),

@@ -67,12 +67,15 @@ class StyleMixing(Editor):
         changed, given = w[: self.rows], w[self.rows :]
         mixed = changed[:, None].repeat(1, self.columns, 1, 1)
         mixed[:, :, self.first : self.last + 1] = given[:, self.first : self.last + 1]
-        medium = self.method.medium
-        whole, others = (medium.picture(medium.store(self.method.synthesise(each).cpu())) for each in (changed, given))
-        inner = medium.picture(medium.store(self.method.synthesise(mixed.flatten(0, 1)).cpu()))
+        whole, others, inner = (self._drawn(each) for each in (changed, given, mixed.flatten(0, 1)))
         empty = torch.full_like(whole[:1], 255)
         cells = torch.cat(
             [torch.cat([empty, others])[None], torch.cat([whole[:, None], inner.unflatten(0, mixed.shape[:2])], 1)]
         )
         # (rows, columns, C, H, W)
         return cells.permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)
+
+    def _drawn(self, w: Tensor) -> Tensor:
+        """Return images of styles as pictures, uint8 (B, C, H, W) on the CPU."""
+        medium = self.method.medium
+        return medium.picture(medium.store(self.method.synthesise(w).clamp(-1, 1).cpu()))

@@ -222,7 +222,7 @@ class StyleGAN(LatentGAN):
         Raises:
             ValueError: a condition is missing, given to an unconditional method, or invalid.
         """
-        return self.synthesise(self.styles(z, condition))
+        return self.synthesise(self.styles(z, condition)).clamp(-1, 1)
 
     @torch.no_grad()
     def styles(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -240,8 +240,8 @@ class StyleGAN(LatentGAN):
         return led if self.truncated_layers is None else torch.where(layers < self.truncated_layers, led, w)
 
     def synthesise(self, w: Tensor) -> Tensor:
-        """Return the averaged generator's images of w (B, layers, w_dim), in [-1, 1], differentiable in w."""
-        return self._averaged.synthesise(w).clamp(-1, 1)
+        """Return the averaged generator's images of w (B, layers, w_dim), see `HasStyles`."""
+        return self._averaged.synthesise(w)
 
     def perceive(self, images: Tensor) -> list[Tensor]:
         """Return the discriminator's maps of images (B, C, H, W) in [-1, 1], at each of its resolutions."""
