@@ -193,6 +193,7 @@ def test_it_is_conditioned_on_classes() -> None:
         ({"mixing": 2.0}, "mixing must be in"),
         ({"r1": -1.0}, "r1 must be at least 0"),
         ({"path_length_every": 0}, "path_length_every must be at least 1"),
+        ({"joint_pass": True}, "mix real and generated images"),
         ({"ema_half_life": 0}, "ema_half_life must be positive"),
         ({"truncated_layers": 7}, "truncated_layers must be from 0 to 6"),
         ({"conditional": True}, "takes data with a condition"),

@@ -42,7 +42,7 @@ class AdaptiveAugment(nn.Module):
     """The probability."""
 
     signs: Tensor
-    """Since its last change: the sum of signs, and of how many outputs."""
+    """Since its last change: the sum of signs, and of how many outputs, in all processes."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class AdaptiveAugment(nn.Module):
     def observe(self, logits: Tensor) -> None:
         """Take note of the discriminator's outputs (B,) on training images."""
         signs = logits.detach().float().sign()
-        self.signs += torch.stack([signs.sum(), torch.ones_like(signs).sum()])
+        self.signs += summed(torch.stack([signs.sum(), torch.ones_like(signs).sum()]))
 
     def adapt(self, step: int) -> None:
         """Change the probability at the end of the step of this index, if its turn has come."""
         if (step + 1) % self.every:
             return
-        total, count = summed(self.signs.clone())
+        total, count = self.signs
         if self.target is not None:
             self.p += (total / count - self.target).sign() * count / self.images
             # What is beyond 1 would have to be made up for before anything changed.

@@ -108,6 +108,10 @@ class StyleGAN(LatentGAN):
         for name, value in (("mixing", mixing), ("path_length_decay", path_length_decay)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be in [0, 1], not {value}")
+        if settings.get("joint_pass"):
+            raise ValueError(
+                "joint_pass would mix real and generated images in D's deviation among images: leave it out"
+            )
         if ema_half_life <= 0:
             raise ValueError(f"ema_half_life must be positive, not {ema_half_life}")
         shown = chosen(conditional, condition)
