@@ -125,6 +125,49 @@ def wgan_gp(method: Any, data: DataSet, move: Move = move) -> Step:
     return step
 
 
+def stylegan(method: Any, data: DataSet, move: Move = move) -> Step:
+    """Non-saturating, with mixed styles; R1 and path lengths as steps of their own, each every few steps."""
+    generator, discriminator = method.generator.train(), method.discriminator.train()
+    batch, latent_dim, layers = _images(data, method.device), method.latent_dim, method.layers
+    gamma, every_d, every_g = method.r1, method.r1_every, method.path_length_every
+    average = _average(generator, 0.997)
+    optimizer_d = Adam(discriminator.parameters(), 2e-3, (0.0, 0.99))
+    optimizer_g = Adam(generator.parameters(), 2e-3, (0.0, 0.99))
+    done, path_mean = [0], torch.zeros((), device=method.device)
+
+    def styles(count: int) -> Tensor:
+        w, other = (generator.mapping(torch.randn(count, latent_dim, device=method.device)) for _ in range(2))
+        generator.mean_style.lerp_(w.detach().mean(0), 0.005)
+        cut = torch.randint(1, layers, (count, 1, 1), device=w.device)
+        cut = torch.where(torch.rand(count, 1, 1, device=w.device) < 0.9, cut, layers)
+        return torch.where(torch.arange(layers, device=w.device)[:, None] < cut, w[:, None], other[:, None])
+
+    def step() -> None:
+        x, lazy = batch(), done[0]
+        done[0] += 1
+        with torch.no_grad():
+            fake = generator.synthesise(styles(len(x)))
+        move(optimizer_d, softplus(-discriminator(x)).mean() + softplus(discriminator(fake)).mean())
+        if lazy % every_d == 0:
+            x.requires_grad_()
+            (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+            move(optimizer_d, every_d * gamma / 2 * slope.square().sum((1, 2, 3)).mean())
+        discriminator.requires_grad_(False)
+        if lazy % every_g == 0:
+            w = styles(len(x) // 2)
+            images = generator.synthesise(w)
+            noise = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
+            (slope,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
+            lengths = slope.square().sum(2).mean(1).sqrt()
+            path_mean.lerp_(lengths.detach().mean(), 0.01)
+            move(optimizer_g, every_g * 2 * (lengths - path_mean).square().mean())
+        move(optimizer_g, softplus(-discriminator(generator.synthesise(styles(len(x))))).mean())
+        discriminator.requires_grad_(True)
+        average.update_parameters(generator)
+
+    return step
+
+
 def pix2pix(method: Any, data: DataSet, move: Move = move) -> Step:
     """Translate, judge beside the source, L1."""
     generator, discriminator = method.generator.train(), method.discriminator.train()
@@ -238,6 +281,16 @@ def clip(method: Any, data: DataSet, move: Move = move) -> Step:
 LOOPS: dict[str, tuple[list[str], Callable[..., Step]]] = {
     "gan": (["experiment=gan_mnist", "data=digits"], gan),
     "wgan_gp": (["experiment=wgan_gp_mnist", "data=digits"], wgan_gp),
+    # Both penalties once in each turn of five steps.
+    "stylegan": (
+        [
+            "experiment=stylegan_digits",
+            "method.adaptive.target=null",
+            "method.r1_every=5",
+            "method.path_length_every=5",
+        ],
+        stylegan,
+    ),
     "pix2pix": (["experiment=pix2pix_edges2digits", "data.source=digits"], pix2pix),
     # At a constant rate: a schedule would end before the measurement does.
     "cyclegan": (
