@@ -57,11 +57,6 @@ def block_of(side: int) -> int:
     return int(level)
 
 
-def as_condition(count: int) -> Mapping[str, Any]:
-    """Return the settings of networks that are given so many classes."""
-    return {"method.conditional": True} if count else {}
-
-
-def whole(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def in_float32(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return weights in float32."""
     return {name: tensor.float() for name, tensor in weights.items()}

@@ -12,7 +12,7 @@ from torch import Tensor
 from genbench.errors import UserError
 from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Published, Source, Weights, numbered_classes, renamed
-from genbench.published.stylegan_names import architecture_of, as_condition, block_of, last_block, whole
+from genbench.published.stylegan_names import architecture_of, block_of, in_float32, last_block
 
 _LAYER = [
     (r"(.+)\.affine\.(\w+)", r"\1.style.\2"),
@@ -57,7 +57,7 @@ class StyleGAN2ADA(Source):
             "network.discriminator.clamp": clamp,
             "network.discriminator.group": epilogue.get("mbstd_group_size", 4),
             "method.latent_dim": own["mapping.layers.0.weight"].shape[1] - (len(own["mean_style"]) if classes else 0),
-            **as_condition(classes),
+            **({"method.conditional": True} if classes else {}),
         }
         experiment = "stylegan_cifar10" if (side, channels) == (32, 3) else "stylegan_folder1024"
         if experiment == "stylegan_folder1024":
@@ -96,7 +96,7 @@ def _generator(weights: Weights) -> dict[str, Tensor]:
             found |= renamed({f"{place}.{match[3]}": tensor}, _LAYER)
         else:
             raise UserError(f"the tensor {name} {tuple(tensor.shape)} of G has no counterpart in this model")
-    return whole(found)
+    return in_float32(found)
 
 
 def _discriminator(weights: Weights) -> dict[str, Tensor]:
@@ -118,7 +118,7 @@ def _discriminator(weights: Weights) -> dict[str, Tensor]:
             found[f"{place}.{match[2]}"] = tensor
         else:
             raise UserError(f"the tensor {name} {tuple(tensor.shape)} of D has no counterpart in this model")
-    return whole(found)
+    return in_float32(found)
 
 
 def _without_filters(weights: Weights) -> Weights:

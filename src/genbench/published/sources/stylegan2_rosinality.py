@@ -9,7 +9,7 @@ from torch import Tensor
 from genbench.errors import UserError
 from genbench.published.networks import is_weights, tensor_of
 from genbench.published.source import Archive, Published, Source, Weights, without_prefix
-from genbench.published.stylegan_names import architecture_of, last_block, whole
+from genbench.published.stylegan_names import architecture_of, in_float32, last_block
 
 _LAYER = {
     "conv.weight": "convolution.weight",
@@ -103,7 +103,7 @@ def _generator(weights: Weights, mean: Tensor) -> dict[str, Tensor]:
             found[f"{place}.{_named(match[3], name)}"] = _plain(tensor)
         else:
             raise UserError(f"the tensor {name} {tuple(tensor.shape)} of g has no counterpart in this model")
-    return whole(found)
+    return in_float32(found)
 
 
 def _discriminator(weights: Weights) -> dict[str, Tensor]:
@@ -119,7 +119,7 @@ def _discriminator(weights: Weights) -> dict[str, Tensor]:
         else:
             raise UserError(f"the tensor {name} {tuple(tensor.shape)} of d has no counterpart in this model")
     tensor_of(found, "from_image.weight")
-    return whole(found)
+    return in_float32(found)
 
 
 def _layer(number: int) -> str:
