@@ -417,3 +417,22 @@ def test_superresolution(tmp_path: Path) -> None:
     assert float(first["consistency"]) < float(second["consistency"])
     assert {"ssim", "fid_digits"} <= first.keys()
     assert (tmp_path / "out" / "x.png").is_file()
+
+
+def test_adaptive_augmentation(tmp_path: Path) -> None:
+    words = [
+        "experiment=stylegan_digits", "data.size=8", "data.batch_size=8", "trainer.accelerator=cpu", "steps=4",
+        "network.generator.width=32", "network.discriminator.width=32", "network.generator.w_dim=8",
+        "method.latent_dim=8", "metrics.count=20", "callbacks.scores.every=2", "callbacks.scores.max_fraction=1",
+        "callbacks.grid=null", "callbacks.nearest=null", "trainer.log_every_n_steps=1", f"output={tmp_path}",
+    ]  # fmt: skip
+    assert main([*words, "name=with", "method.adaptive.images=100", "method.adaptive.every=1"]) == 0
+    assert main([*words, "name=without", "method.adaptive.target=null"]) == 0
+    runs = [next((tmp_path / name).iterdir()) for name in ("with", "without")]
+    run_study("adaptive_augmentation/study.py", *runs, "--out", tmp_path / "out")
+    rows = table(tmp_path / "out" / "runs.csv")
+    assert [row["run"] for row in rows] == ["with", "without"]
+    assert [int(row["images"]) for row in rows] == [32, 32]
+    assert all(float(row["least"]) <= float(row["last"]) and int(row["least_at"]) in (16, 32) for row in rows)
+    assert float(rows[1]["probability"]) == 0
+    assert (tmp_path / "out" / "curves.png").is_file()
