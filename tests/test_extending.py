@@ -108,7 +108,7 @@ def test_an_editor_is_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     (Path("DIR")).mkdir()
     for shade in (0, 200):
         Image.new("L", (8, 8), shade).save(f"DIR/{shade}.png")
-    edit = [word for word in command("editor=project") if not word.startswith("run=")]
+    edit = [word for word in command("editor=search_latent") if not word.startswith("run=")]
     small = ["device=cpu", "editor.steps=5", "editor.every=2", "out=edits"]
     assert main([*edit, f"run={only(Path('outputs/run'))}", *small]) == 0
     assert len([*Path("edits/pictures").iterdir()]) == 2

@@ -136,7 +136,7 @@ def test_the_folder_says_what_it_came_from_and_the_same_command_makes_the_same(
     words = ["edit", "editor=interpolate", f"run={run}", "count=2", "seed=3", "device=cpu"]
     assert main(words) == 0
     folder = only(run / "edits")
-    assert folder.name == "interpolate-pathslerp-steps9_last_step4_seed3_count2"
+    assert folder.name == "interpolate-pathslerp-steps9-spacez_last_step4_seed3_count2"
     manifest = json.loads((folder / "manifest.json").read_text())
     checkpoint = (run / manifest["source"]["file"]).read_bytes()
     assert manifest["source"]["sha256"] == hashlib.sha256(checkpoint).hexdigest()

@@ -172,7 +172,7 @@ def test_losses_by_quarter_are_means_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"guidance": 1.0}, "conditional=true"),
+        ({"guidance": 1.0}, "guidance takes a condition"),
         ({"guidance": -1.0, "conditional": True}, "guidance must be at least 0"),
         ({"condition_dropout": 1.0}, "condition_dropout"),
         ({"schedule": "cosine"}, "schedule"),
