@@ -410,12 +410,21 @@ def test_superresolution(tmp_path: Path) -> None:
     assert main(["method=sr3", *words, *network, "sampler=ddim", "sampler.steps=2", "steps=1", "name=sr3"]) == 0
     runs = [next((tmp_path / name).iterdir()) for name in ("bicubic", "sr3")]
     run_study("superresolution/study.py", *runs, "--count", 20, "--shown", 3, "--name", "x", "--out", tmp_path / "out")
-    first, second = table(tmp_path / "out" / "x.csv")
-    assert (first["run"], second["run"]) == ("bicubic", "sr3")
+    first, second, itself = table(tmp_path / "out" / "x.csv")
+    assert (first["run"], second["run"], itself["run"]) == ("bicubic", "sr3", "held-out images")
     # Interpolation is near the image and its source, and an untrained network near neither.
     assert float(first["psnr"]) > float(second["psnr"])
     assert float(first["consistency"]) < float(second["consistency"])
-    assert {"ssim", "fid_digits"} <= first.keys()
+    assert float(first["ssim"]) > float(second["ssim"])
+    assert 0 < float(first["fid_held_out"]) < float(second["fid_held_out"])
+    assert 0 < float(itself["fid_train"]) < float(first["fid_train"])
+    # The scores of `evaluate`, by another way.
+    assert (
+        main(["evaluate", f"run={runs[0]}", "device=cpu", "metrics=digits", "metrics.scores=[psnr,fid]", "count=355"])
+        == 0
+    )
+    found = json.loads((runs[0] / "scores.json").read_text())["values"]
+    assert float(first["ssim"]) == pytest.approx(found["ssim"], rel=0.1)
     assert (tmp_path / "out" / "x.png").is_file()
 
 

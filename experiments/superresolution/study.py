@@ -4,6 +4,7 @@ python experiments/superresolution/study.py outputs/{bicubic,regression,sr3}_dig
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,52 @@ from torch import Tensor
 
 from genbench import api
 from genbench.commands.run_records import find_runs
+from genbench.conditions.derived import LowResolution
+from genbench.conditions.source_images import SourceImages
 from genbench.errors import UserError
 from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid, place_beside
-from genbench.images import save_image
+from genbench.images import save_image, to_float
 from genbench.metrics.conditions import conditions_of
-from genbench.randomness import Noise
-from genbench.score_names import find_score
+from genbench.metrics.extractors.digits import load_digit_classifier
+from genbench.metrics.frechet import frechet_distance_of_features
+from genbench.metrics.scores.psnr import Psnr
+from genbench.metrics.scores.ssim import Ssim
+from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
 SHOWN = 12
 
 
-def scores_of(run: api.OpenRun, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the scores of a run's images, drawn of the small ones of held-out images."""
-    extractor = "digits" if arguments.features is None else f"run:{arguments.features}"
-    words = ["metrics=full", f"count={arguments.count}", "metrics.scores=[fid,psnr]"]
-    values = api.score(run, *words, f"metrics.extractor={extractor}", "metrics.cache=data/references").values
-    distance = str(find_score("fid", values))
-    names = ("psnr", "ssim", "consistency", distance)
-    return {"run": run.settings.name, **{name: f"{values[name]:.4g}" for name in names}, "images": arguments.count}
+def embedding(features: Path | None) -> Callable[[Tensor], Tensor]:
+    """Return what maps images uint8 (N, C, H, W) to features (N, D): a CLIP's, or those of digits."""
+    found: Any = load_digit_classifier() if features is None else api.open_run(features).method
+    embed = found.features_of if features is None else found.embed_images
+
+    @torch.no_grad()
+    def embedded(images: Tensor) -> Tensor:
+        return torch.cat([embed(to_float(batch)).flatten(1).float() for batch in images.split(64)])
+
+    return embedded
 
 
-def drawn_by(run: api.OpenRun, rows: Tensor) -> tuple[Tensor, Tensor]:
+def enlarged_by(run: api.OpenRun, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return the small images of held-out ones, and what a run makes of them, both uint8."""
-    conditions = conditions_of(run.method, run.data, "test", rows)
-    pictures = run.method.condition.picture(conditions.rows)
-    assert pictures is not None
-    samples = run.method.sample(len(rows), conditions.load(), noise=Noise(0))
-    return pictures, run.method.medium.store(samples).cpu()
+    method: Any = run.method
+    if not (method.derives_condition and isinstance(method.condition, SourceImages)):
+        raise UserError(f"{run.folder.path} is of a method that enlarges no images")
+    conditions = conditions_of(method, run.data, "test", rows)
+    return method.condition.picture(conditions.rows), sample_set(method.sample, len(rows), 0, method.medium, conditions)
+
+
+def scores_of(small: Tensor, large: Tensor, real: Tensor) -> dict[str, float]:
+    """Return how near enlarged images are to the images themselves, and to the small ones."""
+    again = LowResolution(large.shape[2] // small.shape[2])(to_float(large))
+    return {
+        "psnr": float(Psnr().compare(large, real).mean()),
+        "ssim": float(torch.cat([*map(Ssim().compare, large.split(64), real.split(64))]).mean()),
+        "consistency": float(((again - to_float(small)) / 2).square().mean()),
+    }
 
 
 def main() -> None:
@@ -48,26 +66,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", help="run folders of methods that enlarge images of one data set")
     parser.add_argument("--features", type=Path, help="a CLIP run whose features FID is in; those of digits without")
-    parser.add_argument("--count", type=int, default=2000, help="held-out images of each score")
+    parser.add_argument("--count", type=int, default=2000, help="held-out images, at most")
     parser.add_argument("--shown", type=int, default=SHOWN, help="held-out images that are drawn")
     parser.add_argument("--name", default="digits", help="of the files")
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    table, columns, real, shown = [], [], None, torch.arange(arguments.shown)
+    embed = embedding(arguments.features)
+    table: list[dict[str, Any]] = []
+    columns: list[Tensor] = []
+    real = train = held_out = torch.empty(0)
     for path in find_runs(arguments.runs):
         run = api.open_run(path)
         run.data.prepare_data()
-        if not run.method.derives_condition or run.method.condition is None:
-            raise UserError(f"{path} is of a method that enlarges no images")
-        table.append(scores_of(run, arguments))
+        if not columns:
+            real = run.data.store("test").samples[: arguments.count]
+            train, held_out = embed(run.data.store("train").samples), embed(real)
+        small, large = enlarged_by(run, torch.arange(len(real)))
+        features = embed(large)
+        figures = scores_of(small, large, real) | {
+            # Of few images that to those of training is large also for the held-out images themselves.
+            "fid_train": frechet_distance_of_features(features, train),
+            "fid_held_out": frechet_distance_of_features(features, held_out),
+        }
+        table.append({"run": run.settings.name, **{name: f"{value:.4g}" for name, value in figures.items()}})
         print(table[-1], flush=True)
-        small, large = drawn_by(run, shown)
-        columns += [large] if columns else [small, large]
-        real = run.data.store("test").samples[shown]
+        columns += [large[: arguments.shown]] if columns else [small[: arguments.shown], large[: arguments.shown]]
         write_csv(table, arguments.out / f"{arguments.name}.csv")
-    assert real is not None
-    save_image(make_grid(place_beside(*columns, real), 2), arguments.out / f"{arguments.name}.png")
+    itself = {"run": "held-out images", "fid_train": f"{frechet_distance_of_features(held_out, train):.4g}"}
+    write_csv([*table, {name: itself.get(name, "") for name in table[0]}], arguments.out / f"{arguments.name}.csv")
+    save_image(make_grid(place_beside(*columns, real[: arguments.shown]), 2), arguments.out / f"{arguments.name}.png")
     print(arguments.out)
 
 
