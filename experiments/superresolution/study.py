@@ -31,13 +31,14 @@ SHOWN = 12
 
 
 def embedding(features: Path | None) -> Callable[[Tensor], Tensor]:
-    """Return what maps images uint8 (N, C, H, W) to features (N, D): a CLIP's, or those of digits."""
+    """Return what maps stored images, uint8 (N, C, H, W), to features (N, D): a CLIP's, or those of digits."""
     found: Any = load_digit_classifier() if features is None else api.open_run(features).method
     embed = found.features_of if features is None else found.embed_images
 
     @torch.no_grad()
-    def embedded(images: Tensor) -> Tensor:
-        return torch.cat([embed(to_float(batch)).flatten(1).float() for batch in images.split(64)])
+    def embedded(images: Any) -> Tensor:
+        batches = (images[first : first + 64] for first in range(0, len(images), 64))
+        return torch.cat([embed(to_float(batch)).flatten(1).float() for batch in batches])
 
     return embedded
 
