@@ -11,6 +11,7 @@ from torch import Tensor
 from genbench.data.augmentation import Augmentation
 from genbench.data.digits import Digits
 from genbench.data.encoded import Encoding, encoded
+from genbench.errors import UserError
 
 ALONE: Any = SimpleNamespace(
     global_rank=0,
@@ -79,3 +80,14 @@ def test_samples_that_vary_say_why() -> None:
     assert data.varies is None
     data.augmentation = Augmentation(flip=True)
     assert data.varies == "data.flip and data.jitter vary them"
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", None])
+def test_a_damaged_file_is_named(content: bytes | None, tmp_path: Path) -> None:
+    data = Digits(size=8)
+    store, identity = data.store("train"), data.identity("train")
+    encoded(store, Encoding(corners, "latents", "w", tmp_path), identity, ALONE)
+    (file,) = tmp_path.glob("*.npy")
+    file.write_bytes(file.read_bytes()[:-20] if content is None else content)
+    with pytest.raises(UserError, match=rf"{file.name} is damaged.*delete it"):
+        encoded(store, Encoding(corners, "latents", "w", tmp_path), identity, ALONE)

@@ -126,3 +126,17 @@ def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str)
 def test_codes_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="codes must be from 0 to 4"):
         make().look_up(torch.tensor([[[5]]]))
+
+
+def test_a_moving_average_that_is_not_used_any_more_stays_where_it_is() -> None:
+    quantiser = make(codes=4, channels=2, decay=0.9)
+    begun = quantiser.embedding.weight.detach().clone()
+    far = begun[0].view(1, 2, 1, 1).expand(1, 2, 4, 4)
+    for _ in range(400):
+        quantiser.train()(far)
+        quantiser.settle()
+    torch.testing.assert_close(quantiser.embedding.weight, begun, atol=1e-5, rtol=0)
+    # One that is found again follows its vectors.
+    quantiser(begun[2].view(1, 2, 1, 1).expand(1, 2, 4, 4) * 1.01)
+    quantiser.settle()
+    torch.testing.assert_close(quantiser.embedding.weight[2], 1.01 * begun[2], atol=1e-3, rtol=0)

@@ -15,7 +15,7 @@ from genbench.errors import UserError
 from genbench.runs.folder import RunFolder
 from genbench.signatures import parameters_of
 
-FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers")
+FREE_TO_CHANGE = ("steps", "trainer.", "logger.", "data.root", "data.prepared", "data.workers", "method.latents_in")
 """What may change when a run goes on, keys and what keys begin with; anything else would make it another run."""
 
 ACCEPT_CHANGED = "data.accept_changed"
@@ -92,8 +92,9 @@ def _check_free(config: DictConfig, key: str) -> None:
         raise UserError(f"there is no key {key!r} in the run's configuration{near_key(key, config)}")
     if not _is_free(key):
         raise UserError(
-            f"{key} can't change when a run goes on, only steps, trainer, trainer.*, logger, logger.* and data.root, "
-            ".prepared, .workers and .accept_changed can; for other settings begin a new run, without run="
+            f"{key} can't change when a run goes on, only steps, trainer, trainer.*, logger, logger.*, "
+            "data.root, .prepared, .workers and .accept_changed, and method.latents_in can; for other "
+            "settings begin a new run, without run="
         )
 
 

@@ -54,6 +54,9 @@ class _DrawSchema:
     sampler: Any = None
     guidance: float | None = None
     truncation: float | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
 
 
 @dataclass
@@ -93,6 +96,9 @@ class EvaluateSchema:
     sampler: Any = None
     guidance: float | None = None
     truncation: float | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
     likelihood: int | None = None
 
 

@@ -17,7 +17,7 @@ from genbench.metrics.extractors import OF_RUN
 ASKED = ("label", "attributes", "prompt", "condition")
 """The keys of `sample` and `edit` by which a person says in words what samples are to show."""
 
-DRAWN_BY = ("guidance", "truncation")
+DRAWN_BY = ("guidance", "truncation", "temperature", "top_k", "top_p")
 """The keys of verbs by which a method draws otherwise than it was trained to: its settings of the same names."""
 
 TEXTS = ("data.captions", "labels", "template")

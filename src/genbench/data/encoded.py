@@ -100,7 +100,10 @@ def encoded(store: SampleStore, encoding: Encoding, identity: dict[str, Any], tr
         with _held_by_the_first(path, trainer):
             if not trainer.strategy.broadcast(path.is_file()):
                 _encode(store, encoding, path, trainer)
-        return EncodedStore(_Mapped(path), store)
+        found = _opened(path)
+        if len(found) != len(store):
+            raise _damaged(path)
+        return EncodedStore(found, store)
     except OSError as error:
         raise UserError(
             f"latents can't be kept in method.latents_in={encoding.folder} ({error.strerror or error}): name a folder "
@@ -108,8 +111,24 @@ def encoded(store: SampleStore, encoding: Encoding, identity: dict[str, Any], tr
         ) from error
 
 
+def _opened(path: Path) -> _Mapped:
+    """Return an array on disk.
+
+    Raises:
+        UserError: it is none, or is cut short.
+    """
+    try:
+        return _Mapped(path)
+    except (ValueError, EOFError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged, or not what its name says: delete it, and the images are encoded again")
+
+
 def _encode(store: SampleStore, encoding: Encoding, path: Path, trainer: Any) -> None:
-    """Write the file; each process encodes every so-manieth batch."""
+    """Write the file; the processes take batches in turn."""
     rank, world_size, device = trainer.global_rank, trainer.world_size, trainer.strategy.root_device
     beside = path.with_suffix(".partial.npy")
 

@@ -50,7 +50,9 @@ class Manipulate(Editor):
     ) -> None:
         names = list(method.targets)
         name = str(target).removeprefix("-")
-        if target is None or (str(target) not in names and name not in names):
+        if target is None:
+            raise ValueError(f"target must be one of {', '.join(names)}: set editor.target=NAME")
+        if str(target) not in names and name not in names:
             raise ValueError(f"target={target} is no class or attribute of the classifier{near(name, names)}")
         if strength <= 0:
             raise ValueError(f"strength must be positive, not {strength}")

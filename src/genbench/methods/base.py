@@ -51,6 +51,9 @@ class Method(LightningModule, ABC):
         ValueError: an argument is out of range.
     """
 
+    calls_inside = False
+    """Whether it calls parts of a network by themselves, so that the network can't be divided among processes."""
+
     def __init__(
         self,
         *,
@@ -132,6 +135,11 @@ class Method(LightningModule, ABC):
         """
         if self.device_mesh is None or self._is_sharded:
             return
+        if self.calls_inside and len(self._optimised) == 1:
+            raise UserError(
+                "trainer=fsdp divides a network that is called as a whole, and this method calls parts of its own by "
+                "themselves: take trainer=ddp"
+            )
         if len(self._optimised) != 1:
             raise UserError(
                 f"trainer=fsdp divides one large network among the devices, and this method trains "

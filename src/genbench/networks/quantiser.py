@@ -24,6 +24,9 @@ BetaForm = Literal["paper", "taming"]
 _USAGE_DECAY = 0.99
 """Of the moving average of how often each code is used, over about a hundred batches."""
 
+_LEAST_COUNT = 1e-3
+"""Mean uses of a code in a batch below which its average says nothing of it."""
+
 
 class Quantised(NamedTuple):
     """A quantised map.
@@ -142,8 +145,10 @@ class VectorQuantiser(nn.Module):
             sums = summed(torch.zeros_like(self.sums).index_add_(0, codes, vectors))
             self.counts.lerp_(used, 1 - self.decay)
             self.sums.lerp_(sums, 1 - self.decay)
-            # A code that is hardly used keeps its place.
-            self.embedding.weight.copy_(self.sums / self.counts.clamp_min(1e-5)[:, None])
+            # A code that is not used any more keeps its place: both averages fall to zero.
+            means = self.sums / self.counts.clamp_min(_LEAST_COUNT)[:, None]
+            is_used = (self.counts > _LEAST_COUNT)[:, None]
+            self.embedding.weight.copy_(torch.where(is_used, means, self.embedding.weight))
         if self.restart_below:
             self._restart(vectors)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from genbench.batch import Batch
+from genbench.medium import Images
 from genbench.methods.autoencoding.kl_autoencoder import KLAutoencoder
 from genbench.methods.autoencoding.vqgan import VQGAN
 from genbench.networks.map_autoencoder import MapAutoencoder
@@ -129,6 +130,10 @@ class Brightness(nn.Module):
     is_part = True
     embedding_dim = 2
 
+    def __init__(self, shape: tuple[int, int, int] = SHAPE) -> None:
+        super().__init__()
+        self.medium = Images(shape)
+
     def embed_images(self, x: Tensor) -> Tensor:
         angle = x.flatten(1).mean(1)
         return 3 * torch.stack([angle.cos(), angle.sin()], dim=1)
@@ -150,6 +155,7 @@ def test_images_are_compared_by_the_embedding_of_a_part() -> None:
         ({"perceptual": "vgg"}, "perceptual must be none or lpips or part"),
         ({"perceptual": "part"}, "parts.perceptual_part=RUN"),
         ({"perceptual_part": Brightness()}, "go together"),
+        ({"perceptual": "part", "perceptual_part": Brightness((3, 9, 9))}, r"of shape \(3, 9, 9\), and the data has"),
         ({"discriminator_start": -1}, "discriminator_start=-1"),
         ({"codebook_weight": 0.0}, "codebook_weight must be positive"),
         ({"codes": 0}, "codes must be at least 1"),

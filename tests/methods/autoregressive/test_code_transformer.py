@@ -170,3 +170,11 @@ def test_some_codes_are_replaced_in_training() -> None:
 def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**settings)
+
+
+def test_ties_and_the_lowest_temperatures() -> None:
+    equal = torch.zeros(1, 4)
+    assert int(filtered(equal, 1, 1.0).isfinite().sum()) == 1
+    method = make(first_stage=Levels(4), temperature=1e-40)
+    logits = torch.tensor([[0.1, 0.4, 0.2, 0.3]]).log()
+    assert method.pick(logits, torch.tensor([0.99])).tolist() == [1]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from genbench.batch import Batch
 from genbench.conditions.attributes import Attributes
 from genbench.conditions.base import Condition
+from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.methods.denoising.semantic_classifier import SemanticClassifier
 from tests.kinds import classes
@@ -92,3 +93,19 @@ def test_what_it_can_not_classify() -> None:
     part: Any = Pixels()
     with pytest.raises(ValueError, match=r"encodes images of shape \(1, 2, 2\), and the data has \(1, 4, 4\)"):
         SemanticClassifier(Images((1, 4, 4)), classes(2), autoencoder=part, optimizer=torch.optim.Adam)
+
+
+def test_away_from_a_class_is_towards_the_next_one() -> None:
+    method, x = trained(classes(4), largest)
+    z = method.encode(x)
+    before, after = (method.recognise(each) for each in (z, method.lead(z, 2, -1.0)))
+    shows = before.argmax(1) == 2
+    assert shows.any()
+    assert (after[shows, 2] < before[shows, 2]).all()
+    assert (after[shows].argmax(1) != 2).float().mean() > 0.8
+
+
+def test_one_image_a_process_is_too_few() -> None:
+    method, x = trained(classes(4), largest)
+    with pytest.raises(UserError, match="at least two images"):
+        method.training_step(Batch(x[:1], torch.tensor([0])), 0)

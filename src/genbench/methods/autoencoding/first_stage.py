@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from genbench.abilities import EmbedsImages
+from genbench.abilities import EmbedsImages, EmbedsTexts
 from genbench.batch import Batch
 from genbench.choices import expect_choice
 from genbench.conditions.source_images import SourceImages
@@ -59,6 +59,7 @@ class FirstStage(GenerativeMethod):
 
     medium: Images
     condition: SourceImages
+    calls_inside = True
 
     def __init__(
         self,
@@ -85,6 +86,13 @@ class FirstStage(GenerativeMethod):
             )
         if (perceptual == "part") != (perceptual_part is not None):
             raise ValueError("perceptual=part and the part go together: parts.perceptual_part=RUN, of a CLIP")
+        # Whoever embeds texts, too, takes images of any size.
+        if perceptual_part is not None and not isinstance(perceptual_part, EmbedsTexts):
+            taken = tuple(perceptual_part.medium.shape)
+            if taken != tuple(image_shape):
+                raise ValueError(
+                    f"parts.perceptual_part embeds images of shape {taken}, and the data has {image_shape}"
+                )
         self.medium = Images(image_shape)
         self.condition = SourceImages(image_shape)
         self.perceptual = perceptual

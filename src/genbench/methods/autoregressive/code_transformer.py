@@ -210,7 +210,9 @@ class CodeTransformer(GenerativeMethod, EncodesOnce):
 
     def pick(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Return codes (B,) drawn by logits (B, K), one for each number of [0, 1)."""
-        probabilities = filtered(logits.float() / self.temperature, self.top_k, self.top_p).softmax(1)
+        # Below the largest, so that none is infinite, however low the temperature.
+        below = logits.float() - logits.float().amax(1, keepdim=True)
+        probabilities = filtered(below / self.temperature, self.top_k, self.top_p).softmax(1)
         # The first code at which the sum of the probabilities exceeds the number.
         sums = probabilities.double().cumsum(1)
         picked = torch.searchsorted(sums, (uniform.double() * sums[:, -1])[:, None], right=True)[:, 0]
@@ -242,8 +244,9 @@ def filtered(logits: Tensor, top_k: int, top_p: float) -> Tensor:
         top_p: of these the fewest whose probabilities add up to so much (Holtzman et al. 2020); 1 for all.
     """
     if 0 < top_k < logits.shape[1]:
-        least = logits.topk(top_k, dim=1).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -torch.inf)
+        # By their places: of equal ones no more are kept.
+        is_kept = torch.zeros_like(logits, dtype=torch.bool).scatter(1, logits.topk(top_k, dim=1).indices, True)
+        logits = logits.masked_fill(~is_kept, -torch.inf)
     if top_p < 1:
         ordered, places = logits.sort(dim=1, descending=True)
         probabilities = ordered.softmax(1)

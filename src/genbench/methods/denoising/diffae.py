@@ -60,6 +60,8 @@ class DiffAE(DDPM):
         ValueError: an argument is out of range, or the data has no images.
     """
 
+    calls_inside = True
+
     condition: Embeddings
 
     def __init__(
@@ -111,12 +113,12 @@ class DiffAE(DDPM):
     @torch.no_grad()
     def embed(self, x: Tensor) -> Tensor:
         """Return z_sem (B, embedding_dim) of images (B, C, H, W) in [-1, 1]."""
-        z: Tensor = cast(_Styled, self.average.module).encoder(x.to(self.device))
-        return z
+        return self.embed_images(x)
 
     def embed_images(self, x: Tensor) -> Tensor:
-        """Return `embed`."""
-        return self.embed(x)
+        """Return `embed`, differentiable with respect to the images."""
+        z: Tensor = cast(_Styled, self.average.module).encoder(x.to(self.device))
+        return z
 
     @torch.no_grad()
     def invert(self, x: Tensor, z: Tensor, *, steps: int) -> Tensor:

@@ -25,6 +25,7 @@ from genbench.batch import Batch
 from genbench.conditions.attributes import Attributes
 from genbench.conditions.base import Condition
 from genbench.conditions.classes import Classes
+from genbench.errors import UserError
 from genbench.medium import Medium
 from genbench.methods.base import Method
 from genbench.methods.encoding_once import EncodesOnce
@@ -72,7 +73,7 @@ class SemanticClassifier(Method, EncodesOnce):
         self.latents_in = latents_in
         self.targets: Sequence[str] = condition.names
         size = autoencoder.embedding_dim
-        # Its running statistics are those of all training vectors.
+        # Its running statistics are means over all batches.
         standardise = nn.BatchNorm1d(size, affine=False, momentum=None)
         self.classifier = nn.Sequential(
             OrderedDict(standardise=standardise, linear=nn.Linear(size, len(condition.names)))
@@ -86,7 +87,13 @@ class SemanticClassifier(Method, EncodesOnce):
         return self.autoencoder
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Update the classifier and its average."""
+        """Update the classifier and its average.
+
+        Raises:
+            UserError: a process has one image alone, of which there is no deviation.
+        """
+        if len(batch.x) < 2:
+            raise UserError("each process needs at least two images of a batch: set data.batch_size=N")
         self.take_step("classifier", self.loss, batch)
         return self.finish_step()
 
@@ -115,14 +122,21 @@ class SemanticClassifier(Method, EncodesOnce):
 
     @torch.no_grad()
     def lead(self, z: Tensor, target: int, strength: float) -> Tensor:
-        """Return vectors (B, D) led to show a class or an attribute, by `strength` s; away from it where s < 0."""
+        """Return vectors (B, D) led to show a class or an attribute, by `strength` s; away from it where s < 0.
+
+        The way to a class is from the one that is most probable now, and the way from it to the one that is most
+        probable besides.
+        """
         z = z.to(self.device)
         standardise = cast(nn.BatchNorm1d, self.average.module.get_submodule("standardise"))
         weight = cast(nn.Linear, self.average.module.get_submodule("linear")).weight
         direction = weight[target].expand_as(z)
         if isinstance(self.condition, Classes):
-            # Of an image that shows it already it is 0.
-            direction = direction - weight[self.recognise(z).argmax(1)]
+            probable = self.recognise(z)
+            if strength < 0:
+                probable[:, target] = -1
+            # On the way there it is 0 of an image that shows the class already.
+            direction = direction - weight[probable.argmax(1)]
         assert standardise.running_var is not None
         deviation = (standardise.running_var + standardise.eps).sqrt()
         return z + strength * z.shape[1] ** 0.5 * deviation * normalize(direction, dim=1)
