@@ -32,6 +32,9 @@ from genbench.randomness import Noise
 
 Perceptual = Literal["none", "lpips", "part"]
 
+_LARGE = 2.0**10
+"""By which losses are multiplied for the gradients that are compared: those of a mean over pixels vanish in float16."""
+
 
 class FirstStage(GenerativeMethod):
     """Map images to maps of latents and back. Its samples are reconstructions, of the images themselves.
@@ -182,8 +185,8 @@ class FirstStage(GenerativeMethod):
         weight = self.autoencoder.last_weight
         sizes = []
         for loss in (distortion, adversarial):
-            (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
-            sizes.append(averaged(gradient).float().norm())
+            (gradient,) = torch.autograd.grad(_LARGE * loss, weight, retain_graph=True)
+            sizes.append(averaged(gradient).float().norm() / _LARGE)
         return (sizes[0] / (sizes[1] + 1e-4)).clamp(0, 1e4).detach()
 
     def condition_of(self, batch: Batch) -> Tensor | None:

@@ -4,12 +4,10 @@ Of faces, unconditional; and of ImageNet, with a class before the codes. The fir
 imported before, `source=compvis_autoencoder`, and is the part.
 """
 
-import re
-
 import torch
 
 from genbench.errors import UserError
-from genbench.published.networks import joined, state_of, tensor_of
+from genbench.published.networks import joined, last_index, state_of, tensor_of
 from genbench.published.source import Archive, Published, Source, numbered_classes, renamed
 
 _PREFIX = "transformer."
@@ -57,7 +55,7 @@ class CompvisTransformer(Source):
         inner = {name.removeprefix(_PREFIX): each for name, each in tensors.items() if name.startswith(_PREFIX)}
         floats = {name: each.float() for name, each in inner.items()}
         found = renamed(joined(floats, ("query", "key", "value"), "qkv."), _RULES)
-        layers = 1 + max(int(match[1]) for name in found if (match := re.match(r"blocks\.(\d+)\.", name)))
+        layers = 1 + last_index(found, "blocks")
         tokens, positions = tensor_of(found, "tokens.weight"), tensor_of(found, "positions")[0]
         classes = 1000 if layers == _IMAGENET else 0
         length = 1 + _PLACES
