@@ -210,9 +210,9 @@ class CodeTransformer(GenerativeMethod, EncodesOnce):
 
     def pick(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Return codes (B,) drawn by logits (B, K), one for each number of [0, 1)."""
-        # Below the largest, so that none is infinite, however low the temperature.
+        # Below the largest, so that it stays 0, however low the temperature; a denormal one would be 0 itself.
         below = logits.float() - logits.float().amax(1, keepdim=True)
-        probabilities = filtered(below / self.temperature, self.top_k, self.top_p).softmax(1)
+        probabilities = filtered(below / max(self.temperature, 1e-30), self.top_k, self.top_p).softmax(1)
         # The first code at which the sum of the probabilities exceeds the number.
         sums = probabilities.double().cumsum(1)
         picked = torch.searchsorted(sums, (uniform.double() * sums[:, -1])[:, None], right=True)[:, 0]
