@@ -46,6 +46,12 @@ class EarlyEndError(TrainingError):
     """A limit of the trainer, such as its time, ended a training, which can go on."""
 
 
+def like(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" for names like a misspelt one, or nothing where none is like it."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
 def near(word: str, known: Iterable[str], most: int | None = None) -> str:
     """Return "; did you mean ...?" for names like a misspelt one, or all names where none is like it.
 
@@ -55,9 +61,8 @@ def near(word: str, known: Iterable[str], most: int | None = None) -> str:
         most: of more names than these the first ones are given, and how many there are; None for all.
     """
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
+    if said := like(word, known):
+        return said
     if most is not None and len(known) > most:
         return f"; there are {len(known):,}, such as {', '.join(known[:most])}"
     return f"; there is {', '.join(sorted(known))}" if known else ""

@@ -98,7 +98,7 @@ def _others(run: OpenRun, config: DictConfig, images: Tensor) -> Tensor:
     """Return the second images, as many as the first; unless somebody gives some, of each the next one.
 
     Raises:
-        UserError: there are too few.
+        UserError: they are not as many.
     """
     if config.others is None:
         if len(images) == 1:

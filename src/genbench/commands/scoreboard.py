@@ -47,7 +47,7 @@ def score_real(
 
 
 def way_of_drawing(settings: DictConfig, *, conditional: bool) -> dict[str, Any]:
-    """Return what a run's configuration adds to the protocol of its scores: sampler, guidance, truncation."""
+    """Return what a run's configuration adds to the protocol of its scores: how samples are drawn."""
     way = {key: settings.method[key] for key in DRAWN_BY if key in settings.method}
     if not conditional:
         way.pop("guidance", None)

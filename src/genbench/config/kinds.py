@@ -6,7 +6,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genbench.config.ranges import check_range
-from genbench.errors import UserError, first_line, near
+from genbench.errors import UserError, first_line, like, near
 from genbench.signatures import Choice, parameters_of
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list", None: "null"}
@@ -74,9 +74,5 @@ def _check_value(value: Any, kinds: tuple[Any, ...] | None, key: str) -> None:
     if choices:
         wanted = " or ".join(["one of " + ", ".join(choices), *names])
         # Those that there are were named already.
-        like = near(
-            str(value),
-            choices,
-        )
-        raise UserError(f"{key} must be {wanted}, not {value!r}{like if 'did you mean' in like else ''}")
+        raise UserError(f"{key} must be {wanted}, not {value!r}{like(str(value), choices)}")
     raise UserError(f"{key} must be {' or '.join(names)}, not {value!r}")

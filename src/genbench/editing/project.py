@@ -12,7 +12,6 @@ Example:
 """
 
 import math
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
@@ -94,14 +93,15 @@ class Project(Editor):
         self.perceptual_weight = perceptual_weight
         self.pictures = pictures
         self.medium = strip_medium(method.medium, 2)
-        self._distance = self._distances()
+        self._lpips = load_lpips("vgg").to(method.device) if perceptual == "lpips" else None
 
     def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
         """Return the strips, the first picture on the way being of the mean w."""
         images = inputs.images
         assert images is not None
         images = images.to(self.method.device)
-        distance_to = self._distance(images)
+        with torch.no_grad():
+            known = self._perceived(images)
         z = noise.normal(inputs.count, _LATENTS, self.method.latent_dim).to(self.method.device).flatten(0, 1)
         shown = None if inputs.condition is None else inputs.condition.repeat_interleave(_LATENTS, 0)
         spread = self.method.styles(z, shown)[:, 0].unflatten(0, (inputs.count, _LATENTS)).std(1).mean(1)
@@ -114,7 +114,7 @@ class Project(Editor):
             if step in kept:
                 with torch.no_grad():
                     drawn = self._drawn(w)
-                    distances.append(distance_to(drawn))
+                    distances.append(self._distance(drawn, images, known))
                 frames.append(drawn)
             if step == self.steps:
                 break
@@ -123,7 +123,7 @@ class Project(Editor):
             explored = w + around[:, None, None] * noise.normal(inputs.count, *w.shape[1:]).to(w)
             # Each image's by itself: the sum over images has the gradient of each.
             optimizer.zero_grad()
-            distance_to(self._drawn(explored)).sum().backward()
+            self._distance(self._drawn(explored), images, known).sum().backward()
             optimizer.step()
         medium = self.method.medium
         frames = [frame.clamp(-1, 1) for frame in frames]
@@ -140,36 +140,18 @@ class Project(Editor):
     def _drawn(self, w: Tensor) -> Tensor:
         return self.method.synthesise(w.expand(-1, self.method.layers, -1))
 
-    def _distances(self) -> Callable[[Tensor], Callable[[Tensor], Tensor]]:
-        """Return what makes of images (B, C, H, W) the distance (B,) of others to them."""
-        if self.perceptual == "lpips":
-            network = load_lpips("vgg")
+    def _perceived(self, images: Tensor) -> list[Tensor]:
+        """Return the discriminator's features of images, if they are compared by these."""
+        return self.method.perceive(images) if self.perceptual == "discriminator" else []
 
-            def perceived(images: Tensor) -> Callable[[Tensor], Tensor]:
-                return lambda others: network.to(images.device)(others, images)
-
-        elif self.perceptual == "discriminator":
-
-            def perceived(images: Tensor) -> Callable[[Tensor], Tensor]:
-                with torch.no_grad():
-                    known = self.method.perceive(images)
-                return lambda others: features_apart(self.method.perceive(others), known)
-
-        else:
-
-            def perceived(images: Tensor) -> Callable[[Tensor], Tensor]:
-                return lambda others: others.new_zeros(len(others))
-
-        def distance(images: Tensor) -> Callable[[Tensor], Tensor]:
-            features = perceived(images)
-
-            def to_these(others: Tensor) -> Tensor:
-                pixels = (others - images).square().flatten(1).mean(1)
-                return pixels + self.perceptual_weight * features(others)
-
-            return to_these
-
-        return distance
+    def _distance(self, drawn: Tensor, images: Tensor, known: list[Tensor]) -> Tensor:
+        """Return what is minimised (B,), of what is drawn, images (B, C, H, W), and what is perceived of these."""
+        pixels = (drawn - images).square().flatten(1).mean(1)
+        if self._lpips is not None:
+            return pixels + self.perceptual_weight * self._lpips(drawn, images)
+        if known:
+            return pixels + self.perceptual_weight * features_apart(self._perceived(drawn), known)
+        return pixels
 
 
 def features_apart(one: list[Tensor], other: list[Tensor]) -> Tensor:

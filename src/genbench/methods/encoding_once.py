@@ -8,6 +8,16 @@ from torch import Tensor
 from genbench.medium import Medium
 
 
+def check_shape(part: str, encoded: Medium, medium: Medium) -> None:
+    """Check that a part, of this name, encodes images of the data's shape.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if encoded.shape != medium.shape:
+        raise ValueError(f"parts.{part} encodes images of shape {encoded.shape}, and the data has {medium.shape}")
+
+
 class EncodesOnce(ABC):
     """What such methods have in common.
 
@@ -37,10 +47,7 @@ class EncodesOnce(ABC):
         Raises:
             ValueError: the shapes differ.
         """
-        if encoded.shape != medium.shape:
-            raise ValueError(
-                f"parts.{cls.encoder} encodes images of shape {encoded.shape}, and the data has {medium.shape}"
-            )
+        check_shape(cls.encoder, encoded, medium)
 
     @property
     def varies(self) -> str | None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from genbench.abilities import HasStyles
+from genbench.conditions.base import Index
 from genbench.interpolation import lerp, slerp
 from genbench.randomness import CHUNK, Noise, chunks
 
@@ -56,10 +57,13 @@ def _steps(method: HasStyles, space: str, count: int, seed: int) -> Iterator[tup
 
 
 def _shown(method: HasStyles, noise: Noise) -> Tensor:
-    """Return random rows of a method's condition, whose form is a class or a vector."""
+    """Return random classes (CHUNK,) of a method that is conditioned on them.
+
+    Raises:
+        ValueError: it is conditioned on something else.
+    """
     assert method.condition is not None
     form = method.condition.form
-    size = getattr(form, "size", None)
-    if size is None:
+    if not isinstance(form, Index):
         raise ValueError("it takes a method that is unconditional or conditioned on classes")
-    return (noise.uniform(CHUNK) * size).long().to(method.device)
+    return (noise.uniform(CHUNK) * form.size).long().to(method.device)

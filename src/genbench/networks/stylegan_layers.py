@@ -66,7 +66,7 @@ class EqualisedConv(nn.Module):
         bias: whether the layer has one.
         active: whether leaky ReLU follows, see `activate`.
         gain: of the result.
-        clamp: see `activate`; also without leaky ReLU.
+        clamp: see `activate`.
     """
 
     def __init__(

@@ -7,25 +7,24 @@ from typing import Any
 from torch import Tensor
 
 from genbench.errors import UserError
-from genbench.published.networks import tensor_of
+from genbench.published.networks import last_index, tensor_of
 from genbench.published.source import Weights
 
 FIRST = 4
 """Pixels of a side of the smallest maps."""
 
 
-def architecture_of(generator: Weights, discriminator: Weights | None, *, mapping_layers: int) -> dict[str, Any]:
-    """Return settings of the networks, by their keys, and the side and channels of images.
+def architecture_of(generator: Weights, discriminator: Weights | None) -> dict[str, Any]:
+    """Return settings of the networks, by their keys.
 
     Args:
         generator: under the names of here.
         discriminator: likewise; None if the file has none.
-        mapping_layers: of the generator.
 
     Raises:
         UserError: a tensor is missing, or no such networks have these channels.
     """
-    sides = [FIRST * 2**level for level in range(last_block(generator) + 1)]
+    sides = [FIRST * 2**level for level in range(last_index(generator, "blocks") + 1)]
     channels = [len(tensor_of(generator, f"blocks.{level}.layer.bias")) for level in range(len(sides))]
     most = max(channels)
     width = channels[-1] * sides[-1]
@@ -35,7 +34,7 @@ def architecture_of(generator: Weights, discriminator: Weights | None, *, mappin
         "network.generator.w_dim": len(tensor_of(generator, "mean_style")),
         "network.generator.width": width,
         "network.generator.most": most,
-        "network.generator.mapping_layers": mapping_layers,
+        "network.generator.mapping_layers": 1 + last_index(generator, "mapping.layers"),
         "network.discriminator.width": width,
         "network.discriminator.most": most,
     }
@@ -44,9 +43,15 @@ def architecture_of(generator: Weights, discriminator: Weights | None, *, mappin
     return settings
 
 
-def last_block(generator: Weights) -> int:
-    """Return the number of the last block of a generator."""
-    return max(int(name.split(".")[1]) for name in generator if name.startswith("blocks."))
+def images_of(generator: Weights) -> tuple[int, int]:
+    """Return the pixels of a side of a generator's images, and their channels."""
+    return FIRST * 2 ** last_index(generator, "blocks"), len(tensor_of(generator, "blocks.0.to_image.bias"))
+
+
+def without_discriminator(discriminator: Weights | None) -> tuple[str, ...]:
+    """Return what is to be said of a file that has no discriminator; nothing of one that has."""
+    note = "the file has no discriminator: it can be sampled and edited, and not trained on"
+    return (note,) if discriminator is None else ()
 
 
 def block_of(side: int) -> int:

@@ -73,19 +73,20 @@ class AdaptiveAugment(nn.Module):
         self.register_buffer("signs", torch.zeros(2))
 
     def observe(self, logits: Tensor) -> None:
-        """Take note of the discriminator's outputs (B,) on training images."""
+        """Take note of the discriminator's outputs (B,) on training images, if the probability follows them."""
+        if self.target is None:
+            return
         signs = logits.detach().float().sign()
         self.signs += summed(torch.stack([signs.sum(), torch.ones_like(signs).sum()]))
 
     def adapt(self, step: int) -> None:
         """Change the probability at the end of the step of this index, if its turn has come."""
-        if (step + 1) % self.every:
+        if self.target is None or (step + 1) % self.every:
             return
         total, count = self.signs
-        if self.target is not None:
-            self.p += (total / count - self.target).sign() * count / self.images
-            # What is beyond 1 would have to be made up for before anything changed.
-            self.p.clamp_(0, 1)
+        self.p += (total / count - self.target).sign() * count / self.images
+        # What is beyond 1 would have to be made up for before anything changed.
+        self.p.clamp_(0, 1)
         self.signs.zero_()
 
     def forward(self, images: Tensor) -> Tensor:

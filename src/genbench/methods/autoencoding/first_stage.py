@@ -25,6 +25,7 @@ from genbench.losses import ObjectiveName, make_objective
 from genbench.lpips import Lpips, load_lpips
 from genbench.medium import Images
 from genbench.methods.base import GenerativeMethod
+from genbench.methods.encoding_once import check_shape
 from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.map_autoencoder import MapAutoencoder
 from genbench.parts import Frozen
@@ -89,14 +90,10 @@ class FirstStage(GenerativeMethod):
             )
         if (perceptual == "part") != (perceptual_part is not None):
             raise ValueError("perceptual=part and the part go together: parts.perceptual_part=RUN, of a CLIP")
+        self.medium = Images(image_shape)
         # Whoever embeds texts, too, takes images of any size.
         if perceptual_part is not None and not isinstance(perceptual_part, EmbedsTexts):
-            taken = tuple(perceptual_part.medium.shape)
-            if taken != tuple(image_shape):
-                raise ValueError(
-                    f"parts.perceptual_part embeds images of shape {taken}, and the data has {image_shape}"
-                )
-        self.medium = Images(image_shape)
+            check_shape("perceptual_part", perceptual_part.medium, self.medium)
         self.condition = SourceImages(image_shape)
         self.perceptual = perceptual
         self.perceptual_weight = perceptual_weight

@@ -12,7 +12,7 @@ from torch import Tensor
 from genbench.errors import UserError
 from genbench.published.reading import tensors_of
 from genbench.published.source import Archive, Published, Source, Weights, numbered_classes, renamed
-from genbench.published.stylegan_names import architecture_of, block_of, in_float32, last_block
+from genbench.published.stylegan_names import architecture_of, block_of, images_of, in_float32, without_discriminator
 
 _LAYER = [
     (r"(.+)\.affine\.(\w+)", r"\1.style.\2"),
@@ -46,13 +46,12 @@ class StyleGAN2ADA(Source):
         current = _network(archive, "G")
         discriminator = _network(archive, "D")
         d = _discriminator(tensors_of(discriminator)) if discriminator else None
-        layers = len({name for name in own if re.fullmatch(r"mapping\.layers\.\d+\.weight", name)})
-        side, channels = 4 * 2 ** last_block(own), len(own["blocks.0.to_image.bias"])
+        side, channels = images_of(own)
         classes = own["mapping.embed.weight"].shape[1] if "mapping.embed.weight" in own else 0
         epilogue = dict(dict(discriminator.get("_init_kwargs") or {}).get("epilogue_kwargs") or {})
         clamp = dict(given.get("synthesis_kwargs") or {}).get("conv_clamp")
         settings = {
-            **architecture_of(own, d, mapping_layers=layers),
+            **architecture_of(own, d),
             "network.generator.clamp": clamp,
             "network.discriminator.clamp": clamp,
             "network.discriminator.group": epilogue.get("mbstd_group_size", 4),
@@ -62,15 +61,12 @@ class StyleGAN2ADA(Source):
         experiment = "stylegan_cifar10" if (side, channels) == (32, 3) else "stylegan_folder1024"
         if experiment == "stylegan_folder1024":
             settings |= {"data.size": side, "data.channels": channels, "data.classes": bool(classes)}
-        weights = {"generator": _generator(tensors_of(current)) if current else own}
-        notes = ["samples have the fixed noise of the file, as the authors' generate.py draws them"]
-        if d is None:
-            notes.append("the file has no discriminator: it can be sampled and edited, and not trained on")
-        else:
-            weights["discriminator"] = d
+        networks = {"generator": _generator(tensors_of(current)) if current else own, "discriminator": d}
+        weights = {name: network for name, network in networks.items() if network is not None}
+        fixed = "samples have the fixed noise of the file, as the authors' generate.py draws them"
         return Published(
             experiment, settings, weights, averages={"generator": own}, condition=numbered_classes(classes),
-            notes=tuple(notes),
+            notes=(fixed, *without_discriminator(d)),
         )  # fmt: skip
 
 

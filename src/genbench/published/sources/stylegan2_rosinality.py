@@ -9,7 +9,7 @@ from torch import Tensor
 from genbench.errors import UserError
 from genbench.published.networks import is_weights, tensor_of
 from genbench.published.source import Archive, Published, Source, Weights, without_prefix
-from genbench.published.stylegan_names import architecture_of, in_float32, last_block
+from genbench.published.stylegan_names import architecture_of, images_of, in_float32, without_discriminator
 
 _LAYER = {
     "conv.weight": "convolution.weight",
@@ -59,22 +59,19 @@ class StyleGAN2Rosinality(Source):
         own = _generator(_network(archive, "g_ema"), mean)
         current, d = _network(archive, "g"), _network(archive, "d")
         discriminator = _discriminator(d) if d else None
-        layers = len({name for name in own if re.fullmatch(r"mapping\.layers\.\d+\.weight", name)})
-        weights: dict[str, Weights] = {"generator": _generator(current, mean) if current else own}
-        notes = ["samples have the fixed noise of the file"]
-        if discriminator is None:
-            notes.append("the file has no discriminator: it can be sampled and edited, and not trained on")
-        else:
-            weights["discriminator"] = discriminator
+        side, channels = images_of(own)
+        networks = {"generator": _generator(current, mean) if current else own, "discriminator": discriminator}
+        weights = {name: network for name, network in networks.items() if network is not None}
         settings = {
-            **architecture_of(own, discriminator, mapping_layers=layers),
+            **architecture_of(own, discriminator),
             "network.generator.clamp": None,
             "network.discriminator.clamp": None,
             "method.latent_dim": own["mapping.layers.0.weight"].shape[1],
-            "data.size": 4 * 2 ** last_block(own),
-            "data.channels": len(own["blocks.0.to_image.bias"]),
+            "data.size": side,
+            "data.channels": channels,
         }
-        return Published("stylegan_folder1024", settings, weights, averages={"generator": own}, notes=tuple(notes))
+        notes = ("samples have the fixed noise of the file", *without_discriminator(discriminator))
+        return Published("stylegan_folder1024", settings, weights, averages={"generator": own}, notes=notes)
 
 
 def _network(archive: Archive, name: str) -> Weights:
