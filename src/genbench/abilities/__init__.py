@@ -1,7 +1,7 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
 from genbench.abilities.completing import FillsIn, FillsInByHints, Upsamples
-from genbench.abilities.denoising import ClassifiesNoisy, Denoises, EmbedsNoisy
+from genbench.abilities.denoising import ClassifiesNoisy, Denoises, DrawsLed, EmbedsNoisy
 from genbench.abilities.drawing import (
     AttendsToWords,
     Draws,
@@ -41,6 +41,7 @@ __all__ = [
     "DrawsAlone",
     "DrawsEmbeddings",
     "DrawsLarger",
+    "DrawsLed",
     "DrawsPartly",
     "EmbedsImages",
     "EmbedsNoisy",

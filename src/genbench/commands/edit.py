@@ -136,7 +136,7 @@ def _show(editor: Editor, given: Gathered, results: list[EditResult], folder: Ed
     """Write the grid, and the animation if there are pictures on the way."""
     pictures = editor.medium.picture(torch.cat([result.pictures for result in results])[:_SHOWN])
     images = None if given.images is None else given.images[: len(pictures)]
-    conditions = None if given.conditions is None else given.conditions[: len(pictures)]
+    conditions = None if given.shown is None else given.shown[: len(pictures)]
     if results[0].beside is not None:
         beside = [result.beside for result in results if result.beside is not None]
         rows = [pictures for each in beside for pictures in each.pictures][:_SHOWN]

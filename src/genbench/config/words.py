@@ -32,6 +32,9 @@ VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *COLOURS))
 SEVERAL = {"parts.upsamplers": ("parts.upsampler", "parts.second_upsampler")}
 """Keys by which several parts of one kind may be named at once, `[RUN,RUN]`, and those of each."""
 
+OF_CLIP = "clip"
+"""The key of the run that embeds images and texts, short for `parts.clip`."""
+
 _LISTS = ("runs", *TEXTS)
 """Those that may be several, `[a,b]`."""
 
@@ -70,6 +73,8 @@ def _as_override(word: str, multirun: bool) -> str:
     if found is None:
         return word
     prefix, key, value = found["prefix"], found["key"], found["value"]
+    if key == OF_CLIP:
+        key = f"parts.{key}"
     if _is_verbatim(key) or (key == EXTRACTOR and value.startswith(OF_RUN)):
         check_text(value, key)
         if key.startswith(OF_PARTS):
