@@ -11,6 +11,7 @@ from genbench.abilities.drawing import (
     Generative,
     HasLatents,
     HasStyles,
+    HasStyleSpace,
     PerceivesStyled,
     TranslatesBack,
     in_words,
@@ -25,6 +26,7 @@ from genbench.abilities.embedding import (
     EncodesTexts,
     FollowsTexts,
     LeadsEmbeddings,
+    LeadsStyles,
 )
 from genbench.abilities.encoding import Autoencodes, Codes
 from genbench.abilities.likelihood import HasCodeLikelihood, HasLikelihood
@@ -55,8 +57,10 @@ __all__ = [
     "HasCodeLikelihood",
     "HasLatents",
     "HasLikelihood",
+    "HasStyleSpace",
     "HasStyles",
     "LeadsEmbeddings",
+    "LeadsStyles",
     "PerceivesStyled",
     "TranslatesBack",
     "Upsamples",

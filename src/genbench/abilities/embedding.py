@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from genbench.abilities.drawing import Generative
+from genbench.abilities.drawing import Generative, PerceivesStyled
 from genbench.conditions.captions import Captions
 from genbench.medium import Medium
 from genbench.randomness import Noise
@@ -183,4 +183,17 @@ class FollowsTexts(DecodesEmbeddings, Protocol):
 
     def embed_captions(self, rows: Tensor) -> Tensor:
         """Return embeddings (B, embedding_dim) of rows (B, L) of its captions."""
+        ...
+
+
+@runtime_checkable
+class LeadsStyles(Generative, Protocol):
+    """The ability to lead styles of a generator to a text."""
+
+    generator: PerceivesStyled
+    embedder: EmbedsTexts
+    prompt: str
+
+    def lead(self, w: Tensor, strength: float | None = None) -> Tensor:
+        """Return styles (B, layers, style_dim) moved to the text; None for as far as in training."""
         ...

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from genbench.commands.asked import asked, asked_texts, is_asked
@@ -92,12 +93,17 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
             )
         mask = read_mask(config.mask, *run.method.medium.shape[1:])
     if "condition" in takes or ("asked condition" in takes and is_asked(config)):
-        conditions = asked(run, config, count)
+        conditions = asked(run, _without_texts(config) if "text" in takes else config, count)
         count = count if conditions is None else len(conditions)
     if "text" in takes:
         texts = asked_texts(config, count)
     images, others = (None if each is None else each[:count] for each in (images, others))
     return Gathered(count, images, mask, conditions, others, texts)
+
+
+def _without_texts(config: DictConfig) -> DictConfig:
+    """Return the configuration without the texts that are not of the method's condition."""
+    return cast(DictConfig, OmegaConf.merge(config, {"prompt": None, "prompts": None}))
 
 
 def _refuse_others(editor: Editor, config: DictConfig) -> None:

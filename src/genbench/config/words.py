@@ -20,13 +20,16 @@ ASKED = ("label", "attributes", "prompt", "condition")
 DRAWN_BY = ("guidance", "truncation", "temperature", "top_k", "top_p")
 """The keys of verbs by which a method draws otherwise than it was trained to: its settings of the same names."""
 
-TEXTS = ("data.captions", "labels", "template")
+TEXTS = ("data.captions", "labels", "template", "editor.templates")
 """The keys of texts such as "a photo of a {}"; those of a list may be quoted."""
+
+LED_BY = ("method.prompt", "editor.source")
+"""The keys of single texts that are settings."""
 
 COLOURS = ("data.background",)
 """The keys of colours, such as #f0f0f0, which begins a comment in Hydra's syntax."""
 
-VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *COLOURS))
+VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *LED_BY, *COLOURS))
 """The keys whose values are taken as they are, besides `parts.NAME`."""
 
 SEVERAL = {"parts.upsamplers": ("parts.upsampler", "parts.second_upsampler")}

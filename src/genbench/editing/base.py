@@ -102,6 +102,9 @@ class Editor(ABC):
     medium: Medium
     """What it returns, which need not be what the method draws."""
 
+    weights: str | None = None
+    """Identifies the weights of its method, for what it keeps from one command to the next; None if unknown."""
+
     @abstractmethod
     def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
         """Return the results of `inputs.count` edits.

@@ -1,7 +1,7 @@
 """What editors that follow a text have in common: prompts as embeddings, views of pictures, how near they come."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,8 @@ from genbench.errors import UserError
 from genbench.randomness import Noise
 from genbench.text.prompts import Prompt, parse_prompts
 from genbench.text_losses import spherical_distance, weighted
+
+Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class Target(NamedTuple):
@@ -29,9 +31,9 @@ class Target(NamedTuple):
     weight: float = 1.0
     stop: float = -math.inf
 
-    def loss(self, views: Tensor) -> Tensor:
+    def loss(self, views: Tensor, distance: Distance) -> Tensor:
         """Return the loss (...) of N views (..., N, D) of a picture."""
-        return weighted(spherical_distance(views, self.embedding), self.weight, self.stop)
+        return weighted(distance(views, self.embedding), self.weight, self.stop)
 
 
 def targets_of(clip: EmbedsTexts, texts: Sequence[str], device: torch.device) -> list[list[Target]]:
@@ -58,16 +60,21 @@ def _target(prompt: Prompt, embedding: Tensor) -> Target:
     return Target(embedding, prompt.weight, prompt.stop)
 
 
-def losses(views: Tensor, targets: Sequence[Sequence[Target]]) -> Tensor:
-    """Return the loss (B,) of pictures: the sum of the weighted spherical distances of their views to their targets.
+def losses(
+    views: Tensor,
+    targets: Sequence[Sequence[Target]],
+    distance: Distance = spherical_distance,
+) -> Tensor:
+    """Return the loss (B,) of pictures: the sum of the weighted distances of their views to their targets.
 
     Args:
         views: embeddings (B, N, D) of N views of each picture.
         targets: of each picture.
+        distance: of vectors, one of `text_losses`.
     """
     return torch.stack(
         [
-            sum((each.loss(own) for each in wanted), start=own.new_zeros(()))
+            sum((each.loss(own, distance) for each in wanted), start=own.new_zeros(()))
             for own, wanted in zip(views, targets, strict=True)
         ]
     )
