@@ -27,6 +27,7 @@ from genbench.abilities.embedding import (
     FollowsTexts,
     LeadsEmbeddings,
     LeadsStyles,
+    SeesPlaces,
 )
 from genbench.abilities.encoding import Autoencodes, Codes
 from genbench.abilities.likelihood import HasCodeLikelihood, HasLikelihood
@@ -62,6 +63,7 @@ __all__ = [
     "LeadsEmbeddings",
     "LeadsStyles",
     "PerceivesStyled",
+    "SeesPlaces",
     "TranslatesBack",
     "Upsamples",
     "in_words",

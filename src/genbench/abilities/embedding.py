@@ -46,6 +46,29 @@ class EmbedsTexts(EmbedsImages, Protocol):
 
 
 @runtime_checkable
+class SeesPlaces(EmbedsTexts, Protocol):
+    """The ability to embed images and texts in one space, and to say what it sees where."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
+    def places(self, x: Tensor) -> Tensor:
+        """Return vectors (B, L, W) of places of images (B, 1 or 3, H, W), of some late layer, differentiable."""
+        ...
+
+    def relevance(self, x: Tensor, texts: Tensor) -> Tensor:
+        """Return how relevant places of images are for texts, float32 in [0, 1], (B, H', W').
+
+        Args:
+            x: images (B, 1 or 3, H, W).
+            texts: embeddings (B, D).
+        """
+        ...
+
+
+@runtime_checkable
 class EmbedsTokens(EmbedsTexts, Protocol):
     """The ability to embed images and texts in one space, and to say what it makes of each token of a text."""
 

@@ -20,10 +20,10 @@ ASKED = ("label", "attributes", "prompt", "condition")
 DRAWN_BY = ("guidance", "truncation", "temperature", "top_k", "top_p")
 """The keys of verbs by which a method draws otherwise than it was trained to: its settings of the same names."""
 
-TEXTS = ("data.captions", "labels", "template", "editor.templates")
+TEXTS = ("data.captions", "labels", "template", "editor.templates", "editor.screen_templates")
 """The keys of texts such as "a photo of a {}"; those of a list may be quoted."""
 
-LED_BY = ("method.prompt", "editor.source")
+LED_BY = ("method.prompt", "editor.source", "editor.screen", "editor.region")
 """The keys of single texts that are settings."""
 
 COLOURS = ("data.background",)

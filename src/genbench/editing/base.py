@@ -96,7 +96,7 @@ class Editor(ABC):
     scores: Mapping[str, str] = {}
     """What its scores are, with their unit and range, by their names."""
 
-    chunk: ClassVar[int] = CHUNK
+    chunk: int = CHUNK
     """Edits of a call, at most `CHUNK`: less if a single one takes long or much memory."""
 
     medium: Medium
