@@ -6,9 +6,9 @@ when one channel c is set to its mean minus and plus five deviations,
     R_c = mean over images of (I(G(s, s_c = mu_c + 5 sigma_c)) - I(G(s, s_c = mu_c - 5 sigma_c))), divided by its norm
 
 with differences divided by their norms, too. Of a text direction t = T(prompt) - T(source), of length 1, the channels
-with |R_c t| >= beta are moved, as far as they are relevant,
+with |R_c t| >= threshold are moved, as far as they are relevant,
 
-    s' = s + alpha sigma_c (R_c t) / max_c |R_c t|
+    s' = s + strength sigma_c (R_c t) / max_c |R_c t|
 
 and all images by the same.
 
@@ -67,12 +67,13 @@ class StyleclipDirections(Editor):
         scorer: another CLIP, to say how near the image comes; None for none.
         source: what images show now, or a neutral text.
         templates: texts with {} for prompt and source, whose embeddings are averaged.
-        alpha: how far, in deviations of the most relevant channel; below 0 away from the prompt.
-        beta: relevance below which a channel stays: high for few channels that are only about the text.
+        strength: alpha of the paper, how far, in deviations of the most relevant channel; below 0 away from the prompt.
+        threshold: beta of the paper, relevance below which a channel stays: high for few channels, that are only about
+            the text.
         samples: images by which each channel is measured.
         directions_in: folder in which measurements are kept; None to measure for each command.
         search_steps: of the search for the styles of images that are given.
-        pictures: of a strip from 0 to alpha, both ends included; at least 2.
+        pictures: of a strip from 0 to the whole strength, both ends included; at least 2.
 
     Raises:
         ValueError: an argument is out of range.
@@ -88,8 +89,8 @@ class StyleclipDirections(Editor):
         *,
         source: str = "",
         templates: Sequence[str] = ("{}",),
-        alpha: float = 5.0,
-        beta: float = 0.1,
+        strength: float = 5.0,
+        threshold: float = 0.1,
         samples: int = 32,
         directions_in: str | None = "data/directions",
         search_steps: int = 300,
@@ -102,14 +103,14 @@ class StyleclipDirections(Editor):
         ):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), not {beta}")
+        if not 0 <= threshold < 1:
+            raise ValueError(f"threshold must be in [0, 1), not {threshold}")
         self.method = method
         self.clip = clip
         self.source = source
         self.templates = check_templates(templates)
-        self.alpha = alpha
-        self.beta = beta
+        self.strength = strength
+        self.threshold = threshold
         self.samples = samples
         self.directions_in = directions_in
         self.search_steps = search_steps
@@ -119,22 +120,22 @@ class StyleclipDirections(Editor):
         self.scores = scores_of(self.nearness) | {"channels": "how many channels are moved"}
         self._relevance: Relevance | None = None
 
-    @torch.no_grad()
     def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
         """Return the strips.
 
         Raises:
-            UserError: the CLIP does not know a prompt, the prompt is the source, or no channel is as relevant as beta.
+            UserError: the CLIP does not know a prompt, it is the source, or no channel is as relevant as the threshold.
         """
         assert inputs.texts is not None
         w = styles_of(self.method, inputs, self.search_steps, noise=noise)
-        channels = self.method.style_channels(w)
-        moves = torch.stack([self.move(text) for text in inputs.texts])
-        parts = self._split(moves, channels)
-        frames = [
-            self.method.synthesise_channels([own + t * part for own, part in zip(channels, parts, strict=True)])
-            for t in torch.linspace(0, 1, self.pictures).tolist()
-        ]
+        with torch.no_grad():
+            channels = self.method.style_channels(w)
+            moves = torch.stack([self.move(text) for text in inputs.texts])
+            parts = self._split(moves, channels)
+            frames = [
+                self.method.synthesise_channels([own + t * part for own, part in zip(channels, parts, strict=True)])
+                for t in torch.linspace(0, 1, self.pictures).tolist()
+            ]
         moved = moves.square().sum(1)
         result = before_and_after(self.method.medium, frames, inputs.texts, self.nearness, moved)
         return EditResult(
@@ -145,13 +146,13 @@ class StyleclipDirections(Editor):
         """Return what is added to each of the channels (C,) to lead images to a text.
 
         Raises:
-            UserError: the CLIP does not know the text, it is the source, or no channel is as relevant as beta.
+            UserError: the CLIP does not know the text, it is the source, or no channel is as relevant as the threshold.
         """
         relevance = self.relevance()
         difference = self._embedded(text) - self._embedded(self.source)
         if difference.norm() < 1e-6:
             raise UserError(f"prompt={text} is editor.source: there is no direction from one to the other")
-        return along(relevance, normalize(difference, dim=0), self.alpha, self.beta)
+        return along(relevance, normalize(difference, dim=0), self.strength, self.threshold)
 
     def relevance(self) -> Relevance:
         """Return what is measured of the channels, measured now or by an earlier command."""
@@ -196,18 +197,20 @@ class StyleclipDirections(Editor):
         return [torch.zeros_like(own) if last else next(kept) for own, last in zip(channels, left_out, strict=True)]
 
 
-def along(relevance: Relevance, direction: Tensor, alpha: float, beta: float) -> Tensor:
+def along(relevance: Relevance, direction: Tensor, strength: float, threshold: float) -> Tensor:
     """Return what is added to each of the channels (C,) along a text direction (D,) of length 1.
 
     Raises:
-        UserError: no channel is as relevant as beta.
+        UserError: no channel is as relevant as the threshold.
     """
     along_text = relevance.directions @ direction
     most = along_text.abs().max()
-    if most < beta or most == 0:
-        raise UserError(f"editor.beta={beta:g} is above all channels' relevance, at most {float(most):.3g}: lower it")
-    chosen = torch.where(along_text.abs() >= beta, along_text, torch.zeros_like(along_text))
-    return alpha * relevance.deviations * chosen / most
+    if most < threshold or most == 0:
+        raise UserError(
+            f"editor.threshold={threshold:g} is above all channels' relevance, at most {float(most):.3g}: lower it"
+        )
+    chosen = torch.where(along_text.abs() >= threshold, along_text, torch.zeros_like(along_text))
+    return strength * relevance.deviations * chosen / most
 
 
 @torch.no_grad()

@@ -30,7 +30,7 @@ def parse_prompts(text: str) -> list[Prompt]:
     """Return the prompts of a text, `text:weight:stop` each, of which weight and stop may be left out.
 
     What follows a colon is a weight only if it is a number, so "title: a three" is all text. A text that itself ends in
-    a colon and a number needs its weight said: `at 12:30:1`.
+    a colon and a number needs both said: `at 12:30:1:-10`.
 
     Raises:
         ValueError: a prompt is empty, or a number of it is not finite or a weight of 0.
