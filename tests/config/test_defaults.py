@@ -25,6 +25,7 @@ VARIANTS = {
     "method/wgan_gp.yaml": {"latent_dim"},
     "metrics/full.yaml": {"extractor", "scores", "halves", "cache"},
     "metrics/inception.yaml": {"extractor", "scores", "cache"},
+    "metrics/pairs.yaml": {"scores"},
     "metrics/points.yaml": {"extractor", "scores", "cache"},
     "metrics/scenes.yaml": {"scores"},
     "network/cyclegan.yaml": {"norm"},
