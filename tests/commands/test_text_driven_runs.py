@@ -10,6 +10,7 @@ from PIL import Image
 
 from genbench.__main__ import main
 from tests.commands.small_runs import UNET, run_of, weights_of
+from tests.test_studies import run_study, table
 
 DATA = ["data.count=40", "data.held_out=20", "data.batch_size=8", "trainer.accelerator=cpu"]
 QUIET = ["callbacks.grid=null", "callbacks.nearest=null", "callbacks.scores=null"]
@@ -22,13 +23,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small runs of all that texts lead, and of two CLIPs."""
     folder = tmp_path_factory.mktemp("runs")
     first = ["experiment=vqgan_scenes", "data.size=32", "network.autoencoder.width=8", "network.discriminator.width=4"]
+    chain = ["method=ddpm", "data=scenes", *UNET, "network=unet_small", "sampler.steps=2"]
     constant = "schedule@method.schedule=constant"
     words = {
         "clip": ["experiment=clip_scenes", constant],
         "scorer": ["experiment=clip_scenes", constant, "network=clip_small", "seed=1"],
         "vqgan": [*first, constant, "method.codes=8", "metrics=none"],
         "stylegan": ["experiment=stylegan_scenes", *STYLED, "method.latent_dim=8"],
-        "diffusion": ["method=ddpm", "data=scenes", *UNET, "network=unet_small"],
+        "diffusion": chain,
+        "captioned": [
+            "method=ddpm",
+            "data=scenes",
+            *UNET,
+            "network=unet_small",
+            "sampler.steps=2",
+            "method.conditional=true",
+        ],
     }
     return {name: run_of(folder, name, *own, *DATA, *QUIET, "steps=2") for name, own in words.items()}
 
@@ -104,7 +114,7 @@ def test_a_picture_is_a_prompt_too(runs: dict[str, Path], tmp_path: Path) -> Non
 
 
 def test_a_layer_is_laid_over_images_by_a_clip_alone(runs: dict[str, Path], tmp_path: Path) -> None:
-    words = ["editor=text2live", f"run={runs['clip']}", "editor.steps=2", "editor.views=2", "editor.width=8"]
+    words = ["editor=text2live", f"run={runs['clip']}", "editor.steps=2", "editor.views=2", "editor.network.width=8"]
     texts = [PROMPT, "editor.region=a three", "editor.source=a white one on black", "editor.templates=[{}, two {}]"]
     assert main(["edit", *words, *texts, "count=2", "device=cpu", f"out={tmp_path / 'out'}"]) == 0
     assert len(list((tmp_path / "out" / "beside").iterdir())) == 2
@@ -132,6 +142,8 @@ def test_a_mapper_is_trained_for_a_text_goes_on_to_the_bit_and_edits(
     capsys.readouterr()
     assert main([*words[:-1], "method.prompt=a purple cow", "name=bad", "steps=2"]) == 2
     assert "purple" in capsys.readouterr().err
+    assert main([*words[:-1], "name=none", "steps=2"]) == 2
+    assert "method.prompt=TEXT" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -162,3 +174,15 @@ def test_other_runs_lack_what_an_editor_needs(
     words = ["editor=vqgan_clip", f"run={runs['stylegan']}", f"clip={runs['clip']}", PROMPT, "device=cpu"]
     assert main(["edit", *words, f"out={tmp_path}"]) == 2
     assert "lacks the ability" in capsys.readouterr().err
+
+
+def test_all_ways_are_in_one_table(runs: dict[str, Path], tmp_path: Path) -> None:
+    kinds = [runs[name] for name in ("captioned", "vqgan", "diffusion")]
+    words = ["--clip", runs["clip"], "--features", runs["scorer"], "--count", 3, "--steps", 1, "--out", tmp_path]
+    run_study("text_driven/study.py", *kinds, *words)
+    rows = table(tmp_path / "text_driven.csv")
+    names = ["ddpm", "vqgan_clip", "clip_guided_diffusion"]
+    assert [row["way"] for row in rows] == [name for name in names for _ in range(2)]
+    assert {row["captions"] for row in rows} == {"held out", "unseen pairs"}
+    assert all(float(row["fid"]) > 0 and float(row["diversity"]) >= 0 and float(row["seconds"]) > 0 for row in rows)
+    assert len(list(tmp_path.glob("*.png"))) == 3

@@ -1,6 +1,7 @@
 """Text2LIVE: its terms in closed form, and what it makes of images, with an untrained CLIP."""
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from genbench.networks.skip_network import SkipNetwork
 from genbench.randomness import Noise
 from tests.methods.contrastive.test_clip import clip
 
+NETWORK = partial(SkipNetwork, width=8)
+
 
 def editor(**settings: Any) -> Text2Live:
     model = clip(medium=Images((3, 16, 16))).eval()
     model.requires_grad_(False)
-    return Text2Live(model, **{"steps": 3, "views": 2, "width": 8, **settings})
+    return Text2Live(model, **{"steps": 3, "views": 2, "network": NETWORK, **settings})
 
 
 def edited(own: Text2Live, images: torch.Tensor, texts: list[str], seed: int = 3) -> Any:
@@ -55,9 +58,9 @@ def test_structure_knows_no_scale_and_no_rotation_of_features() -> None:
 
 def test_the_generator_has_the_authors_parameters() -> None:
     with torch.device("meta"):
-        network = SkipNetwork(3, 4)
+        network = SkipNetwork(3, 4, 512)
     assert sum(each.numel() for each in network.parameters()) == 3_115_548
-    drawn = SkipNetwork(3, 4, width=8, scales=2)(torch.rand(2, 3, 20, 12))
+    drawn = SkipNetwork(3, 4, 12, width=8)(torch.rand(2, 3, 20, 12))
     assert drawn.shape == (2, 4, 20, 12)
     assert 0 <= float(drawn.min()) <= float(drawn.max()) <= 1
 
@@ -113,7 +116,7 @@ def test_frames_of_a_clip_have_one_generator() -> None:
 
 
 def test_a_layer_is_what_the_network_says() -> None:
-    network = SkipNetwork(3, 4, width=8, scales=2)
+    network = NETWORK(3, 4, 16)
     x = pictures()
     layer = layer_of(network, x)
     drawn = network(x)
@@ -127,7 +130,6 @@ def test_a_layer_is_what_the_network_says() -> None:
         ({"steps": 0}, "steps"),
         ({"lr": 0}, "lr"),
         ({"least": 0}, "least"),
-        ({"scales": 4}, "scales"),
         ({"sparsity_weight": -1}, "sparsity_weight"),
         ({"templates": ["no place"]}, "no place"),
     ],

@@ -18,11 +18,11 @@ Example:
     python -m genbench edit editor=text2live run=CLIP images=DIR prompt="a red three on blue" editor.region="a three"
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
 from genbench.abilities import EmbedsTexts, SeesPlaces
@@ -31,7 +31,6 @@ from genbench.editing.base import Beside, Editor, EditResult, Input, Inputs
 from genbench.editing.by_text import Nearness, generator_of, seen
 from genbench.errors import UserError
 from genbench.medium import Images
-from genbench.networks.skip_network import SkipNetwork
 from genbench.parts import Frozen
 from genbench.randomness import CHUNK, Noise
 from genbench.text.templates import check_templates, fill
@@ -86,6 +85,7 @@ class Text2Live(Editor):
     Args:
         method: a CLIP, which embeds images and texts, and says what it sees where.
         scorer: another CLIP, which does not lead, to say how near the result comes; None for none.
+        network: builds a generator from the channels of images and of its result, in [0, 1], and the side.
         screen: what the layer shows by itself; "" for the prompt.
         source: what the image shows now, for the direction of the change; "" for no direction.
         region: what is to be changed, to begin with; "" for anything.
@@ -97,8 +97,6 @@ class Text2Live(Editor):
         views: random views of a picture in each step.
         least: side of the smallest crop that is drawn on, as a fraction of the image's.
         flip: whether half of what is drawn on is mirrored.
-        width: channels of the generator.
-        scales: resolutions of the generator below the image's; None for as many as there can be, at most 7.
         composition_weight: of both terms of the composition.
         screen_weight: lambda_screen.
         structure_weight: lambda_structure.
@@ -118,6 +116,7 @@ class Text2Live(Editor):
         method: SeesPlaces,
         scorer: Frozen[EmbedsTexts] | None = None,
         *,
+        network: Callable[[int, int, int], nn.Module],
         screen: str = "",
         source: str = "",
         region: str = "",
@@ -129,8 +128,6 @@ class Text2Live(Editor):
         views: int = 16,
         least: float = 0.85,
         flip: bool = True,
-        width: int = 128,
-        scales: int | None = None,
         composition_weight: float = 1.0,
         screen_weight: float = 1.0,
         structure_weight: float = 2.0,
@@ -162,11 +159,7 @@ class Text2Live(Editor):
         self.crops = Cutouts(1, least, noise=0.0)
         self.views = Cutouts(views, 0.6, distortion=1.0, noise=0.0)
         self.flip = flip
-        self.width = width
-        side = min(method.medium.shape[1:])
-        self.scales = min(7, side.bit_length() - 2) if scales is None else scales
-        if side < 2 ** (self.scales + 1):
-            raise ValueError(f"scales={scales} takes images of at least {2 ** (self.scales + 1)} pixels, not {side}")
+        self.network = network
         self.composition_weight = composition_weight
         self.screen_weight = screen_weight
         self.structure_weight = structure_weight
@@ -194,7 +187,7 @@ class Text2Live(Editor):
         generator = generator_of(noise)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-            network = SkipNetwork(3, 4, self.width, scales=self.scales).to(images)
+            network = self.network(3, 4, min(images.shape[2:])).to(images)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
         for step in range(self.steps):
             optimizer.param_groups[0]["lr"] = max(_LEAST_LR, self.lr * _DECAY**step)
@@ -279,7 +272,7 @@ class Text2Live(Editor):
         return EditResult(self.medium.store(composite.cpu()), scores=scores, beside=beside)
 
 
-def layer_of(network: SkipNetwork, x: Tensor) -> Layer:
+def layer_of(network: nn.Module, x: Tensor) -> Layer:
     """Return the layer that a generator draws on images x (B, 3, H, W) in [-1, 1]."""
     colours, opacity = network(x).split([3, 1], dim=1)
     return Layer(2 * colours - 1, opacity)

@@ -3,7 +3,7 @@
 https://arxiv.org/abs/1711.10925, with the settings of Bar-Tal et al. 2022 (https://arxiv.org/abs/2204.02491).
 
 Example:
-    >>> SkipNetwork(3, 4)(torch.randn(1, 3, 256, 256)).shape
+    >>> SkipNetwork(3, 4, side=256)(torch.randn(1, 3, 256, 256)).shape
     torch.Size([1, 4, 256, 256])
 """
 
@@ -53,18 +53,25 @@ class SkipNetwork(nn.Module):
     Args:
         channels_in: of the images.
         channels_out: of the result.
+        side: of the images in pixels, the smaller one.
         width: channels of all maps.
         skip: channels of each skip.
-        scales: resolutions below that of the image; the lowest maps must have at least 2 pixels a side.
+        scales: resolutions below that of the image, at most; as many as leave maps of two pixels.
 
     Raises:
         ValueError: a number is out of range.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, width: int = 128, skip: int = 4, scales: int = 7) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, side: int, *, width: int = 128, skip: int = 4, scales: int = 7
+    ) -> None:
         super().__init__()
         if min(width, skip, scales) < 1:
             raise ValueError(f"width={width}, skip={skip} and scales={scales} must be at least 1")
+        if side < 4:
+            raise ValueError(f"images must have at least 4 pixels a side, not {side}")
+        # Borders of a pixel are reflected, which takes two.
+        scales = min(scales, side.bit_length() - 2)
         inner: nn.Module | None = None
         for scale in reversed(range(scales)):
             inner = Scale(width if scale else channels_in, width, skip, inner, is_first=not scale)

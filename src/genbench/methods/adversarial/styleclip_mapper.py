@@ -23,6 +23,7 @@ from torch.nn.functional import normalize
 from genbench.abilities import EmbedsImages, EmbedsTexts, PerceivesStyled
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.errors import UserError
 from genbench.medium import Medium
 from genbench.methods.base import GenerativeMethod
 from genbench.methods.encoding_once import check_shape
@@ -42,7 +43,7 @@ class StyleCLIPMapper(GenerativeMethod):
         generator: draws images of styles.
         embedder: a CLIP, which embeds images and the text.
         identity: what embeds images so that the same person, or thing, has the same embedding; None for none.
-        prompt: the text.
+        prompt: the text; without one nothing is trained.
         strength: s.
         levels: of styles that are moved: "coarse", "medium", "fine".
         l2: of the mean squared movement.
@@ -63,7 +64,7 @@ class StyleCLIPMapper(GenerativeMethod):
         generator: Frozen[PerceivesStyled],
         embedder: Frozen[EmbedsTexts],
         identity: Frozen[EmbedsImages] | None = None,
-        prompt: str,
+        prompt: str = "",
         strength: float = 0.1,
         levels: Sequence[Level] = ("coarse", "medium", "fine"),
         l2: float = 0.8,
@@ -97,6 +98,16 @@ class StyleCLIPMapper(GenerativeMethod):
         self.mapper = StyleMapper(generator.style_dim, tuple(levels))
         self.average = self.averaged(self.mapper)
         self.optimise("mapper", self.mapper, optimizer, average=self.average)
+
+    def on_fit_start(self) -> None:
+        """Refuse to train for no text.
+
+        Raises:
+            UserError: there is none.
+        """
+        super().on_fit_start()
+        if not self.prompt.strip():
+            raise UserError("method.prompt=TEXT says what images are led to, and there is none")
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Update the mapper and its average; of a batch only its size and its condition matter."""
