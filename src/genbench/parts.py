@@ -69,6 +69,11 @@ def hashes_in(module: nn.Module) -> dict[str, str]:
     return found
 
 
+def hash_of(model: object) -> str | None:
+    """Return the hash of a frozen model's weights; None if it is unknown."""
+    return getattr(model, "__dict__", {}).get("part_sha256")
+
+
 def parts_of(kind: Any) -> dict[str, tuple[type, bool]]:
     """Return the parts that a class names in its `__init__` and those of its bases: ability, and whether it must be."""
     found: dict[str, tuple[type, bool]] = {}

@@ -19,6 +19,7 @@ from tests.embedders import Brightness
 from tests.first_stages import Halves
 from tests.kinds import classes, trained_methods
 from tests.language_models import Letters
+from tests.styled import Styled
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
 CAPTIONED = {"clip", "imagen", "noisy_clip", "prior", "unclip_decoder", "upsampler"}
@@ -27,6 +28,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "imagen": {"text_encoder": lambda shape: Letters()},
     "latent_diffusion": {"first_stage": Halves},
     "semantic_classifier": {"autoencoder": Halves},
+    "styleclip_mapper": {"generator": Styled, "embedder": lambda shape: Brightness()},
     "prior": {"embedder": lambda shape: Brightness()},
     "unclip_decoder": {"embedder": lambda shape: Brightness()},
     "vqgan_transformer": {"first_stage": Halves},

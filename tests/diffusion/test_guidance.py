@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genbench.diffusion.estimates import Estimate, settled
-from genbench.diffusion.guidance import classifier_guided, guided_by
+from genbench.diffusion.guidance import classifier_guided, guided_by, guided_by_estimate
 from genbench.diffusion.processes import DiscreteProcess, Process, VarianceExploding, VariancePreserving
 from genbench.diffusion.samplers import Variance, ancestral, ddim, heun
 from tests.diffusion.test_samplers import MEANS, SPREAD, WEIGHTS, begin, exact
@@ -107,3 +107,40 @@ def test_ancestral_steps_move_by_the_variance_times_the_gradient(variance: Varia
         kept = (1 - betas[index]).sqrt() * (1 - before[index]) / (1 - alpha_bar[index])
         move = kept * move + spread[index] * gradient
     torch.testing.assert_close(sample(guided=True) - sample(guided=False), move)
+
+
+def test_guidance_through_the_estimate_goes_through_the_denoiser() -> None:
+    # Of x_0 ~ N(0, 1) the estimate is alpha x_t, so the gradient of a log probability of x_0 is alpha times its own.
+    process, y = DiscreteProcess("cosine", 100), 0.7
+
+    def prior(x: Tensor, t: Tensor) -> Estimate:
+        return Estimate(process.alpha(t) * x)
+
+    def log_probability(x_0: Tensor) -> Tensor:
+        return -(x_0 - y).square().sum(1) / 2
+
+    x, t = torch.randn(5, 3, dtype=torch.float64), torch.tensor(0.4, dtype=torch.float64)
+    alpha = process.alpha(t)
+    for scale in (1.0, 3.0, -1.0):
+        estimate = guided_by_estimate(prior, log_probability, scale)(x, t)
+        assert estimate.gradient is not None
+        torch.testing.assert_close(estimate.gradient, scale * alpha * (y - alpha * x))
+        assert not estimate.x_0.requires_grad
+    assert guided_by_estimate(prior, log_probability, 0.0) is prior
+    # Each sample's is its own, whatever else is in the batch.
+    alone = guided_by_estimate(prior, log_probability, 1.0)(x[:1], t).gradient
+    torch.testing.assert_close(alone, guided_by_estimate(prior, log_probability, 1.0)(x, t).gradient[:1])  # type: ignore[index]
+
+
+def test_guidance_through_the_estimate_leads_where_it_is_told() -> None:
+    process = DiscreteProcess("cosine", 200)
+
+    def prior(x: Tensor, t: Tensor) -> Estimate:
+        return Estimate(process.alpha(t) * x)
+
+    means = []
+    for sign in (-1.0, 0.0, 1.0):
+        x_1, draw = begin(process, 2000)
+        led = guided_by_estimate(prior, lambda x_0, sign=sign: sign * x_0.sum(1), 1.0)  # type: ignore[misc]
+        means.append(ancestral(led, process, x_1, draw).mean())
+    assert means[0] < -0.5 < means[1] < 0.5 < means[2]

@@ -8,8 +8,9 @@ from torch import nn
 
 from genbench.editing.base import Inputs, check_result
 from genbench.editing.interpolate import Interpolate
-from genbench.editing.project import Project, features_apart, rate_at
+from genbench.editing.project import Project
 from genbench.editing.style_mixing import StyleMixing
+from genbench.editing.style_search import features_apart, rate_at
 from genbench.errors import UserError
 from genbench.images import to_float
 from genbench.methods.adversarial.stylegan import StyleGAN

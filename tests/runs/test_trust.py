@@ -106,7 +106,7 @@ def test_what_a_saved_configuration_may_name(name: str) -> None:
         # What a trusted module imports is not its own, and a function is no class.
         "genbench.methods.adversarial.gan.torch.load", "genbench.methods.adversarial.gan.torch",
         "genbench.data.base.Path",
-        "genbench.methods.denoising.base.by_quarter", "genbench.diffusion.guidance.classifier_guided",
+        "genbench.methods.denoising.quarters.by_quarter", "genbench.diffusion.guidance.classifier_guided",
         "genbench.diffusion.samplers.torch", "genbench.diffusion.samplers.LEVEL",
         # What isn't there, and what is no name.
         "genbench.methods.adversarial.gan.Nothing", "genbench.methods.nothing.GAN", "genbench.methods",

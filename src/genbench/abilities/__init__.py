@@ -1,7 +1,7 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
 from genbench.abilities.completing import FillsIn, FillsInByHints, Upsamples
-from genbench.abilities.denoising import ClassifiesNoisy, Denoises, EmbedsNoisy
+from genbench.abilities.denoising import ClassifiesNoisy, Denoises, DrawsLed, EmbedsNoisy
 from genbench.abilities.drawing import (
     AttendsToWords,
     Draws,
@@ -11,6 +11,7 @@ from genbench.abilities.drawing import (
     Generative,
     HasLatents,
     HasStyles,
+    HasStyleSpace,
     PerceivesStyled,
     TranslatesBack,
     in_words,
@@ -25,6 +26,8 @@ from genbench.abilities.embedding import (
     EncodesTexts,
     FollowsTexts,
     LeadsEmbeddings,
+    LeadsStyles,
+    SeesPlaces,
 )
 from genbench.abilities.encoding import Autoencodes, Codes
 from genbench.abilities.likelihood import HasCodeLikelihood, HasLikelihood
@@ -41,6 +44,7 @@ __all__ = [
     "DrawsAlone",
     "DrawsEmbeddings",
     "DrawsLarger",
+    "DrawsLed",
     "DrawsPartly",
     "EmbedsImages",
     "EmbedsNoisy",
@@ -54,9 +58,12 @@ __all__ = [
     "HasCodeLikelihood",
     "HasLatents",
     "HasLikelihood",
+    "HasStyleSpace",
     "HasStyles",
     "LeadsEmbeddings",
+    "LeadsStyles",
     "PerceivesStyled",
+    "SeesPlaces",
     "TranslatesBack",
     "Upsamples",
     "in_words",

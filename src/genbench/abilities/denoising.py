@@ -1,15 +1,18 @@
 """What can be asked of models of noisy samples, which samplers and guidance need."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from genbench.abilities.drawing import Generative
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
 from genbench.conditions.classes import Classes
 from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
 from genbench.medium import Medium
+from genbench.randomness import Noise
 
 
 @runtime_checkable
@@ -26,6 +29,36 @@ class Denoises(Protocol):
 
     def denoise_with(self, y: Tensor | None, *, guidance: float = 0.0) -> Denoise:
         """Return the averaged network as a denoiser for samplers, differentiable with respect to x_t."""
+        ...
+
+
+@runtime_checkable
+class DrawsLed(Generative, Protocol):
+    """The ability to draw samples led by the gradient of what is thought of their images."""
+
+    def sample_led(
+        self,
+        count: int,
+        log_probability: Callable[[Tensor], Tensor],
+        scale: float,
+        condition: Tensor | None = None,
+        *,
+        noise: Noise,
+        images: Tensor | None = None,
+        begin: float = 1.0,
+    ) -> Tensor:
+        """Return samples (count, *medium.shape) from the averaged weights.
+
+        Args:
+            count: how many.
+            log_probability: returns (B,) of estimates of samples (B, *medium.shape), differentiable; they may be beyond
+                the medium's range.
+            scale: the factor of its gradient.
+            condition: rows of its condition; None to do without, also if the method is conditional.
+            noise: source of random numbers.
+            images: from which sampling begins, after they were made noisy; None for noise alone.
+            begin: the time in (0, 1] at which they are.
+        """
         ...
 
 

@@ -1,5 +1,6 @@
 """What can be asked of methods that draw."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -90,6 +91,24 @@ class PerceivesStyled(HasStyles, Protocol):
 
     def perceive(self, images: Tensor) -> list[Tensor]:
         """Return maps (B, C', H', W') of images (B, C, H, W) in [-1, 1], at several resolutions."""
+        ...
+
+
+@runtime_checkable
+class HasStyleSpace(PerceivesStyled, Protocol):
+    """The ability to draw an image of the scales of its layers' channels, which are made of styles w."""
+
+    def style_channels(self, w: Tensor) -> list[Tensor]:
+        """Return the scales (B, C_l) of the channels of each layer, of w (B, layers, style_dim)."""
+        ...
+
+    @property
+    def adds_to_image(self) -> list[bool]:
+        """Of each of those layers whether it adds to the image, and nothing to what follows."""
+        ...
+
+    def synthesise_channels(self, channels: Sequence[Tensor]) -> Tensor:
+        """Return samples of the scales of all channels, as `synthesise` does of w."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from genbench.abilities.drawing import Generative
+from genbench.abilities.drawing import Generative, PerceivesStyled
 from genbench.conditions.captions import Captions
 from genbench.medium import Medium
 from genbench.randomness import Noise
@@ -42,6 +42,29 @@ class EmbedsTexts(EmbedsImages, Protocol):
 
     def embed_texts(self, rows: Tensor) -> Tensor:
         """Return features (B, embedding_dim) of rows (B, L) of its captions, from the averaged weights."""
+        ...
+
+
+@runtime_checkable
+class SeesPlaces(EmbedsTexts, Protocol):
+    """The ability to embed images and texts in one space, and to say what it sees where."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
+    def places(self, x: Tensor) -> Tensor:
+        """Return vectors (B, L, W) of places of images (B, 1 or 3, H, W), of some late layer, differentiable."""
+        ...
+
+    def relevance(self, x: Tensor, texts: Tensor) -> Tensor:
+        """Return how relevant places of images are for texts, float32 in [0, 1], (B, H', W').
+
+        Args:
+            x: images (B, 1 or 3, H, W).
+            texts: embeddings (B, D).
+        """
         ...
 
 
@@ -183,4 +206,17 @@ class FollowsTexts(DecodesEmbeddings, Protocol):
 
     def embed_captions(self, rows: Tensor) -> Tensor:
         """Return embeddings (B, embedding_dim) of rows (B, L) of its captions."""
+        ...
+
+
+@runtime_checkable
+class LeadsStyles(Generative, Protocol):
+    """The ability to lead styles of a generator to a text."""
+
+    generator: PerceivesStyled
+    embedder: EmbedsTexts
+    prompt: str
+
+    def lead(self, w: Tensor, strength: float | None = None) -> Tensor:
+        """Return styles (B, layers, style_dim) moved to the text; None for as far as in training."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from genbench.medium import Medium
@@ -27,7 +28,10 @@ class Autoencodes(Protocol):
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return images (B, C, S, S) in [-1, 1] of latents (B, *latent_shape), from the averaged weights."""
+        """Return images (B, C, S, S) in [-1, 1] of latents (B, *latent_shape), from the averaged weights.
+
+        They have a gradient also where they are clamped, if a step against it leads back.
+        """
         ...
 
 
@@ -37,6 +41,16 @@ class Codes(Autoencodes, Protocol):
 
     codes: int
     """How many different numbers there are."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        ...
+
+    @property
+    def codebook(self) -> Tensor:
+        """The latents that the numbers stand for, (codes, D)."""
+        ...
 
     def encode_codes(self, x: Tensor) -> Tensor:
         """Return codes int64 (B, S', S') of images (B, C, S, S) in [-1, 1]."""

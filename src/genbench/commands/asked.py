@@ -11,6 +11,7 @@ from genbench.abilities import TranslatesBack
 from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Condition, Conditions
 from genbench.conditions.source_images import SourceImages
+from genbench.config import short_name
 from genbench.config.words import ASKED
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
@@ -59,6 +60,21 @@ def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
     return conditions_in_turn(run.method, run.data, count)
 
 
+def asked_texts(config: DictConfig, count: int) -> list[str]:
+    """Return what each of `count` edits is to show, in words, whatever the method is conditioned on.
+
+    Raises:
+        UserError: nothing is said, or twice.
+    """
+    _refuse_both(config)
+    if config.prompts is not None:
+        lines = [line for _, line in _lines(config.prompts)]
+        return [lines[index % len(lines)] for index in range(count)]
+    if config.prompt is None or not config.prompt.strip():
+        raise UserError(f"editor={short_name(config.editor)} needs prompt=TEXT, or prompts=FILE with a text per line")
+    return [config.prompt] * count
+
+
 def _key(condition: Condition) -> str:
     return condition.key if condition.key in ASKED else "condition"
 
@@ -99,7 +115,12 @@ def _refuse_others(run: OpenRun, config: DictConfig) -> None:
             continue
         takes = "one that takes sources=" if translates else f"one that takes {own}=" if own else "unconditional"
         raise UserError(f"{key}={config[key]} has no effect: the method of {path} is {takes}")
-    if own == "prompt" and config.prompt is not None and config.prompts is not None:
+    if own == "prompt":
+        _refuse_both(config)
+
+
+def _refuse_both(config: DictConfig) -> None:
+    if config.prompt is not None and config.prompts is not None:
         raise UserError("prompt= and prompts= ask for different things: give one of them")
 
 

@@ -16,6 +16,7 @@ from genbench.commands.edit_inputs import Gathered, gather
 from genbench.commands.edit_records import mean_scores
 from genbench.commands.editors import build_editor, editor_class
 from genbench.commands.opening import OpenRun, named_parts, open_run
+from genbench.commands.provenance import fingerprint_of
 from genbench.config import as_words, short_name
 from genbench.data.prepare_progress import QUIET, Progress
 from genbench.editing.base import Editor, EditResult, ability_of, edit_chunks
@@ -59,6 +60,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     run = open_run(config, fills_in=ability is FillsIn and not by_itself, suffices=ability)
     parts = named_parts(config.parts or {}, kind)
     editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
+    editor.weights = fingerprint_of(run.method)
     given = gather(run, editor, config)
     # What is decoded of embeddings is guided by them.
     is_guided = given.conditions is not None or isinstance(run.method, DecodesEmbeddings)
@@ -136,7 +138,7 @@ def _show(editor: Editor, given: Gathered, results: list[EditResult], folder: Ed
     """Write the grid, and the animation if there are pictures on the way."""
     pictures = editor.medium.picture(torch.cat([result.pictures for result in results])[:_SHOWN])
     images = None if given.images is None else given.images[: len(pictures)]
-    conditions = None if given.conditions is None else given.conditions[: len(pictures)]
+    conditions = None if given.shown is None else given.shown[: len(pictures)]
     if results[0].beside is not None:
         beside = [result.beside for result in results if result.beside is not None]
         rows = [pictures for each in beside for pictures in each.pictures][:_SHOWN]

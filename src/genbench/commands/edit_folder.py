@@ -109,6 +109,7 @@ def _facts(run: OpenRun, editor: Editor, config: DictConfig, given: Gathered) ->
         "mask": None if config.mask is None else _mask(config.mask),
         "images": config.images,
         "images_sha256": None if given.images is None else digest_of(given.images),
+        "others_sha256": None if given.others is None else digest_of(given.others),
         "conditions_sha256": digest(given.conditions),
         "chunk": editor.chunk,
     }
@@ -124,8 +125,7 @@ def _name(run: OpenRun, config: DictConfig, facts: Mapping[str, Any], parts: Map
     if config.mask is not None:
         own = "" if facts["mask"] == config.mask else f"-{facts['mask'][:6]}"
         named.append(f"mask-{Path(config.mask).stem}{own}")
-    if config.images is not None:
-        named.append(path_name("images", config.images))
+    named += [path_name(key, config[key]) for key in ("images", "others") if config[key] is not None]
     return as_name([*named, f"count{facts['count']}"])
 
 

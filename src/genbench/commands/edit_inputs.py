@@ -1,12 +1,14 @@
-"""What edits are given, gathered from the command line: images, a mask, conditions."""
+"""What edits are given, gathered from the command line: images, a mask, conditions, texts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from genbench.commands.asked import asked, is_asked
+from genbench.commands.asked import asked, asked_texts, is_asked
 from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
 from genbench.config import short_name
@@ -15,16 +17,20 @@ from genbench.data.sample_set import open_samples
 from genbench.editing.base import Editor, Inputs
 from genbench.editing.masks import MASKS, read_mask
 from genbench.errors import UserError
+from genbench.figures.captions import Shown, Texts
 from genbench.medium import Images
 from genbench.metrics.conditions import held_out
 
 _OF_CONDITIONS = (*ASKED, "prompts", "sources")
 _KEYS = {
     "images": ("images",),
+    "asked images": ("images",),
     "others": ("others",),
+    "asked others": ("others",),
     "mask": ("mask",),
     "condition": _OF_CONDITIONS,
     "asked condition": _OF_CONDITIONS,
+    "text": ("prompt", "prompts"),
 }
 """The keys of `edit` that feed each input of an editor."""
 
@@ -39,6 +45,7 @@ class Gathered:
         others: the second images, likewise.
         mask: float32 (H, W), or None.
         conditions: `count` of them, or None.
+        texts: `count` of them, or None.
     """
 
     count: int
@@ -46,6 +53,12 @@ class Gathered:
     mask: Tensor | None = None
     conditions: Conditions | None = None
     others: Tensor | None = None
+    texts: Sequence[str] | None = None
+
+    @property
+    def shown(self) -> Shown | None:
+        """What is written below pictures, or stands beside them."""
+        return self.conditions if self.texts is None else Texts(self.texts)
 
     def of(self, rows: Tensor) -> Inputs:
         """Return what some edits are given."""
@@ -53,7 +66,8 @@ class Gathered:
             None if each is None else Images(each.shape[1:]).load(each[rows]) for each in (self.images, self.others)
         )
         conditions = None if self.conditions is None else self.conditions[rows].load()
-        return Inputs(len(rows), images, self.mask, conditions, others)
+        texts = None if self.texts is None else [self.texts[row] for row in rows.tolist()]
+        return Inputs(len(rows), images, self.mask, conditions, others, texts)
 
 
 def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
@@ -64,12 +78,14 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
     """
     _refuse_others(editor, config)
     takes, count = editor.takes, int(config.count)
-    images = others = mask = conditions = None
-    if "images" in takes:
+    images = others = mask = conditions = texts = None
+    if "images" in takes or ("asked images" in takes and config.images is not None):
         images = _images(run, config)
         count = len(images)
     if "others" in takes and images is not None:
         others = _others(run, config, images)
+    if "asked others" in takes and config.others is not None:
+        others = _others_for(run, config, count)
     if "mask" in takes:
         if config.mask is None:
             raise UserError(
@@ -77,10 +93,17 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
             )
         mask = read_mask(config.mask, *run.method.medium.shape[1:])
     if "condition" in takes or ("asked condition" in takes and is_asked(config)):
-        conditions = asked(run, config, count)
+        conditions = asked(run, _without_texts(config) if "text" in takes else config, count)
         count = count if conditions is None else len(conditions)
+    if "text" in takes:
+        texts = asked_texts(config, count)
     images, others = (None if each is None else each[:count] for each in (images, others))
-    return Gathered(count, images, mask, conditions, others)
+    return Gathered(count, images, mask, conditions, others, texts)
+
+
+def _without_texts(config: DictConfig) -> DictConfig:
+    """Return the configuration without the texts that are not of the method's condition."""
+    return cast(DictConfig, OmegaConf.merge(config, {"prompt": None, "prompts": None}))
 
 
 def _refuse_others(editor: Editor, config: DictConfig) -> None:
@@ -108,6 +131,18 @@ def _others(run: OpenRun, config: DictConfig, images: Tensor) -> Tensor:
     if len(others) != len(images):
         raise UserError(f"others={config.others} has {len(others)} images for {len(images)}: give as many")
     return others
+
+
+def _others_for(run: OpenRun, config: DictConfig, count: int) -> Tensor:
+    """Return the second images that somebody gives: one for all edits, or one for each.
+
+    Raises:
+        UserError: there are others than that.
+    """
+    others = _given_images(run, config, "others")
+    if len(others) not in (1, count):
+        raise UserError(f"others={config.others} has {len(others)} images for {count} edits: give one, or as many")
+    return others.expand(count, -1, -1, -1)
 
 
 def _images(run: OpenRun, config: DictConfig) -> Tensor:

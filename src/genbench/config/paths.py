@@ -17,6 +17,7 @@ PATHS = (
     "against",
     "images",
     "images_reference",
+    "others",
     "sources",
     "prompts",
     "captions",

@@ -20,17 +20,23 @@ ASKED = ("label", "attributes", "prompt", "condition")
 DRAWN_BY = ("guidance", "truncation", "temperature", "top_k", "top_p")
 """The keys of verbs by which a method draws otherwise than it was trained to: its settings of the same names."""
 
-TEXTS = ("data.captions", "labels", "template")
+TEXTS = ("data.captions", "labels", "template", "editor.templates", "editor.screen_templates")
 """The keys of texts such as "a photo of a {}"; those of a list may be quoted."""
+
+LED_BY = ("method.prompt", "editor.source", "editor.screen", "editor.region")
+"""The keys of single texts that are settings."""
 
 COLOURS = ("data.background",)
 """The keys of colours, such as #f0f0f0, which begins a comment in Hydra's syntax."""
 
-VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *COLOURS))
+VERBATIM = frozenset((*PATHS, *ASKED, *TEXTS, *LED_BY, *COLOURS))
 """The keys whose values are taken as they are, besides `parts.NAME`."""
 
 SEVERAL = {"parts.upsamplers": ("parts.upsampler", "parts.second_upsampler")}
 """Keys by which several parts of one kind may be named at once, `[RUN,RUN]`, and those of each."""
+
+OF_CLIP = "clip"
+"""The key of the run that embeds images and texts, short for `parts.clip`."""
 
 _LISTS = ("runs", *TEXTS)
 """Those that may be several, `[a,b]`."""
@@ -70,6 +76,8 @@ def _as_override(word: str, multirun: bool) -> str:
     if found is None:
         return word
     prefix, key, value = found["prefix"], found["key"], found["value"]
+    if key == OF_CLIP:
+        key = f"parts.{key}"
     if _is_verbatim(key) or (key == EXTRACTOR and value.startswith(OF_RUN)):
         check_text(value, key)
         if key.startswith(OF_PARTS):

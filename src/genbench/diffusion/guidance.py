@@ -36,6 +36,36 @@ def guided_by(denoise: Denoise, log_probability: Callable[[Tensor, Tensor], Tens
     return guided
 
 
+def guided_by_estimate(denoise: Denoise, log_probability: Callable[[Tensor], Tensor], scale: float) -> Denoise:
+    """Return a denoiser that is guided by a model of images without noise, through its own estimates of x_0.
+
+    The gradient s grad log p(y | x_0(x_t)), with respect to x_t, goes through the network, so that the model need never
+    have seen noise (Crowson 2021; Bansal et al. 2023, https://arxiv.org/abs/2302.07121, section 3.1).
+
+    Args:
+        denoise: see `estimates`, differentiable.
+        log_probability: returns log p(y | x_0), up to a constant, (B,) of x_0 (B, ...), differentiable.
+        scale: the guidance scale s; 0 for no guidance.
+    """
+    if not scale:
+        return denoise
+
+    def guided(x: Tensor, t: Tensor) -> Estimate:
+        with torch.enable_grad():
+            x_t = x.detach().requires_grad_()
+            estimate = denoise(x_t, t)
+            # Each sample has the gradient of its own log probability, whatever else is in the batch.
+            (slope,) = torch.autograd.grad(log_probability(estimate.x_0).sum(), x_t)
+        fraction = estimate.variance_fraction
+        return estimate._replace(
+            x_0=estimate.x_0.detach(),
+            variance_fraction=None if fraction is None else fraction.detach(),
+            gradient=scale * slope,
+        )
+
+    return guided
+
+
 def classifier_guided(
     denoise: Denoise, classify: Callable[[Tensor, Tensor], Tensor], y: Tensor, scale: float
 ) -> Denoise:

@@ -1,7 +1,7 @@
 """The contract of editors: what they are given, what they return, and how they say which method they work with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_type_hints
 
@@ -12,15 +12,18 @@ from genbench.errors import DivergenceError, UserError
 from genbench.medium import Medium
 from genbench.randomness import CHUNK, Noise
 
-Input = Literal["images", "others", "mask", "condition", "asked condition"]
+Input = Literal["images", "asked images", "others", "asked others", "mask", "condition", "asked condition", "text"]
 """What an editor may take besides noise.
 
-    images            an image for each edit
+    images            an image for each edit; unless somebody gives some, those that the method never saw
+    asked images      the same, but only if somebody gives some
     others            a second image for each edit; unless somebody gives some, the next of the images
+    asked others      the same, but only if somebody gives some: one for all edits, or one for each
     mask              which pixels of them are known
     condition         a row of the method's condition for each edit, if the method is conditional: those that are asked
                       for, else all in turn
     asked condition   the same, but only if it is asked for
+    text              what each picture is to show, in words, whatever the method is conditioned on
 """
 
 
@@ -32,6 +35,7 @@ class Inputs:
         count: edits.
         images: float32 (count, C, H, W) in [-1, 1], of an editor that takes them.
         others: the same of the second images.
+        texts: what pictures are to show, `count` of them, of an editor that takes it.
         mask: 1 where pixels are known and 0 where they are not, float32 (H, W), of an editor that takes it.
         condition: rows (count, ...) of the method's condition, as a method is given them, or None.
     """
@@ -41,6 +45,7 @@ class Inputs:
     mask: Tensor | None = None
     condition: Tensor | None = None
     others: Tensor | None = None
+    texts: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,17 @@ class Editor(ABC):
     takes: ClassVar[frozenset[Input]] = frozenset()
     """What it is given besides noise; whatever else somebody asks for is refused."""
 
-    scores: ClassVar[Mapping[str, str]] = {}
+    scores: Mapping[str, str] = {}
     """What its scores are, with their unit and range, by their names."""
 
-    chunk: ClassVar[int] = CHUNK
+    chunk: int = CHUNK
     """Edits of a call, at most `CHUNK`: less if a single one takes long or much memory."""
 
     medium: Medium
     """What it returns, which need not be what the method draws."""
+
+    weights: str | None = None
+    """Identifies the weights of its method, for what it keeps from one command to the next; None if unknown."""
 
     @abstractmethod
     def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:

@@ -1,41 +1,18 @@
-"""Find the styles of which a generator draws an image (Karras et al. 2020, appendix D; w+: Abdal et al. 2019).
-
-https://arxiv.org/abs/1912.04958, https://arxiv.org/abs/1904.03189. From the mean w on, w is led by the gradient of
-
-    |x - G(w)|^2 + lambda sum_l |f_l(x) - f_l(G(w))|^2
-
-where f_l are features, each place's of length 1, and norms are means over all places. In the first three quarters of
-the steps w gets noise, which falls to zero, so that the neighbourhood is explored.
+"""Find the styles of which a generator draws an image, see `style_search`.
 
 Example:
     python -m genbench edit editor=project run=FOLDER images=DIR
 """
 
-import math
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from torch import Tensor
-from torch.nn.functional import normalize
 
 from genbench.abilities import PerceivesStyled
-from genbench.choices import expect_choice
 from genbench.editing.base import Editor, EditResult, Input, Inputs
 from genbench.editing.strips import side_by_side, strip_medium
-from genbench.lpips import load_lpips
+from genbench.editing.style_search import Perceptual, Space, StyleSearch
 from genbench.randomness import Noise
-
-Space = Literal["w", "w_plus"]
-Perceptual = Literal["discriminator", "lpips", "none"]
-
-_EXPLORED = 0.75
-"""Fraction of the steps in which w gets noise."""
-
-_NOISE = 0.05
-"""Deviation of the noise at first, in those of w."""
-
-_LATENTS = 64
-"""Of which the deviation of w is measured for each image."""
 
 
 class Project(Editor):
@@ -57,7 +34,7 @@ class Project(Editor):
     """
 
     takes: ClassVar[frozenset[Input]] = frozenset({"images", "condition"})
-    scores: ClassVar = {
+    scores = {
         "mae": "mean absolute error of what is drawn, on [-1, 1]",
         "distance": "what is minimised, a number for each picture on the way",
     }
@@ -74,95 +51,29 @@ class Project(Editor):
         perceptual_weight: float = 1.0,
         pictures: int = 5,
     ) -> None:
-        expect_choice("space", space, Space)
-        expect_choice("perceptual", perceptual, Perceptual)
-        for name, value, least in (
-            ("steps", steps, 1),
-            ("pictures", pictures, 2),
-            ("perceptual_weight", perceptual_weight, 0),
-        ):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value}")
-        if lr <= 0:
-            raise ValueError(f"lr must be positive, not {lr}")
+        if pictures < 2:
+            raise ValueError(f"pictures must be at least 2, not {pictures}")
         self.method = method
-        self.space: Space = space
-        self.steps = steps
-        self.lr = lr
-        self.perceptual: Perceptual = perceptual
-        self.perceptual_weight = perceptual_weight
+        self.search = StyleSearch(
+            method, space=space, steps=steps, lr=lr, perceptual=perceptual, perceptual_weight=perceptual_weight
+        )
         self.pictures = pictures
         self.medium = strip_medium(method.medium, 2)
-        self._lpips = load_lpips("vgg").to(method.device) if perceptual == "lpips" else None
 
     def edit(self, inputs: Inputs, *, noise: Noise) -> EditResult:
         """Return the strips, the first picture on the way being of the mean w."""
         images = inputs.images
         assert images is not None
         images = images.to(self.method.device)
-        with torch.no_grad():
-            known = self._perceived(images)
-        z = noise.normal(inputs.count, _LATENTS, self.method.latent_dim).to(self.method.device).flatten(0, 1)
-        shown = None if inputs.condition is None else inputs.condition.repeat_interleave(_LATENTS, 0)
-        spread = self.method.styles(z, shown)[:, 0].unflatten(0, (inputs.count, _LATENTS)).std(1).mean(1)
-        layers = self.method.layers if self.space == "w_plus" else 1
-        w = self.method.mean_style.repeat(inputs.count, layers, 1).requires_grad_()
-        optimizer = torch.optim.Adam([w], betas=(0.9, 0.999))
-        kept = torch.linspace(0, self.steps, self.pictures).round().tolist()
-        frames, distances = [], []
-        for step in range(self.steps + 1):
-            if step in kept:
-                with torch.no_grad():
-                    drawn = self._drawn(w)
-                    distances.append(self._distance(drawn, images, known))
-                frames.append(drawn)
-            if step == self.steps:
-                break
-            optimizer.param_groups[0]["lr"] = self.lr * rate_at(step / self.steps)
-            around = _NOISE * spread * max(0.0, 1 - step / self.steps / _EXPLORED) ** 2
-            explored = w + around[:, None, None] * noise.normal(inputs.count, *w.shape[1:]).to(w)
-            # Each image's by itself: the sum over images has the gradient of each.
-            optimizer.zero_grad()
-            self._distance(self._drawn(explored), images, known).sum().backward()
-            optimizer.step()
+        found = self.search.find(images, inputs.condition, noise=noise, pictures=self.pictures)
         medium = self.method.medium
-        frames = [frame.clamp(-1, 1) for frame in frames]
+        frames = [frame.clamp(-1, 1) for frame in found.frames]
         pictures = [medium.picture(medium.store(each.cpu())) for each in (images, *frames)]
         return EditResult(
             side_by_side(torch.stack([pictures[0], pictures[-1]], dim=1)),
             torch.stack(pictures[1:], dim=1),
             {
                 "mae": (frames[-1] - images).abs().flatten(1).mean(1).cpu(),
-                "distance": torch.stack(distances, dim=1).cpu(),
+                "distance": torch.stack(found.distances, dim=1).cpu(),
             },
         )
-
-    def _drawn(self, w: Tensor) -> Tensor:
-        return self.method.synthesise(w.expand(-1, self.method.layers, -1))
-
-    def _perceived(self, images: Tensor) -> list[Tensor]:
-        """Return the discriminator's features of images, if they are compared by these."""
-        return self.method.perceive(images) if self.perceptual == "discriminator" else []
-
-    def _distance(self, drawn: Tensor, images: Tensor, known: list[Tensor]) -> Tensor:
-        """Return what is minimised (B,), of what is drawn, images (B, C, H, W), and what is perceived of these."""
-        pixels = (drawn - images).square().flatten(1).mean(1)
-        if self._lpips is not None:
-            return pixels + self.perceptual_weight * self._lpips(drawn, images)
-        if known:
-            return pixels + self.perceptual_weight * features_apart(self._perceived(drawn), known)
-        return pixels
-
-
-def features_apart(one: list[Tensor], other: list[Tensor]) -> Tensor:
-    """Return the sum over maps of the mean squared distance (B,) of their vectors, each place's of length 1."""
-    distances = [
-        (normalize(f) - normalize(g)).square().sum(1).flatten(1).mean(1) for f, g in zip(one, other, strict=True)
-    ]
-    return torch.stack(distances).sum(0)
-
-
-def rate_at(t: float) -> float:
-    """Return the fraction of the learning rate at time t in [0, 1]: up in the first 5 %, down in the last 25 %."""
-    down = min(1.0, (1 - t) / 0.25)
-    return min(1.0, t / 0.05 + 0.02) * (0.5 - 0.5 * math.cos(down * math.pi))

@@ -1,13 +1,13 @@
 """Captions under the images of a grid."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from genbench.conditions.base import Conditions
 from genbench.figures.grid import place_beside
 from genbench.figures.layout import enlargement
 
@@ -22,7 +22,45 @@ _GROUND, _INK = 255, 0
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
-def under_conditions(pictures: Tensor, conditions: Conditions | None) -> Tensor:
+class Shown(Protocol):
+    """What samples were asked to show, as it is shown itself; `conditions.base.Conditions` is such."""
+
+    def describe(self) -> list[str] | None:
+        """Return a text for each."""
+        ...
+
+    def picture(self) -> Tensor | None:
+        """Return a picture for each, uint8 (N, C, H, W)."""
+        ...
+
+    def __getitem__(self, rows: slice) -> "Shown":
+        """Return those of some rows."""
+        ...
+
+
+class Texts:
+    """Texts alone.
+
+    Args:
+        texts: one for each sample.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = list(texts)
+
+    def describe(self) -> list[str]:
+        """Return the texts."""
+        return self._texts
+
+    def picture(self) -> None:
+        """Return that there are no pictures."""
+
+    def __getitem__(self, rows: slice) -> "Texts":
+        """Return those of some rows."""
+        return Texts(self._texts[rows])
+
+
+def under_conditions(pictures: Tensor, conditions: Shown | None) -> Tensor:
     """Return pictures of samples with their conditions: a source image on the left, a text below.
 
     Args:

@@ -3,15 +3,14 @@
 import torch
 from torch import Tensor
 
-from genbench.conditions.base import Conditions
-from genbench.figures.captions import with_captions
+from genbench.figures.captions import Shown, with_captions
 from genbench.figures.grid import alike, make_grid
 
 _MOST = 12
 """Pictures of a strip; of more, these are taken at equal distances."""
 
 
-def film_strips(frames: Tensor, images: Tensor | None, conditions: Conditions | None) -> Tensor:
+def film_strips(frames: Tensor, images: Tensor | None, conditions: Shown | None) -> Tensor:
     """Return one picture with a row for each edit: what it was given, then its pictures from the first to the last.
 
     Args:

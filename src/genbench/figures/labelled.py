@@ -5,15 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genbench.conditions.base import Conditions
-from genbench.figures.captions import with_captions
+from genbench.figures.captions import Shown, with_captions
 from genbench.figures.grid import alike, make_grid
 
 _WHITE = 255
 
 
 def labelled_rows(
-    pictures: Tensor, conditions: Conditions | None, beside: Sequence[Tensor], labels: Sequence[Sequence[str]]
+    pictures: Tensor, conditions: Shown | None, beside: Sequence[Tensor], labels: Sequence[Sequence[str]]
 ) -> Tensor:
     """Return one picture with a row for each edit; rows that have fewer pictures end in white.
 

@@ -4,13 +4,14 @@ A stem of three convolutions, strides that are average pools before or after the
 the last pooling.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from genbench.networks.attention import attend
+from genbench.networks.relevance import relevance_of_maps
 
 _EXPANSION = 4
 _HEAD_CHANNELS = 64
@@ -121,3 +122,14 @@ class CLIPResNet(nn.Module):
         """Return the embeddings."""
         out: Tensor = self.pool(self.levels(self.stem(x)))
         return out
+
+    def places(self, x: Tensor) -> Tensor:
+        """Return the vectors (B, L, C) of all places of the last maps."""
+        maps: Tensor = self.levels(self.stem(x))
+        return maps.flatten(2).transpose(1, 2)
+
+    def relevance(self, x: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return how relevant each place is for a score of embeddings, (B, H, W), see `relevance_of_maps`."""
+        with torch.no_grad():
+            maps = self.levels(self.stem(x))
+        return relevance_of_maps(maps, self.pool, score)

@@ -9,12 +9,14 @@ Of noisy images the time's embedding scales and shifts the first normalised maps
 Nichol 2021, section 3.1).
 """
 
+from collections.abc import Callable
 from math import ceil
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from genbench.networks.relevance import relevance_of_maps
 from genbench.networks.time_embedding import embed_time
 
 _TIMES = 4
@@ -133,9 +135,22 @@ class SmallResNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
         """Return the embeddings, of noisy images those at times t (B,) in [0, 1]."""
-        time = None if self.embed_time is None else self.embed_time(t)
-        x = self.stem(x)
-        for block in self.blocks:
-            x = block(x, time)
-        out: Tensor = self.pool(x)
+        out: Tensor = self.pool(self._maps(x, t))
         return out
+
+    def places(self, x: Tensor) -> Tensor:
+        """Return the vectors (B, L, C) of all places of the last maps."""
+        return self._maps(x).flatten(2).transpose(1, 2)
+
+    def relevance(self, x: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return how relevant each place is for a score of embeddings, (B, H, W), see `relevance_of_maps`."""
+        with torch.no_grad():
+            maps = self._maps(x)
+        return relevance_of_maps(maps, self.pool, score)
+
+    def _maps(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        time = None if self.embed_time is None else self.embed_time(t)
+        maps: Tensor = self.stem(x)
+        for block in self.blocks:
+            maps = block(maps, time)
+        return maps

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu as exact_gelu
 
 from genbench.choices import expect_choice
-from genbench.networks.attention import attend
+from genbench.networks.attention import attend, attention_weights
 
 Gelu = Literal["openai", "open_clip"]
 """Whose GELU: OpenAI's weights need its approximation, and lose accuracy silently with the exact one."""
@@ -72,14 +72,32 @@ class Attention(nn.Module):
             x: the tokens.
             mask: True for tokens to attend to, bool (B, 1, L, L), in place of `causal`; None for no other than that.
         """
+        q, k, v = self._heads_of(x)
+        gathered = attend(q, k, v, mask, causal=self.causal and mask is None)
+        out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
+        return out
+
+    def watched(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and the weights (B, heads, L, L) by which it was gathered, with their graph.
+
+        Raises:
+            ValueError: the attention is causal.
+        """
+        if self.causal:
+            raise ValueError("attention that is causal is not watched")
+        q, k, v = self._heads_of(x)
+        weights = attention_weights(q, k, None)
+        out: Tensor = self.out((weights.to(v) @ v).transpose(1, 2).flatten(2))
+        return out, weights
+
+    def _heads_of(self, x: Tensor) -> Tensor:
+        """Return queries, keys and values (3, B, heads, L, D) of tokens."""
         qkv = self.qkv(x)
         if self.qv_bias is not None:
             q, v = self.qv_bias
             qkv = qkv + torch.cat([q, torch.zeros_like(q), v])
-        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        gathered = attend(q, k, v, mask, causal=self.causal and mask is None)
-        out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
-        return out
+        heads: Tensor = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return heads
 
 
 class Block(nn.Module):
@@ -104,7 +122,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the tokens x (B, L, width) after the block; for the mask see `Attention`."""
-        x = x + self.attention(self.norm_1(x), mask)
+        return self._after(x + self.attention(self.norm_1(x), mask))
+
+    def watched(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, and the weights of its attention, see `Attention.watched`."""
+        gathered, weights = self.attention.watched(self.norm_1(x))
+        return self._after(x + gathered), weights
+
+    def _after(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.narrow(self.activation(self.widen(self.norm_2(x))))
         return out
 

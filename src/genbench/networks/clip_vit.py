@@ -4,10 +4,13 @@ It differs from the original: LayerNorm also before the blocks, no bias of the p
 Of noisy images there is a learnt first token for each step of their chain, as in GLIDE's code (Nichol et al. 2022).
 """
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from genbench.networks.clip_transformer import Biases, Gelu, make_blocks
+from genbench.networks.clip_transformer import Biases, Block, Gelu, make_blocks
 
 
 class VisionTransformer(nn.Module):
@@ -44,7 +47,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         if patch < 1 or side % patch:
             raise ValueError(f"data.size={side}, or method.image_size, must be a multiple of patch={patch} pixels")
-        self.side, self.embedding_dim = side, embedding_dim
+        self.side, self.embedding_dim, self.patch = side, embedding_dim, patch
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
         self.steps = steps
         self.first = nn.Parameter(torch.empty(width) if steps is None else torch.empty(steps, width))
@@ -63,10 +66,42 @@ class VisionTransformer(nn.Module):
             x: images.
             t: of noisy images their times (B,), i / steps for step i, which is counted from 0.
         """
+        return self._read(self.blocks(self._tokens(x, t)))
+
+    def places(self, x: Tensor) -> Tensor:
+        """Return the tokens (B, L, width) before the last block, that which is read first (Bar-Tal et al. 2022)."""
+        tokens: Tensor = self.blocks[:-1](self._tokens(x))
+        return tokens
+
+    def relevance(self, x: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return how relevant each patch is for a score of embeddings, at least 0, (B, side / patch, side / patch).
+
+        The mean over heads of the last block's attention times its gradient, where that is above 0, at the token that
+        is read (Chefer et al. 2021, https://arxiv.org/abs/2103.15679, section 3.2, by one block as Bar-Tal et al.).
+
+        Args:
+            x: images.
+            score: returns a number (B,) of embeddings (B, embedding_dim).
+        """
+        with torch.no_grad():
+            tokens = self.places(x)
+        with torch.enable_grad():
+            # Weights may be frozen: what follows from this has a graph.
+            last, weights = cast(Block, self.blocks[-1]).watched(tokens.detach().requires_grad_())
+            (gradient,) = torch.autograd.grad(score(self._read(last)).sum(), weights)
+        seen = (gradient * weights).clamp_min(0).mean(1)[:, 0, 1:]
+        side = self.side // self.patch
+        return seen.detach().unflatten(1, (side, side))
+
+    def _tokens(self, x: Tensor, t: Tensor | None = None) -> Tensor:
         patches = self.patches(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self._first(t).expand(len(x), 1, -1), patches], dim=1) + self.positions
-        x = self.blocks(self.norm_before(x))
-        out: Tensor = self.project(self.norm_after(x[:, 0]))
+        tokens: Tensor = self.norm_before(
+            torch.cat([self._first(t).expand(len(x), 1, -1), patches], dim=1) + self.positions
+        )
+        return tokens
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        out: Tensor = self.project(self.norm_after(tokens[:, 0]))
         return out
 
     def _first(self, t: Tensor | None) -> Tensor:

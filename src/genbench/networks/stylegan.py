@@ -12,6 +12,7 @@ Example:
 from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -91,15 +92,21 @@ class SynthesisBlock(nn.Module):
         self.styles = 1 if self.is_first else 2
         """Layers that add detail; the one that adds to the image takes the style of the layer after them."""
 
-    def forward(self, x: Tensor | None, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Return maps and image of those before, None of the first block, and of w (B, L, w_dim), its own first."""
+    def channels(self, w: Tensor) -> list[Tensor]:
+        """Return the scales (B, C_l) of the channels of each layer, that to the image last, of w (B, L, w_dim)."""
+        first = [] if self.is_first else [self.doubling.style(w[:, 0])]
+        return [*first, self.layer.style(w[:, self.styles - 1]), self.to_image.style(w[:, self.styles])]
+
+    def forward(self, x: Tensor | None, image: Tensor | None, channels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return maps and image of those before, None of the first block, and of the scales of its channels."""
+        *first, own, last = channels
         if self.is_first:
-            x = self.start.expand(len(w), -1, -1, -1)
+            x = self.start.expand(len(own), -1, -1, -1)
         else:
             assert x is not None
-            x = self.doubling(x, w[:, 0])
-        x = self.layer(x, w[:, self.styles - 1])
-        added: Tensor = self.to_image(x, w[:, self.styles]).float()
+            x = self.doubling(x, first[0])
+        x = self.layer(x, own)
+        added: Tensor = self.to_image(x, last).float()
         return x, added if image is None else self.lowpass.up(image) + added
 
 
@@ -165,13 +172,35 @@ class StyleGANGenerator(nn.Module):
 
     def synthesise(self, w: Tensor) -> Tensor:
         """Return images (B, C, S, S) of w (B, styles, w_dim)."""
+        return self.synthesise_channels(self.channels(w))
+
+    def channels(self, w: Tensor) -> list[Tensor]:
+        """Return the scales (B, C_l) of the channels of all layers, of w (B, styles, w_dim).
+
+        It is the space S of Wu et al. 2021 (https://arxiv.org/abs/2011.12799): of each block two layers, of the first
+        one, and that to the image.
+        """
+        found: list[Tensor] = []
+        first = 0
+        for block in self.synthesis:
+            found += block.channels(w[:, first:])
+            first += block.styles
+        return found
+
+    def synthesise_channels(self, channels: Sequence[Tensor]) -> Tensor:
+        """Return images (B, C, S, S) of the scales of all channels."""
         x = image = None
         first = 0
-        for block in self.blocks:
-            x, image = block(x, image, w[:, first:])
-            first += block.styles  # type: ignore[assignment, operator]
+        for block in self.synthesis:
+            x, image = block(x, image, channels[first : first + block.styles + 1])
+            first += block.styles + 1
         assert image is not None
         return image
+
+    @property
+    def synthesis(self) -> list[SynthesisBlock]:
+        """The blocks, from the smallest resolution."""
+        return cast(list[SynthesisBlock], [*self.blocks])
 
     @torch.no_grad()
     def follow(self, mean: Tensor) -> None:

@@ -173,9 +173,12 @@ class StyledLayer(nn.Module):
         self.register_buffer("fixed_noise", torch.randn(side, side))
         self.clamp = clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return maps of maps x (B, inputs, H, W) and w (B, w_dim): with fresh noise in training, else the fixed."""
-        x = self.convolution(x, self.style(w))
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Return maps of maps x (B, inputs, H, W), scaled by a style (B, inputs), which `self.style` makes of w.
+
+        Noise is fresh in training, else the fixed one.
+        """
+        x = self.convolution(x, style)
         side = self.fixed_noise.shape[0]
         noise = torch.randn(len(x), 1, side, side, device=x.device) if self.training else self.fixed_noise
         x = x + (noise * self.noise_strength).to(x) + self.bias.to(x)[:, None, None]
@@ -199,7 +202,7 @@ class ToImage(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.clamp = clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Return images (B, outputs, H, W) of maps x (B, inputs, H, W) and w (B, w_dim)."""
-        y: Tensor = self.convolution(x, self.style(w)) + self.bias.to(x)[:, None, None]
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Return images (B, outputs, H, W) of maps x (B, inputs, H, W), scaled by a style (B, inputs), made of w."""
+        y: Tensor = self.convolution(x, style) + self.bias.to(x)[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)

@@ -17,8 +17,8 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.samplers import ddim
 from genbench.medium import Images
 from genbench.methods.averaging import AveragedNetwork
-from genbench.methods.denoising.base import by_quarter
 from genbench.methods.denoising.ddpm import DDPM
+from genbench.methods.denoising.quarters import by_quarter
 from genbench.methods.learning_rates import Constant
 from genbench.randomness import CHUNK, Noise
 from tests.kinds import classes

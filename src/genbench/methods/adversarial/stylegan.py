@@ -247,6 +247,19 @@ class StyleGAN(LatentGAN):
         """Return the averaged generator's images of w (B, layers, w_dim), see `HasStyles`."""
         return self._averaged.synthesise(w)
 
+    def style_channels(self, w: Tensor) -> list[Tensor]:
+        """Return the scales (B, C_l) of the averaged generator's channels, see `HasStyleSpace`."""
+        return self._averaged.channels(w)
+
+    @property
+    def adds_to_image(self) -> list[bool]:
+        """Of each layer whether it adds to the image: the last one of each block."""
+        return [number == block.styles for block in self._averaged.synthesis for number in range(block.styles + 1)]
+
+    def synthesise_channels(self, channels: Sequence[Tensor]) -> Tensor:
+        """Return the averaged generator's images of the scales of all channels, see `HasStyleSpace`."""
+        return self._averaged.synthesise_channels(channels)
+
     def perceive(self, images: Tensor) -> list[Tensor]:
         """Return the discriminator's maps of images (B, C, H, W) in [-1, 1], at each of its resolutions."""
         return self.discriminator.features(images)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genbench.clamping import clamp_with_gradient
 from genbench.diffusion.likelihood import gaussian_kl
 from genbench.methods.autoencoding.first_stage import FirstStage
 from genbench.networks.map_autoencoder import MapAutoencoder
@@ -90,4 +91,4 @@ class KLAutoencoder(FirstStage):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return images (B, C, S, S) in [-1, 1] of latents (B, *latent_shape)."""
-        return self._averaged.decode(z).clamp(-1, 1)
+        return clamp_with_gradient(self._averaged.decode(z), -1, 1)

@@ -18,6 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from genbench.clamping import clamp_with_gradient
 from genbench.methods.autoencoding.first_stage import FirstStage
 from genbench.networks.map_autoencoder import MapAutoencoder
 from genbench.networks.quantiser import BetaForm, VectorQuantiser
@@ -99,7 +100,12 @@ class VQGAN(FirstStage):
     def decode(self, z: Tensor) -> Tensor:
         """Return images (B, C, S, S) in [-1, 1] of latents, which are quantised first (Rombach et al. 2022)."""
         z_q, *_ = _quantiser(self._averaged)(z)
-        return self._averaged.decode(z_q).clamp(-1, 1)
+        return clamp_with_gradient(self._averaged.decode(z_q), -1, 1)
+
+    @property
+    def codebook(self) -> Tensor:
+        """The codes as they are decoded, (K, D), from the averaged weights."""
+        return _quantiser(self._averaged).table.detach()
 
     @torch.no_grad()
     def encode_codes(self, x: Tensor) -> Tensor:

@@ -193,6 +193,25 @@ class CLIP(Method):
         embedded: Tensor = self._averaged.text(rows)
         return embedded
 
+    def places(self, x: Tensor) -> Tensor:
+        """Return vectors (B, L, W) of places of images, as `embed_images` sees them, see `SeesPlaces`."""
+        tower: Any = self._averaged.image
+        places: Tensor = tower.places(self.preprocess(x))
+        return places
+
+    def relevance(self, x: Tensor, texts: Tensor) -> Tensor:
+        """Return how relevant places of images are for texts (B, D), float32 (B, H', W'), see `SeesPlaces`."""
+        wanted = normalize(texts.float(), dim=1)
+
+        def cosine(embedded: Tensor) -> Tensor:
+            return (wanted * normalize(embedded.float(), dim=1)).sum(1)
+
+        tower: Any = self._averaged.image
+        relevance: Tensor = tower.relevance(self.preprocess(x), cosine).float()
+        low, high = (each(relevance.flatten(1), 1)[:, None, None] for each in (torch.amin, torch.amax))
+        # Where nothing stands out, nothing is relevant.
+        return (relevance - low) / (high - low).clamp_min(1e-12)
+
     @property
     def state_width(self) -> int:
         """Numbers of the state of a token."""

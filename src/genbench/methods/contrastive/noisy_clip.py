@@ -23,7 +23,7 @@ from genbench.diffusion.processes import DiscreteProcess
 from genbench.diffusion.times import EvenSteps
 from genbench.medium import Medium
 from genbench.methods.contrastive.clip import CLIP
-from genbench.methods.denoising.base import by_quarter
+from genbench.methods.denoising.quarters import by_quarter
 from genbench.methods.optimisation import Loss
 from genbench.networks.clip_text import TextTransformer
 

@@ -5,7 +5,6 @@ A method's own file defines the loss.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from genbench.conditions.captions import Captions
 from genbench.conditions.choosing import chosen
 from genbench.conditions.derived import Derived
 from genbench.diffusion.estimates import Denoise, Estimate, at_time, clamping
+from genbench.diffusion.guidance import guided_by_estimate
 from genbench.diffusion.parameterisation import Prediction, to_x_0
 from genbench.diffusion.processes import Process
 from genbench.diffusion.samplers import Draw, ddim_encode
@@ -24,15 +24,12 @@ from genbench.diffusion.times import Observing, Times
 from genbench.errors import UserError
 from genbench.medium import Images, Medium
 from genbench.methods.base import GenerativeMethod
+from genbench.methods.denoising.quarters import by_quarter
+from genbench.methods.denoising.running import begun_at, run_sampler, sample_until
 from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.networks.attention_maps import AttentionMaps
 from genbench.networks.conditioning import ConditionEncoder
 from genbench.randomness import Noise
-
-_QUARTERS = 4
-
-_END = 2e-3
-"""How far from a time a sampler may end that is to end there: a step of a chain is 1e-3."""
 
 
 class DenoisingMethod(GenerativeMethod):
@@ -239,31 +236,39 @@ class DenoisingMethod(GenerativeMethod):
         self.refuse_latents("draws no noisy images")
         y = self.for_sampling(self.check_condition(condition, count), noise)
         denoise = self.denoise_with(y, guidance=self.guidance)
-        return self.noisy_sample_by(denoise, self.draw_from(noise, count), until)
+        return sample_until(until, self.sampler, denoise, self.process, self.draw_from(noise, count))
 
-    def noisy_sample_by(self, denoise: Denoise, draw: Draw, until: float) -> Tensor:
-        """Return x_t (B, ...) at time `until` by the sampler, with some denoiser.
+    @torch.no_grad()
+    def sample_led(
+        self,
+        count: int,
+        log_probability: Callable[[Tensor], Tensor],
+        scale: float,
+        condition: Tensor | None = None,
+        *,
+        noise: Noise,
+        images: Tensor | None = None,
+        begin: float = 1.0,
+    ) -> Tensor:
+        """Return samples led by the gradient of what is thought of their images, see `abilities.DrawsLed`.
+
+        Sampling that begins in between, with images that were made noisy, keeps what is larger than the noise (Meng et
+        al. 2022, SDEdit, https://arxiv.org/abs/2108.01073).
 
         Raises:
+            ValueError: the condition is given to an unconditional method, or invalid.
             UserError: the sampler's settings do not suit the process.
         """
-        seen: list[Tensor] = []
-
-        def remembering(x_t: Tensor, t: Tensor) -> Estimate:
-            seen[:] = [x_t, t]
-            return denoise(x_t, t)
-
-        short = copy(self.process)
-        short.first = until
-        run_sampler(self.sampler, remembering, short, draw)
-        # The last call is at the last time.
-        last, at = seen
-        if abs(float(at) - until) > _END:
-            raise UserError(
-                f"the sampler ended at time {float(at):.3g}, not at {until:g}: take more steps, or set "
-                "sampler.spacing=uniform"
-            )
-        return last
+        y = None if condition is None else self.for_sampling(self.check_condition(condition, count), noise)
+        denoise = self.denoise_with(y, guidance=0.0 if y is None else self.guidance)
+        led = guided_by_estimate(denoise, lambda x_0: log_probability(self.from_space(x_0)), scale)
+        draw = self.draw_from(noise, count)
+        if images is None:
+            return self.sample_by(led, draw)
+        process, t = begun_at(self.process, begin)
+        x_0 = self.to_space(images.to(self.device))
+        start = (process.alpha(t) * x_0 + process.sigma(t) * draw()).to(x_0)
+        return self.from_space(self.bounded(run_sampler(self.sampler, led, process, draw, start)))
 
     @torch.no_grad()
     def encode_by_ddim(self, x: Tensor, y: Tensor | None, *, steps: int) -> Tensor:
@@ -357,30 +362,3 @@ class DenoisingMethod(GenerativeMethod):
     def draw_from(self, noise: Noise, count: int) -> Draw:
         """Return a function that draws normal noise in the shape of what is denoised, on this method's device."""
         return lambda: noise.normal(count, *self.space.shape).to(self.device)
-
-
-def run_sampler(
-    sampler: Callable[..., Tensor], denoise: Denoise, process: Process, draw: Draw, start: Tensor | None = None
-) -> Tensor:
-    """Return what a sampler makes of the process's prior, or of x_1 that it begins with.
-
-    Raises:
-        UserError: the sampler's settings do not suit the process.
-    """
-    try:
-        samples: Tensor = sampler(denoise, process, process.prior_std * draw() if start is None else start, draw)
-    except ValueError as error:
-        raise UserError(f"sampler: {error}") from error
-    return samples
-
-
-def by_quarter(name: str, losses: Tensor, t: Tensor) -> dict[str, Tensor]:
-    """Return the mean loss in each quarter of the times that occurs in the batch, since the loss differs with t."""
-    # Quarters are closed at their upper end: of four steps each quarter has one.
-    quarter = (t * _QUARTERS - 1e-4).ceil().long().clamp(1, _QUARTERS) - 1
-    found = {}
-    for index in range(_QUARTERS):
-        own = losses[quarter == index]
-        if len(own):
-            found[f"loss/{name}_t{index + 1}"] = own.mean()
-    return found

@@ -15,7 +15,7 @@ from genbench.diffusion.estimates import Denoise
 from genbench.diffusion.processes import Process
 from genbench.medium import Medium
 from genbench.methods.assembled import Assembled
-from genbench.methods.denoising.base import run_sampler
+from genbench.methods.denoising.running import run_sampler
 from genbench.randomness import Noise
 
 _TIMES = 11

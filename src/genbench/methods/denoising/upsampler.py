@@ -38,6 +38,7 @@ from genbench.medium import Medium
 from genbench.methods.denoising.frozen_text import FrozenText
 from genbench.methods.denoising.hints import fill, hinted_at_random, unhinted, with_room
 from genbench.methods.denoising.improved_ddpm import ImprovedDDPM, Objective
+from genbench.methods.denoising.running import sample_until
 from genbench.methods.optimisation import Loss
 from genbench.parts import Frozen
 from genbench.randomness import Noise
@@ -227,7 +228,9 @@ class Upsampler(ImprovedDDPM):
         if known is not None and mask is not None:
             return fill(self, known, mask, y, noise)
         denoise, draw = self.denoise_with(y, guidance=self.guidance), self.draw_from(noise, len(low))
-        return self.sample_by(denoise, draw) if until is None else self.noisy_sample_by(denoise, draw, until)
+        if until is None:
+            return self.sample_by(denoise, draw)
+        return sample_until(until, self.sampler, denoise, self.process, draw)
 
     def inpaint(self, known: Tensor, mask: Tensor, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Refuse: what is filled in is drawn small and then enlarged.
