@@ -1,5 +1,6 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
+from genbench.abilities.animating import Animates, FindsKeypoints
 from genbench.abilities.completing import FillsIn, FillsInByHints, Upsamples
 from genbench.abilities.denoising import ClassifiesNoisy, Denoises, EmbedsNoisy
 from genbench.abilities.drawing import (
@@ -30,6 +31,7 @@ from genbench.abilities.encoding import Autoencodes, Codes
 from genbench.abilities.likelihood import HasCodeLikelihood, HasLikelihood
 
 __all__ = [
+    "Animates",
     "AttendsToWords",
     "Autoencodes",
     "ClassifiesNoisy",
@@ -49,6 +51,7 @@ __all__ = [
     "EncodesTexts",
     "FillsIn",
     "FillsInByHints",
+    "FindsKeypoints",
     "FollowsTexts",
     "Generative",
     "HasCodeLikelihood",
