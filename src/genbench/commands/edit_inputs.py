@@ -11,10 +11,11 @@ from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
 from genbench.config import short_name
 from genbench.config.words import ASKED
-from genbench.data.sample_set import open_samples
+from genbench.data.sample_set import open_frames, open_samples
 from genbench.editing.base import Editor, Inputs
 from genbench.editing.masks import MASKS, read_mask
 from genbench.errors import UserError
+from genbench.images import to_float
 from genbench.medium import Images
 from genbench.metrics.conditions import held_out
 
@@ -22,11 +23,16 @@ _OF_CONDITIONS = (*ASKED, "prompts", "sources")
 _KEYS = {
     "images": ("images",),
     "others": ("others",),
+    "shots": ("images",),
+    "driver": ("driver",),
     "mask": ("mask",),
     "condition": _OF_CONDITIONS,
     "asked condition": _OF_CONDITIONS,
 }
 """The keys of `edit` that feed each input of an editor."""
+
+_FRAMES = {"shots": "images", "driver": "driver"}
+"""The inputs that are frames, and the keys that name them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Gathered:
         others: the second images, likewise.
         mask: float32 (H, W), or None.
         conditions: `count` of them, or None.
+        shots: uint8 (K, C, H, W), or None.
+        driver: uint8 (T, C, H, W), or None.
     """
 
     count: int
@@ -46,14 +54,17 @@ class Gathered:
     mask: Tensor | None = None
     conditions: Conditions | None = None
     others: Tensor | None = None
+    shots: Tensor | None = None
+    driver: Tensor | None = None
 
     def of(self, rows: Tensor) -> Inputs:
         """Return what some edits are given."""
         images, others = (
             None if each is None else Images(each.shape[1:]).load(each[rows]) for each in (self.images, self.others)
         )
+        shots, driver = (None if each is None else to_float(each) for each in (self.shots, self.driver))
         conditions = None if self.conditions is None else self.conditions[rows].load()
-        return Inputs(len(rows), images, self.mask, conditions, others)
+        return Inputs(len(rows), images, self.mask, conditions, others, shots, driver)
 
 
 def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
@@ -65,6 +76,9 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
     _refuse_others(editor, config)
     takes, count = editor.takes, int(config.count)
     images = others = mask = conditions = None
+    shots, driver = (_frames(run, config, key) if name in takes else None for name, key in _FRAMES.items())
+    if shots is not None:
+        count = 1
     if "images" in takes:
         images = _images(run, config)
         count = len(images)
@@ -80,14 +94,14 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
         conditions = asked(run, config, count)
         count = count if conditions is None else len(conditions)
     images, others = (None if each is None else each[:count] for each in (images, others))
-    return Gathered(count, images, mask, conditions, others)
+    return Gathered(count, images, mask, conditions, others, shots, driver)
 
 
 def _refuse_others(editor: Editor, config: DictConfig) -> None:
     known = {key for name in editor.takes for key in _KEYS[name]}
     for key in dict.fromkeys(key for keys in _KEYS.values() for key in keys):
         if config[key] is not None and key not in known:
-            taken = " and ".join(f"{key}=" for key in ("images", "others", "mask") if key in known)
+            taken = " and ".join(f"{key}=" for key in ("images", "others", "driver", "mask") if key in known)
             raise UserError(
                 f"{key}={config[key]} has no effect: editor={short_name(config.editor)} "
                 + (f"takes {taken}" if taken else f"takes no {key}")
@@ -108,6 +122,20 @@ def _others(run: OpenRun, config: DictConfig, images: Tensor) -> Tensor:
     if len(others) != len(images):
         raise UserError(f"others={config.others} has {len(others)} images for {len(images)}: give as many")
     return others
+
+
+def _frames(run: OpenRun, config: DictConfig, key: str) -> Tensor:
+    """Return the frames that a key names, in natural order, of any size: they are prepared as the run's images were.
+
+    Raises:
+        UserError: nothing names them, or they can't be read.
+    """
+    if config[key] is None:
+        raise UserError(
+            f"editor={short_name(config.editor)} needs images=..., a picture or a folder of pictures of one person, "
+            "and driver=..., a folder of pictures whose poses it takes"
+        )
+    return open_frames(Path(config[key]), run.method.medium.shape, run.data.preparation, key)
 
 
 def _images(run: OpenRun, config: DictConfig) -> Tensor:

@@ -17,6 +17,8 @@ PATHS = (
     "against",
     "images",
     "images_reference",
+    "others",
+    "driver",
     "sources",
     "prompts",
     "captions",

@@ -12,12 +12,14 @@ from genbench.errors import DivergenceError, UserError
 from genbench.medium import Medium
 from genbench.randomness import CHUNK, Noise
 
-Input = Literal["images", "others", "mask", "condition", "asked condition"]
+Input = Literal["images", "others", "shots", "driver", "mask", "condition", "asked condition"]
 """What an editor may take besides noise.
 
     images            an image for each edit
     others            a second image for each edit; unless somebody gives some, the next of the images
-    mask              which pixels of them are known
+    shots             frames of one person, all of them for a single edit
+    driver            frames whose poses the results are to have, in their order
+    mask              which pixels of images are known
     condition         a row of the method's condition for each edit, if the method is conditional: those that are asked
                       for, else all in turn
     asked condition   the same, but only if it is asked for
@@ -34,6 +36,8 @@ class Inputs:
         others: the same of the second images.
         mask: 1 where pixels are known and 0 where they are not, float32 (H, W), of an editor that takes it.
         condition: rows (count, ...) of the method's condition, as a method is given them, or None.
+        shots: float32 (K, C, H, W) in [-1, 1], of an editor that takes them.
+        driver: float32 (T, C, H, W) in [-1, 1], likewise.
     """
 
     count: int
@@ -41,6 +45,8 @@ class Inputs:
     mask: Tensor | None = None
     condition: Tensor | None = None
     others: Tensor | None = None
+    shots: Tensor | None = None
+    driver: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from genbench.conditions.base import Condition
+from genbench.conditions.choosing import expect
 from genbench.conditions.posed import Posed
+from genbench.conditions.shots import Shots
+
+
+def shots_of(condition: Condition | None, what: str) -> Shots:
+    """Return what the frames of people are, of the data's condition or of that which a run folder keeps.
+
+    Raises:
+        ValueError: the data shows no people by frames; the message begins with `what`.
+    """
+    given = condition.shots if isinstance(condition, Posed) else condition
+    return expect(given, Shots, f"{what} take people by several frames, such as data=portraits")
 
 
 @torch.no_grad()

@@ -24,9 +24,7 @@ from torch.nn.functional import l1_loss
 from genbench.abilities import EmbedsImages, FindsKeypoints
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
-from genbench.conditions.choosing import expect
 from genbench.conditions.posed import Posed
-from genbench.conditions.shots import Shots
 from genbench.losses import make_objective
 from genbench.medium import Images
 from genbench.methods.adversarial.base import AdversarialMethod
@@ -34,7 +32,7 @@ from genbench.methods.adversarial.few_shot import FewShot
 from genbench.methods.encoding_once import check_shape
 from genbench.methods.optimisation import Loss
 from genbench.methods.perceptual import Perceptual, PerceptualDistance
-from genbench.methods.posing import posed
+from genbench.methods.posing import posed, shots_of
 from genbench.networks.keypoints import draw_points
 from genbench.networks.talking_heads import PortraitGenerator, ProjectionDiscriminator
 from genbench.parts import Frozen
@@ -50,7 +48,7 @@ class TalkingHeads(AdversarialMethod):
         generator: builds embedder, projection and generator from `image_shape`.
         discriminator: builds the discriminator from `image_shape` and `people`, their number.
         image_shape: (C, S, S) of the data.
-        condition: the data's people, by frames.
+        condition: of the data, people by frames; or what a run folder keeps, `Posed`.
         keypoints: finds the poses.
         sigma: deviation of the blots that a pose is drawn by, as a fraction of half of the side.
         pixel_weight: of |x - x_fake|_1 of pixels; the paper has none.
@@ -92,7 +90,7 @@ class TalkingHeads(AdversarialMethod):
         discriminator_steps: int = 2,
         **settings: Any,
     ) -> None:
-        shots = expect(condition, Shots, "talking heads take people by several frames, such as data=portraits")
+        shots = shots_of(condition, "talking heads")
         weights = {
             "pixel_weight": pixel_weight, "perceptual_weight": perceptual_weight,
             "adversarial_weight": adversarial_weight, "feature_weight": feature_weight, "match_weight": match_weight,

@@ -22,14 +22,12 @@ from torch import Tensor
 from genbench.abilities import EmbedsImages
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
-from genbench.conditions.choosing import expect
 from genbench.conditions.posed import Posed
-from genbench.conditions.shots import Shots
 from genbench.medium import Images
 from genbench.methods.base import GenerativeMethod
 from genbench.methods.optimisation import Loss, MakeOptimizer
 from genbench.methods.perceptual import Perceptual, PerceptualDistance
-from genbench.methods.posing import posed
+from genbench.methods.posing import posed, shots_of
 from genbench.networks.keypoints import KeypointAutoencoder
 from genbench.networks.thin_plate import ThinPlate
 from genbench.parts import Frozen
@@ -42,7 +40,7 @@ class Keypoints(GenerativeMethod):
     Args:
         autoencoder: builds the network from `image_shape` and `points`.
         image_shape: (C, H, W) of the data.
-        condition: the data's people, by frames.
+        condition: of the data, people by frames; or what a run folder keeps, `Posed`.
         points: P, key points of an image.
         optimizer: maps parameters to an optimizer.
         equivariance_weight: lambda.
@@ -80,7 +78,7 @@ class Keypoints(GenerativeMethod):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        shots = expect(condition, Shots, "key points take people by several frames, such as data=portraits")
+        shots = shots_of(condition, "key points")
         if min(equivariance_weight, affine, spline, perceptual_weight) < 0:
             raise ValueError(
                 f"equivariance_weight={equivariance_weight}, affine={affine}, spline={spline} and "
