@@ -167,7 +167,9 @@ class Portraits(ImageFolder):
             return super()._names_of(part)
         step = self.test_every or len(self._class_names) + 1
         held_out = set(self._class_names[step - 1 :: step])
-        return [name for name in self._files if part != "val" and (self._class_of(name) in held_out) == (part == "test")]
+        if part == "val":
+            return []
+        return [name for name in self._files if (self._class_of(name) in held_out) == (part == "test")]
 
     def _identity(self, part: str) -> dict[str, Any]:
         return {**super()._identity(part), "held_out": "people"}

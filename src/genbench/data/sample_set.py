@@ -91,8 +91,8 @@ class Pictures:
     def _read(self, key: str) -> np.ndarray:
         try:
             picture = decode(self._source.read(key), self._channels)
-            fits = self._preparation is None or picture.size == (self._preparation.size,) * 2
-            pixels = np.asarray(picture) if fits else self._preparation.fit(picture)
+            fit = self._preparation
+            pixels = np.asarray(picture) if fit is None or picture.size == (fit.size,) * 2 else fit.fit(picture)
         except Exception as error:  # damaged files make decoders raise all kinds
             raise UserError(f"{key} of {self._source.path} can't be read: {error}") from error
         return pixels.reshape(*pixels.shape[:2], self._channels)

@@ -72,9 +72,7 @@ class Hourglass(nn.Module):
         ValueError: the side can't be halved so often.
     """
 
-    def __init__(
-        self, image_shape: Sequence[int], points: int, width: int, most: int, depth: int, shrink: int
-    ) -> None:
+    def __init__(self, image_shape: Sequence[int], points: int, width: int, most: int, depth: int, shrink: int) -> None:
         super().__init__()
         channels, height, width_of_image = image_shape
         if height % (shrink * 2**depth) or width_of_image % (shrink * 2**depth):

@@ -45,9 +45,7 @@ class Embedder(nn.Module):
     def __init__(self, image_shape: Sequence[int], width: int = 64, most: int = 512, attention: int = 32) -> None:
         super().__init__()
         channels, side, _ = image_shape
-        self.blocks = Pyramid(
-            channels + POSE_CHANNELS, side, _SMALLEST, width=width, most=most, attention=attention
-        )
+        self.blocks = Pyramid(channels + POSE_CHANNELS, side, _SMALLEST, width=width, most=most, attention=attention)
         self.embedding_dim = self.blocks.widths[-1]
 
     def forward(self, frames: Tensor, poses: Tensor) -> Tensor:
@@ -195,9 +193,7 @@ class ProjectionDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels, side, _ = image_shape
-        self.blocks = Pyramid(
-            channels + POSE_CHANNELS, side, _SMALLEST, width=width, most=most, attention=attention
-        )
+        self.blocks = Pyramid(channels + POSE_CHANNELS, side, _SMALLEST, width=width, most=most, attention=attention)
         self.embedding_dim = self.blocks.widths[-1]
         self.last = Residual(self.embedding_dim)
         if spectral_norm:

@@ -55,9 +55,7 @@ class ThinPlate:
     def images(self, x: Tensor) -> Tensor:
         """Return images (B, C, H, W) whose pixel at z is that of x at T(z); what comes in is x's reflection."""
         height, width = x.shape[-2:]
-        y_axis, x_axis = (
-            (torch.arange(side, device=x.device) + 0.5) * (2 / side) - 1 for side in (height, width)
-        )
+        y_axis, x_axis = ((torch.arange(side, device=x.device) + 0.5) * (2 / side) - 1 for side in (height, width))
         grid = torch.cartesian_prod(y_axis, x_axis).flip(1).expand(len(x), -1, -1)
         places = self.places(grid).view(len(x), height, width, 2).to(x)
         return grid_sample(x, places, mode="bilinear", padding_mode="reflection", align_corners=False)

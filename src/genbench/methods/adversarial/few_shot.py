@@ -1,7 +1,7 @@
 """Few-shot learning of a new person: a talking-head model that is trained further on K frames (Zakharov et al. 2019).
 
-https://arxiv.org/abs/1905.08233, section 3.3. The embedder is needed once; then the person's styles and the person's row
-of the discriminator are parameters themselves, and begin with what the embedding says:
+https://arxiv.org/abs/1905.08233, section 3.3. The embedder is needed once; then the person's styles and the person's
+row of the discriminator are parameters themselves, and begin with what the embedding says:
 
     e = 1/K sum_k E(x_k, y_k),    psi' = P e,    w' = w_0 + e
     L_D = E max(0, 1 - D'(x, y)) + E max(0, 1 + D'(G'(y, psi'), y)),    D'(x, y) = V(x, y)' w' + b
@@ -54,19 +54,17 @@ class FewShot:
         """Train copies of both networks on the frames, so many steps, with the optimizers of the method's settings."""
         if not steps:
             return
-        generator, discriminator = (
-            deepcopy(network).requires_grad_(True).train()
-            for network in (self._generator, cast(ProjectionDiscriminator, self._method.discriminator))
-        )
+        generator = deepcopy(self._generator).requires_grad_(True).train()
+        discriminator = deepcopy(cast(ProjectionDiscriminator, self._method.discriminator)).requires_grad_(True).train()
         psi, w = nn.Parameter(self.psi.clone()), nn.Parameter(self.w.clone())
         # The embedder, P, W and w_0 have done their part.
         drawn = [psi, *generator.drawer.parameters()]
         kept = (discriminator.people.weight, discriminator.common)
         scored = [w, *(each for each in discriminator.parameters() if all(each is not other for other in kept))]
-        optimizers = [
-            self._method.make_optimizer(name, parameters)
-            for name, parameters in (("generator", drawn), ("discriminator", scored))
-        ]
+        optimizers = (
+            self._method.make_optimizer("generator", drawn),
+            self._method.make_optimizer("discriminator", scored),
+        )
         with torch.enable_grad():
             for _ in range(steps):
                 self._step(generator, discriminator, psi, w, *optimizers)

@@ -42,7 +42,7 @@ _HINGE = make_objective("hinge")
 
 
 class TalkingHeads(AdversarialMethod):
-    """Draw people, by a few frames, in given poses. Its samples are held-out frames, drawn by others of the same people.
+    """Draw people, by a few frames, in given poses. Its samples are held-out frames, drawn by others of the person.
 
     Args:
         generator: builds embedder, projection and generator from `image_shape`.

@@ -4,10 +4,12 @@ An image is drawn anew from P places in it and from another frame of the same pe
 image is warped (Jakab et al. 2018, https://arxiv.org/abs/1806.07823, section 3; Siarohin et al. 2019, First Order
 Motion, https://arxiv.org/abs/2003.00196, section 3.1, without its Jacobians):
 
-    L = E |x_T - D(s, k(s), k(x_T))|_1 + lambda E |k(x) - T(k(x_T))|_1,     x_T(z) = x(T(z))
+    L = E |x_T - D(s, k(s), k(x_T))|_1 + lambda E |k(x) - T(k(x_T))|_1 + mu E exp(-|k_p(x) - k_q(x)|^2 / (2 s^2))
+    x_T(z) = x(T(z))
 
-where x is a frame, s another one of that person, k(.) the key points and T a random warp. Appearance comes from s alone,
-so the places must say where its parts are. The warp also keeps the places from naming a training image.
+where x is a frame, s another one of that person, k(.) the key points and T a random warp. Appearance comes from s
+alone, so the places must say where its parts are. The warp also keeps the places from naming a training image. The last
+term, over pairs p, q of points, keeps them apart (Zhang et al. 2018, https://arxiv.org/abs/1804.04412, section 3.1).
 
 Example:
     python -m genbench experiment=keypoints_faces data.root=~/att_faces
@@ -44,6 +46,8 @@ class Keypoints(GenerativeMethod):
         points: P, key points of an image.
         optimizer: maps parameters to an optimizer.
         equivariance_weight: lambda.
+        separation_weight: mu.
+        separation: s, below which points are near each other, as a fraction of half of the image's side.
         affine: deviation of the warp's matrix from the identity.
         spline: deviation of its thin-plate spline.
         perceptual: features by which images are compared besides their pixels, see `PerceptualDistance`.
@@ -70,6 +74,8 @@ class Keypoints(GenerativeMethod):
         points: int = 10,
         optimizer: MakeOptimizer,
         equivariance_weight: float = 1.0,
+        separation_weight: float = 1.0,
+        separation: float = 0.15,
         affine: float = 0.05,
         spline: float = 0.005,
         perceptual: Perceptual = "none",
@@ -79,16 +85,20 @@ class Keypoints(GenerativeMethod):
     ) -> None:
         super().__init__(**settings)
         shots = shots_of(condition, "key points")
-        if min(equivariance_weight, affine, spline, perceptual_weight) < 0:
-            raise ValueError(
-                f"equivariance_weight={equivariance_weight}, affine={affine}, spline={spline} and "
-                f"perceptual_weight={perceptual_weight} must be at least 0"
-            )
+        for name, value in (
+            ("equivariance_weight", equivariance_weight), ("separation_weight", separation_weight),
+            ("affine", affine), ("spline", spline), ("perceptual_weight", perceptual_weight),
+        ):  # fmt: skip
+            if value < 0:
+                raise ValueError(f"{name} must be at least 0, not {value}")
+        if separation <= 0:
+            raise ValueError(f"separation must be positive, not {separation}")
         self.medium = Images(image_shape)
         self.condition = Posed(shots, points)
         self.keypoints = points
         self.equivariance_weight = equivariance_weight
-        self.warp = {"affine": affine, "spline": spline}
+        self.separation_weight, self.separation = separation_weight, separation
+        self.affine, self.spline = affine, spline
         self.perceptual_part = perceptual_part
         self.perceptual_weight = perceptual_weight
         self.distance = PerceptualDistance(perceptual, perceptual_part, self.medium)
@@ -105,13 +115,15 @@ class Keypoints(GenerativeMethod):
         """Return the loss of a batch, and its terms."""
         x, rows = batch.pair()
         _, frames = self.condition.shots.split(rows)
-        warp = ThinPlate.draw(len(x), x.device, **self.warp)
+        warp = ThinPlate.draw(len(x), x.device, affine=self.affine, spline=self.spline)
         x_t = warp.images(x)
         x_rec, points = self.autoencoder(frames[:, 0], x_t)
         pixels = (x_t - x_rec).abs().mean()
-        equivariance = equivariance_loss(self.autoencoder.find(x), points, warp)
-        loss = pixels + self.equivariance_weight * equivariance
-        figures = {"loss/pixels": pixels, "loss/equivariance": equivariance}
+        unwarped = self.autoencoder.find(x)
+        equivariance = equivariance_loss(unwarped, points, warp)
+        nearness = nearness_loss(unwarped, self.separation)
+        loss = pixels + self.equivariance_weight * equivariance + self.separation_weight * nearness
+        figures = {"loss/pixels": pixels, "loss/equivariance": equivariance, "loss/nearness": nearness}
         if self.distance.kind != "none":
             features = self.distance(x_t, x_rec).mean()
             loss = loss + self.perceptual_weight * features
@@ -144,3 +156,13 @@ class Keypoints(GenerativeMethod):
 def equivariance_loss(points: Tensor, warped: Tensor, warp: ThinPlate) -> Tensor:
     """Return the mean of |k(x) - T(k(x_T))|, of key points (B, P, 2) of images and of warped ones."""
     return (points - warp.places(warped)).abs().mean()
+
+
+def nearness_loss(points: Tensor, scale: float) -> Tensor:
+    """Return the mean of exp(-d^2 / (2 scale^2)) over the distances d of all pairs of points (B, P, 2).
+
+    It is 1 where all points are in one place, and 0 of a single one.
+    """
+    distances = (points[:, :, None] - points[:, None]).square().sum(-1)
+    near = (-distances / (2 * scale**2)).exp().sum((1, 2)) - points.shape[1]
+    return (near / max(1, points.shape[1] * (points.shape[1] - 1))).mean()
