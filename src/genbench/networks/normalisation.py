@@ -125,6 +125,7 @@ class SpectralNorm(nn.Module):
         if self.training:
             self._follow(weight.detach())
         with torch.no_grad():
+            # A tensor of its own, which gradients may need after the next pass has changed the buffer.
             u = normalize(self.u, dim=0)
             v = normalize(weight.flatten(1).T @ u, dim=0)
         return weight / (u @ weight.flatten(1) @ v)
@@ -132,8 +133,7 @@ class SpectralNorm(nn.Module):
     @torch.no_grad()
     def _follow(self, weight: Tensor) -> None:
         matrix = weight.flatten(1)
-        # Not in place: an earlier pass may still need it for its gradient.
-        self.u = normalize(matrix @ normalize(matrix.T @ self.u, dim=0), dim=0)
+        self.u.copy_(normalize(matrix @ normalize(matrix.T @ self.u, dim=0), dim=0))
 
 
 def constrain_spectrally(network: nn.Module) -> None:
