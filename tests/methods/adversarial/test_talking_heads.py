@@ -12,34 +12,15 @@ from genbench.batch import Batch
 from genbench.conditions.posed import Posed
 from genbench.conditions.shots import Shots
 from genbench.images import to_float
-from genbench.medium import Images
 from genbench.methods.adversarial.few_shot import FewShot
 from genbench.methods.adversarial.talking_heads import TalkingHeads
 from genbench.networks.talking_heads import PortraitGenerator, ProjectionDiscriminator
 from genbench.randomness import Noise
 from tests.embedders import Brightness
+from tests.keypoint_finders import Middles
 
 SHAPE = (1, 16, 16)
 SHOTS = Shots(["ann", "ben", "cleo"], 2, SHAPE)
-
-
-class Middles(nn.Module):
-    """Finds two key points: the mean place of brightness, and of darkness."""
-
-    keypoints = 2
-
-    def __init__(self, shape: tuple[int, int, int] = SHAPE) -> None:
-        super().__init__()
-        self.medium = Images(shape)
-        self.weight = nn.Parameter(torch.ones(()))
-
-    def find_keypoints(self, x: Tensor) -> Tensor:
-        places = torch.linspace(-1, 1, x.shape[-1])
-        found = []
-        for weight in ((x.mean(1) + 1.01) ** 4, (1.01 - x.mean(1)) ** 4):
-            share = weight / weight.sum((1, 2), keepdim=True)
-            found.append(torch.stack([(share.sum(1) * places).sum(1), (share.sum(2) * places).sum(1)], 1))
-        return torch.stack(found, dim=1)
 
 
 def make(keypoints: Any = None, condition: Any = SHOTS, most: int = 8, **settings: Any) -> TalkingHeads:
@@ -50,7 +31,7 @@ def make(keypoints: Any = None, condition: Any = SHOTS, most: int = 8, **setting
         partial(ProjectionDiscriminator, width=4, most=8, attention=4),
         SHAPE,
         condition,
-        Middles() if keypoints is None else keypoints,
+        Middles(SHAPE) if keypoints is None else keypoints,
         generator_optimizer=adam,
         discriminator_optimizer=adam,
         **settings,
@@ -74,8 +55,8 @@ def test_rows_hold_the_pose_of_the_image_and_of_each_frame() -> None:
     points, people, given = method.condition.split(method.condition.check(rows, 3))
     assert people.tolist() == [2, 0, 1]
     assert torch.equal(given, frames(3, 2))
-    torch.testing.assert_close(points[:, 0], Middles().find_keypoints(frames(3)))
-    torch.testing.assert_close(points[:, 2], Middles().find_keypoints(frames(3, 2)[:, 1]))
+    torch.testing.assert_close(points[:, 0], Middles(SHAPE).find_keypoints(frames(3)))
+    torch.testing.assert_close(points[:, 2], Middles(SHAPE).find_keypoints(frames(3, 2)[:, 1]))
     assert isinstance(method.condition, Posed)
     facts = method.condition.to_dict()
     again = Posed.from_dict(facts)
@@ -127,7 +108,7 @@ def test_features_of_a_part_are_compared() -> None:
     )  # fmt: skip
     loss, figures = method.generator_loss(batch(method))
     torch.testing.assert_close(loss, 4 * figures["loss/perceptual"])
-    assert float(loss) > 0
+    assert loss.item() > 0
 
 
 def test_samples_are_drawn_by_the_average_and_use_no_noise() -> None:
@@ -147,7 +128,7 @@ def test_a_new_person_begins_with_what_the_embedding_says() -> None:
     poses = method.draw_pose(points)
     generator: Any = method.average.module
     with torch.no_grad():
-        e = generator.embed(shots[None], method.draw_pose(Middles().find_keypoints(shots))[None])
+        e = generator.embed(shots[None], method.draw_pose(Middles(SHAPE).find_keypoints(shots))[None])
         expected = generator.draw(poses, generator.styles(e).expand(5, -1))
     # The same bits: psi' = P e before any step.
     assert torch.equal(method.portrait(shots)(points), expected)
