@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 def autoencoder(points: int = 4) -> KeypointAutoencoder:
     torch.manual_seed(0)
-    return KeypointAutoencoder((1, 16, 16), points, width=8, most=16, depth=2)
+    return KeypointAutoencoder((1, 16, 16), points, width=8, most=16, depth=2, shrink=1)
 
 
 def test_soft_argmax_is_the_place_of_a_peak_and_the_middle_of_none() -> None:

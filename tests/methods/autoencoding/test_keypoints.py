@@ -21,7 +21,7 @@ SHOTS = Shots(["ann", "ben"], 2, SHAPE)
 
 def make(points: int = 3, **settings: Any) -> Keypoints:
     torch.manual_seed(0)
-    network = partial(KeypointAutoencoder, width=8, most=16, depth=2)
+    network = partial(KeypointAutoencoder, width=8, most=16, depth=2, shrink=1)
     optimizer = settings.pop("optimizer", partial(torch.optim.Adam, lr=1e-3))
     return Keypoints(network, SHAPE, settings.pop("condition", SHOTS), points=points, optimizer=optimizer, **settings)
 

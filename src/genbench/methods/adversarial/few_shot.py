@@ -10,21 +10,42 @@ row of the discriminator are parameters themselves, and begin with what the embe
 over all K frames in each step, so that nothing is random. The model itself is left as it is.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from copy import deepcopy
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from genbench.losses import make_objective
+from genbench.methods.averaging import AveragedNetwork
+from genbench.methods.optimisation import Loss
 from genbench.networks.talking_heads import PortraitGenerator, ProjectionDiscriminator
 
-if TYPE_CHECKING:
-    from genbench.methods.adversarial.talking_heads import TalkingHeads
-
 _HINGE = make_objective("hinge")
+
+
+class Learns(Protocol):
+    """What is asked of `TalkingHeads`, which says what each part is."""
+
+    average: AveragedNetwork
+    discriminator: nn.Module
+    discriminator_steps: int
+
+    def find_keypoints(self, x: Tensor) -> Tensor:
+        """Return the poses of images."""
+
+    def draw_pose(self, points: Tensor) -> Tensor:
+        """Return pictures of poses."""
+
+    def likeness(
+        self, discriminator: ProjectionDiscriminator, x: Tensor, x_fake: Tensor, pose: Tensor, w: Tensor
+    ) -> Loss:
+        """Return the content and the adversarial loss, with their terms."""
+
+    def make_optimizer(self, name: str, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return an optimizer with the settings of that of a declared network."""
 
 
 class FewShot:
@@ -39,7 +60,7 @@ class FewShot:
         w: of the discriminator, (1, D).
     """
 
-    def __init__(self, method: TalkingHeads, shots: Tensor) -> None:
+    def __init__(self, method: Learns, shots: Tensor) -> None:
         self._method = method
         self.shots = shots
         self.poses = method.draw_pose(method.find_keypoints(shots))
@@ -82,8 +103,8 @@ class FewShot:
         discriminator: ProjectionDiscriminator,
         psi: Tensor,
         w: Tensor,
-        generator_optimizer: torch.optim.Optimizer,
-        discriminator_optimizer: torch.optim.Optimizer,
+        generator_optimizer: Optimizer,
+        discriminator_optimizer: Optimizer,
     ) -> None:
         """Take as many steps of the discriminator as in training, then one of the generator."""
         x, y, count = self.shots, self.poses, len(self.shots)
@@ -96,7 +117,7 @@ class FewShot:
         _minimise(self._method.likeness(discriminator, x, x_fake, y, w)[0], generator_optimizer)
 
 
-def _minimise(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+def _minimise(loss: Tensor, optimizer: Optimizer) -> None:
     # Gradients that a loss leaves in the other network are cleared before that one's step.
     optimizer.zero_grad()
     loss.backward()
