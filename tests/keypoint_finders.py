@@ -9,7 +9,7 @@ from genbench.medium import Images
 class Middles(nn.Module):
     """Finds two key points: the mean place of brightness, and of darkness."""
 
-    keypoints = 2
+    keypoint_count = 2
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         super().__init__()

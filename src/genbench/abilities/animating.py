@@ -15,7 +15,7 @@ class FindsKeypoints(Protocol):
 
     medium: Medium
 
-    keypoints: int
+    keypoint_count: int
     """P, how many."""
 
     def find_keypoints(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from genbench.abilities import Animates, FindsKeypoints
 from genbench.batch import Batch
 from genbench.conditions.posed import Posed
 from genbench.conditions.shots import Shots
@@ -184,3 +185,10 @@ def test_learning_a_person_needs_neither_embedder_nor_the_rows_of_others() -> No
 def test_what_does_not_do(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**settings)
+
+
+def test_a_model_of_people_finds_no_key_points_for_another() -> None:
+    # It asks its own part, and says so by what it lacks.
+    assert not isinstance(make(), FindsKeypoints)
+    assert isinstance(Middles(SHAPE), FindsKeypoints)
+    assert isinstance(make(), Animates)

@@ -110,7 +110,7 @@ class TalkingHeads(AdversarialMethod):
         super().__init__(made, critic, discriminator_steps=discriminator_steps, **settings)
         self.medium = Images(image_shape)
         check_shape("keypoints", keypoints.medium, self.medium)
-        self.condition = Posed(shots, keypoints.keypoints)
+        self.condition = Posed(shots, keypoints.keypoint_count)
         self.keypoints = keypoints
         self.sigma = sigma
         self.weights = weights

@@ -95,7 +95,7 @@ class Keypoints(GenerativeMethod):
             raise ValueError(f"separation must be positive, not {separation}")
         self.medium = Images(image_shape)
         self.condition = Posed(shots, points)
-        self.keypoints = points
+        self.keypoint_count = points
         self.equivariance_weight = equivariance_weight
         self.separation_weight, self.separation = separation_weight, separation
         self.affine, self.spline = affine, spline
