@@ -3,7 +3,7 @@
 https://arxiv.org/abs/1905.08233, section 3.1 and appendix A. There are no official weights or code; sizes are those
 that the paper says, at 256 pixels 15 M of the embedder, 38 M of the generator and 20 M of the discriminator:
 
-    E(x, y)     ReLU sum of residual halvings down to 4 x 4 of a frame x beside its pose y: e in R^512
+    E(x, y)     sum over all places after residual halvings of a frame x beside its pose y down to 4 x 4: e in R^512
     G(y, psi)   four halvings with InstanceNorm, five residual blocks and four doublings with AdaIN, psi = P e
     D(x, y, i)  V(x, y)' (W_i + w_0) + b, V as E with one more block at 4 x 4
 
@@ -199,7 +199,8 @@ class ProjectionDiscriminator(nn.Module):
         if spectral_norm:
             constrain_spectrally(self)
         self.people = nn.Embedding(people, self.embedding_dim)
-        nn.init.normal_(self.people.weight, std=0.02)
+        # Near 0, all embeddings would be drawn there by the match term before they say anything of a person.
+        nn.init.uniform_(self.people.weight)
         self.common = nn.Parameter(0.02 * torch.randn(self.embedding_dim))
         self.bias = nn.Parameter(torch.zeros(()))
 
