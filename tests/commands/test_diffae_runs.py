@@ -63,6 +63,13 @@ def test_images_are_drawn_from_scratch_and_reconstructed(
         assert main(["edit", f"editor={editor}", f"run={autoencoder}", "count=2", *words, f"out={out}"]) == 0
         pictures = sorted((out / "pictures").glob("*.png"))
         assert [Image.open(each).size for each in pictures] == [(width * 8, 8)] * 2
+    # Whom images are led to is of the edit: other ones have a folder of their own.
+    mix = ["edit", "editor=mix_images", f"run={autoencoder}", "count=1", "editor.pictures=2", "editor.steps=3"]
+    for name in ("white", "black"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8), 255 * (name == "white")).save(tmp_path / name / "0.png")
+        assert main([*mix, f"images={tmp_path / 'white'}", f"others={tmp_path / name}"]) == 0
+    assert len(list((autoencoder / "edits").iterdir())) == 2
     assert main(["evaluate", f"run={autoencoder}", "count=40", "metrics=digits", "metrics.scores=[fid,psnr]"]) == 0
     assert "psnr" in capsys.readouterr().out
     assert main(["edit", "editor=reconstruct", f"run={latent}", f"out={tmp_path / 'no'}"]) == 2

@@ -216,7 +216,7 @@ def test_what_is_not_of_this_edit_is_left_and_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "edit needs editor=...; there is attention_maps, clip_guided_diffusion, inpaint"),
+        ([], "edit needs editor=...; there is animate, attention_maps, clip_guided_diffusion"),
         (["editor=interpolat"], "did you mean interpolate"),
         (["editor=inpaint", "mask=left"], "editor=inpaint does not go with the cgan of {run}, which lacks the ability"),
         (["editor=interpolate", "mask=left"], "mask=left has no effect: editor=interpolate takes no mask"),

@@ -153,6 +153,19 @@ PAPERS: dict[str, dict[str, Any]] = {
         "network.denoiser.blocks": [2, 4, 8, 8],
         "network.denoiser.skips": "imagen",
     },
+    "talking_heads_folder256": {
+        "data.batch_size": 48,
+        "data.shots": 8,
+        "method.discriminator_optimizer.lr": 2e-4,
+        "method.discriminator_steps": 2,
+        "method.feature_weight": 10.0,
+        "method.generator_optimizer.lr": 5e-5,
+        "network.generator.attention": 32,
+        "network.generator.attention_up": 64,
+        "network.generator.most": 512,
+        "network.generator.spectral_norm": True,
+        "network.generator.width": 64,
+    },
     "noisy_classifier_imagenet64": {"method.process.schedule": "cosine", "network.classifier.blocks": 4},
 }
 

@@ -7,6 +7,7 @@ import pytest
 from genbench.commands.assembly import build
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions
+from genbench.conditions.shots import Shots
 from genbench.conditions.source_images import SourceImages
 from genbench.config import check, compose_config, options, short_name
 from genbench.config.effects import FACTS
@@ -17,6 +18,7 @@ from genbench.medium import Images
 from genbench.signatures import parameters_of
 from tests.embedders import Brightness
 from tests.first_stages import Halves
+from tests.keypoint_finders import Middles
 from tests.kinds import classes, trained_methods
 from tests.language_models import Letters
 from tests.styled import Styled
@@ -29,10 +31,12 @@ PARTS: dict[str, dict[str, Any]] = {
     "latent_diffusion": {"first_stage": Halves},
     "semantic_classifier": {"autoencoder": Halves},
     "styleclip_mapper": {"generator": Styled, "embedder": lambda shape: Brightness()},
+    "talking_heads": {"keypoints": Middles},
     "prior": {"embedder": lambda shape: Brightness()},
     "unclip_decoder": {"embedder": lambda shape: Brightness()},
     "vqgan_transformer": {"first_stage": Halves},
 }
+PEOPLE = {"keypoints": ["portraits"], "talking_heads": ["portraits"]}
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
 NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifier.width", "autoencoder.width"]
 
@@ -40,7 +44,7 @@ NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifie
 @pytest.mark.parametrize("method", trained_methods())
 def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -> None:
     """Small images, odd ones, and large ones in colour; the networks' widths are cut to be quick."""
-    for data in TRANSLATED.get(method, ["digits", "mnist", "cifar10", "celeba"]):
+    for data in (TRANSLATED | PEOPLE).get(method, ["digits", "mnist", "cifar10", "celeba"]):
         config = check("train", [f"data={data}", f"method={method}"])
         shape = (1 if data in GREY else 3, config.data.size, config.data.size)
         assert (config.metrics is None) == (data not in GREY) or config.name in options("experiment")
@@ -51,6 +55,8 @@ def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -
         condition: Condition = SourceImages(shape) if method in TRANSLATED else classes(10)
         if method in CAPTIONED:
             condition = Captions(["a", "b"], 3)
+        if method in PEOPLE:
+            condition = Shots(["a", "b"], 1, shape)
         parts = {name: make(shape) for name, make in PARTS.get(method, {}).items()}
         facts = dict(zip(FACTS, (Images(shape), condition, shape), strict=True))
         asked = parameters_of(config.method["_target_"]) or {}

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from genbench.data.sample_set import open_samples
+from genbench.data.preparation import Preparation
+from genbench.data.sample_set import open_frames, open_samples
 from genbench.errors import UserError
 from tests.data.distributed import crop, make_folder
 
@@ -61,3 +63,22 @@ def test_pictures_that_can_not_be_read_are_named(tmp_path: Path) -> None:
     for name, message in [("empty", "no picture"), ("nowhere", "neither"), ("notes.txt", "folder or zip")]:
         with pytest.raises(UserError, match=message):
             open_samples(tmp_path / name, 3)
+
+
+def test_frames_are_in_natural_order_and_prepared_where_they_are_of_another_size(tmp_path: Path) -> None:
+    for number, size in ((10, (8, 8)), (9, (16, 20)), (1, (8, 8))):
+        Image.new("L", size, number).save(tmp_path / f"{number}.png")
+    preparation = Preparation(8, channels=1)
+    frames = open_frames(tmp_path, (1, 8, 8), preparation, "driver")
+    assert frames[:, 0, 0, 0].tolist() == [1, 9, 10]
+    assert frames.shape == (3, 1, 8, 8)
+    one = open_frames(tmp_path / "9.png", (1, 8, 8), preparation, "images")
+    assert torch.equal(one, frames[1:2])
+    np.save(tmp_path / "frames.npy", frames.numpy())
+    assert torch.equal(open_frames(tmp_path / "frames.npy", (1, 8, 8), None, "driver"), frames)
+    with pytest.raises(UserError, match="16 x 20 pixels, and"):
+        open_frames(tmp_path, (1, 8, 8), None, "driver")
+    with pytest.raises(UserError, match=r"driver=.*are of \(1, 8, 8\)"):
+        open_frames(tmp_path / "10.png", (1, 16, 16), None, "driver")
+    with pytest.raises(UserError, match=r"none\.png"):
+        open_frames(tmp_path / "none.png", (1, 8, 8), None, "driver")

@@ -1,5 +1,6 @@
 """What methods can be asked for: small protocols, so that whoever needs an ability asks for it, never for a class."""
 
+from genbench.abilities.animating import Animates, FindsKeypoints
 from genbench.abilities.completing import FillsIn, FillsInByHints, Upsamples
 from genbench.abilities.denoising import ClassifiesNoisy, Denoises, DrawsLed, EmbedsNoisy
 from genbench.abilities.drawing import (
@@ -33,6 +34,7 @@ from genbench.abilities.encoding import Autoencodes, Codes
 from genbench.abilities.likelihood import HasCodeLikelihood, HasLikelihood
 
 __all__ = [
+    "Animates",
     "AttendsToWords",
     "Autoencodes",
     "ClassifiesNoisy",
@@ -53,6 +55,7 @@ __all__ = [
     "EncodesTexts",
     "FillsIn",
     "FillsInByHints",
+    "FindsKeypoints",
     "FollowsTexts",
     "Generative",
     "HasCodeLikelihood",

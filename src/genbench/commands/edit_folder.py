@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from genbench.commands.edit_inputs import Gathered
 from genbench.commands.opening import OpenRun
@@ -108,8 +109,9 @@ def _facts(run: OpenRun, editor: Editor, config: DictConfig, given: Gathered) ->
         **facts_of(run, config),
         "mask": None if config.mask is None else _mask(config.mask),
         "images": config.images,
-        "images_sha256": None if given.images is None else digest_of(given.images),
-        "others_sha256": None if given.others is None else digest_of(given.others),
+        "images_sha256": _digest(given.images if given.shots is None else given.shots),
+        "others_sha256": _digest(given.others),
+        "driver_sha256": _digest(given.driver),
         "conditions_sha256": digest(given.conditions),
         "chunk": editor.chunk,
     }
@@ -125,8 +127,12 @@ def _name(run: OpenRun, config: DictConfig, facts: Mapping[str, Any], parts: Map
     if config.mask is not None:
         own = "" if facts["mask"] == config.mask else f"-{facts['mask'][:6]}"
         named.append(f"mask-{Path(config.mask).stem}{own}")
-    named += [path_name(key, config[key]) for key in ("images", "others") if config[key] is not None]
+    named += [path_name(key, config[key]) for key in ("images", "others", "driver") if config[key] is not None]
     return as_name([*named, f"count{facts['count']}"])
+
+
+def _digest(images: Tensor | None) -> str | None:
+    return None if images is None else digest_of(images)
 
 
 def _mask(name: str) -> str | None:

@@ -13,11 +13,12 @@ from genbench.commands.opening import OpenRun
 from genbench.conditions.base import Conditions
 from genbench.config import short_name
 from genbench.config.words import ASKED
-from genbench.data.sample_set import open_samples
+from genbench.data.sample_set import open_frames, open_samples
 from genbench.editing.base import Editor, Inputs
 from genbench.editing.masks import MASKS, read_mask
 from genbench.errors import UserError
 from genbench.figures.captions import Shown, Texts
+from genbench.images import to_float
 from genbench.medium import Images
 from genbench.metrics.conditions import held_out
 
@@ -27,12 +28,17 @@ _KEYS = {
     "asked images": ("images",),
     "others": ("others",),
     "asked others": ("others",),
+    "shots": ("images",),
+    "driver": ("driver",),
     "mask": ("mask",),
     "condition": _OF_CONDITIONS,
     "asked condition": _OF_CONDITIONS,
     "text": ("prompt", "prompts"),
 }
 """The keys of `edit` that feed each input of an editor."""
+
+_FRAMES = {"shots": "images", "driver": "driver"}
+"""The inputs that are frames, and the keys that name them."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Gathered:
         mask: float32 (H, W), or None.
         conditions: `count` of them, or None.
         texts: `count` of them, or None.
+        shots: uint8 (K, C, H, W), or None.
+        driver: uint8 (T, C, H, W), or None.
     """
 
     count: int
@@ -54,6 +62,8 @@ class Gathered:
     conditions: Conditions | None = None
     others: Tensor | None = None
     texts: Sequence[str] | None = None
+    shots: Tensor | None = None
+    driver: Tensor | None = None
 
     @property
     def shown(self) -> Shown | None:
@@ -65,9 +75,10 @@ class Gathered:
         images, others = (
             None if each is None else Images(each.shape[1:]).load(each[rows]) for each in (self.images, self.others)
         )
+        shots, driver = (None if each is None else to_float(each) for each in (self.shots, self.driver))
         conditions = None if self.conditions is None else self.conditions[rows].load()
         texts = None if self.texts is None else [self.texts[row] for row in rows.tolist()]
-        return Inputs(len(rows), images, self.mask, conditions, others, texts)
+        return Inputs(len(rows), images, self.mask, conditions, others, texts, shots, driver)
 
 
 def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
@@ -79,6 +90,9 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
     _refuse_others(editor, config)
     takes, count = editor.takes, int(config.count)
     images = others = mask = conditions = texts = None
+    shots, driver = (_frames(run, config, key) if name in takes else None for name, key in _FRAMES.items())
+    if shots is not None:
+        count = 1
     if "images" in takes or ("asked images" in takes and config.images is not None):
         images = _images(run, config)
         count = len(images)
@@ -98,7 +112,7 @@ def gather(run: OpenRun, editor: Editor, config: DictConfig) -> Gathered:
     if "text" in takes:
         texts = asked_texts(config, count)
     images, others = (None if each is None else each[:count] for each in (images, others))
-    return Gathered(count, images, mask, conditions, others, texts)
+    return Gathered(count, images, mask, conditions, others, texts, shots, driver)
 
 
 def _without_texts(config: DictConfig) -> DictConfig:
@@ -110,7 +124,7 @@ def _refuse_others(editor: Editor, config: DictConfig) -> None:
     known = {key for name in editor.takes for key in _KEYS[name]}
     for key in dict.fromkeys(key for keys in _KEYS.values() for key in keys):
         if config[key] is not None and key not in known:
-            taken = " and ".join(f"{key}=" for key in ("images", "others", "mask") if key in known)
+            taken = " and ".join(f"{key}=" for key in ("images", "others", "driver", "mask") if key in known)
             raise UserError(
                 f"{key}={config[key]} has no effect: editor={short_name(config.editor)} "
                 + (f"takes {taken}" if taken else f"takes no {key}")
@@ -143,6 +157,20 @@ def _others_for(run: OpenRun, config: DictConfig, count: int) -> Tensor:
     if len(others) not in (1, count):
         raise UserError(f"others={config.others} has {len(others)} images for {count} edits: give one, or as many")
     return others.expand(count, -1, -1, -1)
+
+
+def _frames(run: OpenRun, config: DictConfig, key: str) -> Tensor:
+    """Return the frames that a key names, in natural order, of any size: they are prepared as the run's images were.
+
+    Raises:
+        UserError: nothing names them, or they can't be read.
+    """
+    if config[key] is None:
+        raise UserError(
+            f"editor={short_name(config.editor)} needs images=..., a picture or a folder of pictures of one person, "
+            "and driver=..., a folder of pictures whose poses it takes"
+        )
+    return open_frames(Path(config[key]), run.method.medium.shape, run.data.preparation, key)
 
 
 def _images(run: OpenRun, config: DictConfig) -> Tensor:

@@ -18,6 +18,7 @@ PATHS = (
     "images",
     "images_reference",
     "others",
+    "driver",
     "sources",
     "prompts",
     "captions",

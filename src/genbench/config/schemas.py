@@ -74,6 +74,7 @@ class EditSchema(_DrawSchema):
     parts: Any = None
     images: str | None = None
     others: str | None = None
+    driver: str | None = None
     mask: str | None = None
 
 

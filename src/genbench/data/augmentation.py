@@ -27,7 +27,7 @@ class Variation:
     jitter: int = 0
     places: Tensor | None = None
 
-    def __getitem__(self, index: slice | tuple[slice, int]) -> "Variation":
+    def __getitem__(self, index: slice | tuple[slice, int] | Tensor) -> "Variation":
         """Return the variation of some rows, or of one image of each row."""
         parts = (self.flips, self.corners, self.places)
         flips, corners, places = (None if part is None else part[index] for part in parts)

@@ -15,6 +15,7 @@ from genbench.data.augmentation import NOTHING, Augmentation
 from genbench.data.contents import digest
 from genbench.data.encoded import Encoding, encoded
 from genbench.data.loader import BatchLoader
+from genbench.data.preparation import Preparation
 from genbench.data.shuffling import Shuffle
 from genbench.data.store import SampleStore
 from genbench.data.templates import Templates
@@ -59,6 +60,9 @@ class DataSet(LightningDataModule):
 
     name: str
     """The data set's name in scores and tables."""
+
+    preparation: Preparation | None = None
+    """How pictures become its images, if those were made of files of any size."""
 
     def __init__(
         self,

@@ -94,7 +94,7 @@ class CaptionedShards(DataSet):
         self.in_memory, self.buffer, self.workers = in_memory, buffer, workers
         self.tokenizer, self.length = tokenizer, length
         self.prepared = Path(prepared).expanduser()
-        self.preparation = Preparation(size, crop, filter, channels)
+        self.preparation: Preparation = Preparation(size, crop, filter, channels)
         self.medium = Images((channels, size, size))
         self.on_error = on_error
         self._said: set[str] = set()

@@ -81,6 +81,8 @@ class PreparedData(DataSet):
         UserError: an argument is out of range.
     """
 
+    preparation: Preparation
+
     named_by_its_source = False
     """Whether the name alone identifies the images, as "celeba" does and "image_folder" does not."""
 

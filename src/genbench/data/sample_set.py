@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genbench.data.folders import IMAGE_ENDINGS, list_images
-from genbench.data.preparation import decode
+from genbench.data.folders import IMAGE_ENDINGS, list_images, natural_order
+from genbench.data.preparation import Preparation, decode
 from genbench.data.sources import FolderSource, Source, ZipSource
 from genbench.errors import UserError, first_line
 
@@ -26,13 +26,21 @@ class Pictures:
         source: where they are.
         channels: 3 for RGB, 1 for grey; those of the first one if None.
         count: how many of them, the first in the order of their names; all if None.
+        preparation: of pictures that are of another size; None to leave all as they are.
 
     Raises:
         UserError: the first can't be read.
     """
 
-    def __init__(self, source: Source, channels: int | None, count: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        channels: int | None,
+        count: int | None = None,
+        preparation: Preparation | None = None,
+    ) -> None:
         self._source = source
+        self._preparation = preparation
         self._keys = list(source.list_keys())[:count]
         self._channels = channels or self._find_channels(self._keys[0])
         self._size = self._read(self._keys[0]).shape[:2]
@@ -82,7 +90,9 @@ class Pictures:
 
     def _read(self, key: str) -> np.ndarray:
         try:
-            pixels = np.asarray(decode(self._source.read(key), self._channels))
+            picture = decode(self._source.read(key), self._channels)
+            fit = self._preparation
+            pixels = np.asarray(picture) if fit is None or picture.size == (fit.size,) * 2 else fit.fit(picture)
         except Exception as error:  # damaged files make decoders raise all kinds
             raise UserError(f"{key} of {self._source.path} can't be read: {error}") from error
         return pixels.reshape(*pixels.shape[:2], self._channels)
@@ -123,13 +133,42 @@ def open_samples(
     raise UserError(f"{key}={path}: samples are a folder or zip of pictures, an .npz or an .npy")
 
 
+def open_frames(path: Path, shape: Sequence[int], preparation: Preparation | None, key: str) -> Tensor:
+    """Return frames uint8 (T, C, H, W): a picture, those of a folder in natural order, or what `open_samples` reads.
+
+    Args:
+        path: where they are.
+        shape: (C, H, W) of a frame.
+        preparation: of pictures that are of another size; None where there is none.
+        key: the setting that named them, for messages.
+
+    Raises:
+        UserError: there are none, or they can't be read or are of another shape.
+    """
+    if path.is_dir() or path.suffix.lower() in IMAGE_ENDINGS:
+        folder, names = (path, list_images(path)[0]) if path.is_dir() else (path.parent, [path.name])
+        source = FolderSource(folder, sorted(names, key=natural_order))
+        frames = _pictures(path, names, lambda: source, shape[0], None, key, preparation)[:]
+    else:
+        frames = open_samples(path, shape[0], key=key)[:]
+    if tuple(frames.shape[1:]) != tuple(shape):
+        raise UserError(f"{key}={path} are of {tuple(frames.shape[1:])}, and the run draws {tuple(shape)}")
+    return frames
+
+
 def _pictures(
-    path: Path, names: list[str], make: Callable[[], Source], channels: int | None, count: int | None, key: str
+    path: Path,
+    names: list[str],
+    make: Callable[[], Source],
+    channels: int | None,
+    count: int | None,
+    key: str,
+    preparation: Preparation | None = None,
 ) -> Pictures:
     if not names:
         raise UserError(f"{key}={path} holds no picture ({', '.join(sorted(IMAGE_ENDINGS))})")
     _check_count(path, len(names), count, key)
-    return Pictures(make(), channels, count)
+    return Pictures(make(), channels, count, preparation)
 
 
 def _check_count(path: Path, there: int, count: int | None, key: str) -> None:

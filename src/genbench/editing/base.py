@@ -12,14 +12,27 @@ from genbench.errors import DivergenceError, UserError
 from genbench.medium import Medium
 from genbench.randomness import CHUNK, Noise
 
-Input = Literal["images", "asked images", "others", "asked others", "mask", "condition", "asked condition", "text"]
+Input = Literal[
+    "images",
+    "asked images",
+    "others",
+    "asked others",
+    "shots",
+    "driver",
+    "mask",
+    "condition",
+    "asked condition",
+    "text",
+]
 """What an editor may take besides noise.
 
     images            an image for each edit; unless somebody gives some, those that the method never saw
     asked images      the same, but only if somebody gives some
     others            a second image for each edit; unless somebody gives some, the next of the images
     asked others      the same, but only if somebody gives some: one for all edits, or one for each
-    mask              which pixels of them are known
+    shots             frames of one person, all of them for a single edit
+    driver            frames whose poses the results are to have, in their order
+    mask              which pixels of images are known
     condition         a row of the method's condition for each edit, if the method is conditional: those that are asked
                       for, else all in turn
     asked condition   the same, but only if it is asked for
@@ -38,6 +51,8 @@ class Inputs:
         texts: what pictures are to show, `count` of them, of an editor that takes it.
         mask: 1 where pixels are known and 0 where they are not, float32 (H, W), of an editor that takes it.
         condition: rows (count, ...) of the method's condition, as a method is given them, or None.
+        shots: float32 (K, C, H, W) in [-1, 1], of an editor that takes them.
+        driver: float32 (T, C, H, W) in [-1, 1], likewise.
     """
 
     count: int
@@ -46,6 +61,8 @@ class Inputs:
     condition: Tensor | None = None
     others: Tensor | None = None
     texts: Sequence[str] | None = None
+    shots: Tensor | None = None
+    driver: Tensor | None = None
 
 
 @dataclass(frozen=True)

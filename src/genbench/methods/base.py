@@ -1,7 +1,7 @@
 """The interface of every method; further abilities are protocols, see `abilities`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
@@ -126,6 +127,10 @@ class Method(LightningModule, ABC):
             loss: name of the loss among the figures, `loss/<loss>`; that of the network unless given.
         """
         self._optimised[name] = Optimised(len(self._optimised), network, make_optimizer, average, loss or name)
+
+    def make_optimizer(self, name: str, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return an optimizer of parameters with the settings of that of a declared network."""
+        return self._optimised[name].make_optimizer(parameters)
 
     def configure_model(self) -> None:
         """Divide the network and its average among processes, where the strategy does that.

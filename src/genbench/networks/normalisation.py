@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import group_norm
+from torch.nn.functional import group_norm, normalize
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 NormName = Literal["batch", "batch_of_one", "instance", "layer", "none"]
 
@@ -89,3 +91,53 @@ def normalise_spectrally(network: nn.Module) -> None:
     for module in list(network.modules()):
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding):
             spectral_norm(module)
+
+
+def adaptive_instance_norm(x: Tensor, mean: Tensor, std: Tensor, eps: float = 1e-5) -> Tensor:
+    """Return maps x (B, C, H, W) whose channels have the given means and deviations (B, C) (Huang and Belongie 2017).
+
+    https://arxiv.org/abs/1703.06868, equation 8: std (x - mean(x)) / std(x) + mean.
+    """
+    # GroupNorm with a channel per group is InstanceNorm, with right gradients of a single image.
+    return std[:, :, None, None] * group_norm(x, x.shape[1], eps=eps) + mean[:, :, None, None]
+
+
+class SpectralNorm(nn.Module):
+    """Divide a weight by its largest singular value, also in a moving average of the network.
+
+    torch's keeps both singular vectors and multiplies by them. In an average they are averaged, too, and are then not
+    of unit length, nor do they belong together. Here one is kept, is made a unit vector, and gives the other.
+
+    Args:
+        weight: of a linear layer or a convolution, (outputs, ...).
+    """
+
+    u: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("u", normalize(torch.randn(len(weight)), dim=0))
+        for _ in range(15):
+            self._follow(weight.detach())
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weight, divided; in training the vector follows it by one power iteration."""
+        if self.training:
+            self._follow(weight.detach())
+        with torch.no_grad():
+            # A tensor of its own, which gradients may need after the next pass has changed the buffer.
+            u = normalize(self.u, dim=0)
+            v = normalize(weight.flatten(1).T @ u, dim=0)
+        return weight / (u @ weight.flatten(1) @ v)
+
+    @torch.no_grad()
+    def _follow(self, weight: Tensor) -> None:
+        matrix = weight.flatten(1)
+        self.u.copy_(normalize(matrix @ normalize(matrix.T @ self.u, dim=0), dim=0))
+
+
+def constrain_spectrally(network: nn.Module) -> None:
+    """Make every linear layer and convolution of a network one of `SpectralNorm`, in place."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            register_parametrization(module, "weight", SpectralNorm(module.weight))

@@ -11,27 +11,23 @@ so that both gradients are equally large, times d. A method's own file says what
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from genbench.abilities import EmbedsImages, EmbedsTexts
+from genbench.abilities import EmbedsImages
 from genbench.batch import Batch
-from genbench.choices import expect_choice
 from genbench.conditions.source_images import SourceImages
 from genbench.distributed import averaged
 from genbench.losses import ObjectiveName, make_objective
-from genbench.lpips import Lpips, load_lpips
 from genbench.medium import Images
 from genbench.methods.base import GenerativeMethod
-from genbench.methods.encoding_once import check_shape
 from genbench.methods.optimisation import Loss, MakeOptimizer
+from genbench.methods.perceptual import Perceptual, PerceptualDistance
 from genbench.networks.map_autoencoder import MapAutoencoder
 from genbench.parts import Frozen
 from genbench.randomness import Noise
-
-Perceptual = Literal["none", "lpips", "part"]
 
 _LARGE = 2.0**10
 """By which losses are multiplied for the gradients that are compared: those of a mean over pixels vanish in float16."""
@@ -82,18 +78,13 @@ class FirstStage(GenerativeMethod):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        expect_choice("perceptual", perceptual, Perceptual)
         if min(perceptual_weight, discriminator_weight, discriminator_start) < 0:
             raise ValueError(
                 f"perceptual_weight={perceptual_weight}, discriminator_weight={discriminator_weight} and "
                 f"discriminator_start={discriminator_start} must be at least 0"
             )
-        if (perceptual == "part") != (perceptual_part is not None):
-            raise ValueError("perceptual=part and the part go together: parts.perceptual_part=RUN, of a CLIP")
         self.medium = Images(image_shape)
-        # Whoever embeds texts, too, takes images of any size.
-        if perceptual_part is not None and not isinstance(perceptual_part, EmbedsTexts):
-            check_shape("perceptual_part", perceptual_part.medium, self.medium)
+        self.distance = PerceptualDistance(perceptual, perceptual_part, self.medium)
         self.condition = SourceImages(image_shape)
         self.perceptual = perceptual
         self.perceptual_weight = perceptual_weight
@@ -104,7 +95,6 @@ class FirstStage(GenerativeMethod):
         self.autoencoder = autoencoder
         self.latent_shape = autoencoder.latent_shape
         self.average = self.averaged(autoencoder)
-        self._lpips: list[Lpips] = []
         self.optimise("autoencoder", autoencoder, autoencoder_optimizer, average=self.average)
         if discriminator_weight:
             self.discriminator = discriminator(image_shape=image_shape)
@@ -127,7 +117,7 @@ class FirstStage(GenerativeMethod):
         pixels = (x - x_rec).abs().mean()
         if self.perceptual == "none":
             return pixels, {}
-        features = self._distance(x, x_rec).mean()
+        features = self.distance(x, x_rec).mean()
         return pixels + self.perceptual_weight * features, {"loss/pixels": pixels, "loss/perceptual": features}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -204,14 +194,3 @@ class FirstStage(GenerativeMethod):
     @property
     def _averaged(self) -> MapAutoencoder:
         return cast(MapAutoencoder, self.average.module)
-
-    def _distance(self, x: Tensor, x_rec: Tensor) -> Tensor:
-        """Return the distance by features of each image to its reconstruction, (B,)."""
-        if self.perceptual_part is not None:
-            seen = [nn.functional.normalize(self.perceptual_part.embed_images(each), dim=1) for each in (x, x_rec)]
-            return (seen[0] - seen[1]).square().sum(1)
-        if not self._lpips:
-            # No module of this one: whoever samples a run needs no VGG, and no checkpoint repeats it.
-            self._lpips.append(load_lpips("vgg").to(self.device))
-        distance: Tensor = self._lpips[0](x, x_rec)
-        return distance
