@@ -108,7 +108,7 @@ def _refuse_others(run: OpenRun, config: DictConfig) -> None:
 
 
 def _sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
-    """Return somebody's own images with what they are to become, at most `count`; or, of the way back, held-out ones."""
+    """Return somebody's own images as what is asked for, at most `count`; or, of the way back, held-out ones."""
     method, back = run.method, config.get("back", False)
     condition = SourceImages(method.medium.shape) if back else method.condition
     assert condition is not None

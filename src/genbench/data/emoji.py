@@ -6,8 +6,9 @@ Example:
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -95,9 +96,9 @@ class Emoji(CaptionedImages):
         texts: dict[str, list[list[str]]] = {"train": [], "test": []}
         for entry in package.entries:
             split = "test" if held_out(str(entry.get("unified")), self.test_every) else "train"
-            for tones, image in package.variations(entry).items():
-                images[split].append(image)
-                texts[split].append(package.read(entry, lambda entry, tones=tones: emoji_captions(entry, tones)))
+            drawn = package.variations(entry)
+            images[split] += drawn.values()
+            texts[split] += package.read(entry, partial(_captions_of_each, drawn))
         return {
             split: Captioned(FolderSource(package.images, images[split]), texts[split])
             for split in images
@@ -126,6 +127,10 @@ def emoji_captions(entry: dict[str, Any], tones: str = "") -> list[str]:
     forms = [f"{name}{tone}", f"{short}{tone}"]
     forms += [f"{name}{tone}, {group.replace('-', ' ')}" for group in (subcategory, category) if group]
     return list(dict.fromkeys(forms))
+
+
+def _captions_of_each(drawn: Iterable[str], entry: dict[str, Any]) -> list[list[str]]:
+    return [emoji_captions(entry, tones) for tones in drawn]
 
 
 def skin_tones_of(caption: str) -> list[str]:

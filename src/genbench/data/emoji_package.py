@@ -78,16 +78,12 @@ class EmojiPackage:
 
         def drawn(entry: dict[str, Any]) -> dict[str, str]:
             variations = {"": entry, **entry.get("skin_variations", {})}
-            return {
-                tones: one["image"] for tones, one in variations.items() if one.get(f"has_img_{self.vendor}", True)
-            }
+            return {tones: one["image"] for tones, one in variations.items() if one.get(f"has_img_{self.vendor}", True)}
 
         found = self.read(entry, drawn)
         for image in found.values():
             if leads_out(image) or not (self.images / image).is_file():
-                raise UserError(
-                    f"{self.images / image} is missing, which emoji.json names: {self.how_to_install}"
-                )
+                raise UserError(f"{self.images / image} is missing, which emoji.json names: {self.how_to_install}")
         return found
 
     def read(self, entry: dict[str, Any], what: Callable[[dict[str, Any]], Read]) -> Read:

@@ -5,6 +5,7 @@ Example:
     torch.Size([2, 3, 32, 32])
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -105,7 +106,7 @@ class StarGANDiscriminator(nn.Module):
             )
         maps = [channels, *(width * 2**layer for layer in range(layers))]
         blocks: list[nn.Module] = []
-        for before, after in zip(maps[:-1], maps[1:], strict=True):
+        for before, after in itertools.pairwise(maps):
             blocks += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.01)]
         self.blocks = nn.Sequential(*blocks)
         self.to_output = nn.Conv2d(maps[-1], 1, 3, padding=1, bias=False)
