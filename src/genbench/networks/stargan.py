@@ -87,22 +87,22 @@ class StarGANDiscriminator(nn.Module):
     """Map images (B, C, S, S) to a map of outputs, one for each patch, and to logits of their domains.
 
     Args:
-        image_shape: (C, S, S); S is a multiple of 2^layers.
+        image_shape: (C, S, S); S is at least 2^layers.
         domains: K.
         width: channels of the first map.
         layers: halvings, each of which doubles the channels.
 
     Raises:
-        ValueError: the side is no such number.
+        ValueError: the images are smaller.
     """
 
     def __init__(self, image_shape: Sequence[int], domains: int, width: int = 64, layers: int = 6) -> None:
         super().__init__()
         channels, side, _ = image_shape
-        if side % 2**layers:
+        if side < 2**layers:
             raise ValueError(
-                f"a discriminator of {layers} halvings takes images whose side is a multiple of {2**layers}, not "
-                f"{side}: set network.discriminator.layers"
+                f"a discriminator of {layers} halvings takes images of at least {2**layers} pixels a side, not {side}: "
+                "set network.discriminator.layers"
             )
         maps = [channels, *(width * 2**layer for layer in range(layers))]
         blocks: list[nn.Module] = []
