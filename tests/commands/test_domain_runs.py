@@ -105,3 +105,18 @@ def test_a_run_of_classes_has_drawn_targets_and_none_true(
     capsys.readouterr()
     assert main(["sample", f"run={run}", "device=cpu", "prompt=7"]) == 2
     assert "takes target= and sources=" in capsys.readouterr().err
+
+
+def test_images_take_the_style_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(tmp_path, "stargan_v2")
+    mine, like = own_images(tmp_path / "mine", 2), own_images(tmp_path / "like", 2)
+    words = ["edit", "editor=restyle", f"run={run}", "device=cpu", f"images={mine}", f"others={like}"]
+    assert main([*words, "editor.target=dark", f"out={tmp_path / 'edit'}"]) == 0
+    pictures = sorted((tmp_path / "edit" / "pictures").iterdir())
+    assert [Image.open(path).size for path in pictures] == [(32, 32)] * 2
+    assert (tmp_path / "edit" / "grid.png").is_file()
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "set editor.target=NAME" in capsys.readouterr().err
+    assert main([*words, "editor.target=drak"]) == 2
+    assert "did you mean dark" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from genbench.abilities.drawing import (
     HasStyles,
     PerceivesStyled,
     TranslatesBack,
+    TranslatesLike,
     in_words,
 )
 from genbench.abilities.embedding import (
@@ -58,6 +59,7 @@ __all__ = [
     "LeadsEmbeddings",
     "PerceivesStyled",
     "TranslatesBack",
+    "TranslatesLike",
     "Upsamples",
     "in_words",
 ]

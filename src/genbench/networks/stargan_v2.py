@@ -10,6 +10,7 @@ Example:
     torch.Size([2, 3, 64, 64])
 """
 
+import itertools
 from collections.abc import Sequence
 from math import log2, sqrt
 
@@ -259,7 +260,7 @@ def _features(image_shape: Sequence[int], width: int, most: int) -> tuple[nn.Seq
 
 def _connected(widths: Sequence[int], *, last_active: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*(layers if last_active else layers[:-1]))
 

@@ -1,7 +1,6 @@
 """StarGAN v2: its terms by hand, its four updates, and styles of noise and of references."""
 
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pytest

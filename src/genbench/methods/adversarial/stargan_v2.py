@@ -175,9 +175,7 @@ class StarGANv2(DomainTranslation):
             x_other = self.generator(x, other)
         diversity = l1_loss(x_fake, x_other)
         cycle = l1_loss(self.generator(x_fake, self.style_encoder(x, own)), x)
-        loss = (
-            adversarial + self.style_weight * of_style - self.diversity * diversity + self.cycle_weight * cycle
-        )
+        loss = adversarial + self.style_weight * of_style - self.diversity * diversity + self.cycle_weight * cycle
         return loss, {
             "loss/adversarial": adversarial,
             "loss/style": of_style,

@@ -1,7 +1,7 @@
 """StarGAN v2's published models (Choi et al. 2020): `100000_nets_ema.ckpt` of clovaai/stargan-v2, or `_nets.ckpt`.
 
-A file has the generator, the mapping network and the style encoder, all averaged, or raw beside the discriminator. Those
-of faces (`w_hpf=1`) also have a landmark network, `fan`, by which they carry high frequencies of a face past the
+A file has the generator, the mapping network and the style encoder, all averaged, or raw beside the discriminator.
+Those of faces (`w_hpf=1`) also have a landmark network, `fan`, by which they carry high frequencies of a face past the
 decoder: it is left out, and with it these details. On 2026-11-27 all networks gave the same outputs as that code, run
 with equal weights and without masks; images of the generator to 5e-5 of their deviation.
 """
