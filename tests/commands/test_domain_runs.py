@@ -63,6 +63,8 @@ def test_ones_own_images_are_translated_into_a_domain_or_into_all(
     # Without sources the first held-out ones, each in all domains or in one; a table of rows of 1 + 6.
     assert sample("held_out", "count=12").shape == (12, 32, 32, 3)
     assert sample("held_out_dark", "count=2", "target=dark").shape == (2, 32, 32, 3)
+    # No source twice, though of pairs each is there once for each of its targets.
+    assert 2 <= len(sample("different", "count=40", "target=dark")) < 40
     with Image.open(tmp_path / "every" / "grid.png") as grid:
         assert grid.width == 7 * 66 + 2
     with Image.open(tmp_path / "held_out" / "grid.png") as grid:

@@ -15,6 +15,7 @@ from genbench.config.words import ASKED
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.files import read_lines
+from genbench.images import first_of_each
 from genbench.metrics.conditions import conditions_in_turn, first_held_out, held_out
 from genbench.wording import shortened
 
@@ -127,12 +128,14 @@ def _sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
 
 
 def _held_out_sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
-    """Return the first sources that the method never saw, with what a person asks for."""
+    """Return the different ones of the first sources that the method never saw, with what a person asks for."""
     condition = run.method.condition
     assert condition is not None
     run.data.prepare_data()
     images = first_held_out(run.method, run.data, count).picture()
     assert images is not None
+    # Paired data has a source several times, once for each of its targets.
+    images = images[first_of_each(images)]
     return Conditions(condition, condition.of_sources(images, _asked_of(run, config, condition)))
 
 

@@ -11,7 +11,7 @@ from genbench.conditions.base import Condition
 from genbench.conditions.classes import Classes
 from genbench.conditions.joint import Joint
 from genbench.conditions.source_images import SourceImages
-from genbench.images import to_float, to_uint8
+from genbench.images import first_of_each, to_float, to_uint8
 
 
 class TargetDomain(Joint):
@@ -61,7 +61,7 @@ class TargetDomain(Joint):
     def in_turn(self, rows: Tensor, count: int) -> Tensor:
         """Return rows for a picture: each source into all domains, of attributes with one after the other changed."""
         targets, images = self.split(rows)
-        first = _first_of_each(images)
+        first = first_of_each(images)
         targets, images = targets[first], images[first]
         names = len(self.domains.names)
         if isinstance(self.domains, Classes):
@@ -94,11 +94,3 @@ def flipped(attributes: Tensor, places: Tensor) -> Tensor:
     changed = attributes.clone()
     changed[rows, places] = 1 - changed[rows, places]
     return changed
-
-
-def _first_of_each(images: Tensor) -> Tensor:
-    """Return the places (M,) of images (N, ...) that no earlier one equals."""
-    seen: dict[bytes, int] = {}
-    for place, image in enumerate(images.cpu()):
-        seen.setdefault(image.numpy().tobytes(), place)
-    return torch.tensor(list(seen.values()))
