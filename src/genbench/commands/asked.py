@@ -128,15 +128,19 @@ def _sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
 
 
 def _held_out_sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
-    """Return the different ones of the first sources that the method never saw, with what a person asks for."""
+    """Return the first different sources that the method never saw, at most `count`, with what a person asks for."""
     condition = run.method.condition
     assert condition is not None
     run.data.prepare_data()
-    images = first_held_out(run.method, run.data, count).picture()
-    assert images is not None
+    images, looked_at, there = torch.empty(0), count, count
     # Paired data has a source several times, once for each of its targets.
-    images = images[first_of_each(images)]
-    return Conditions(condition, condition.of_sources(images, _asked_of(run, config, condition)))
+    while len(images) < count and there == looked_at:
+        looked_at *= 4
+        found = first_held_out(run.method, run.data, looked_at)
+        shown = found.picture()
+        assert shown is not None
+        images, there = shown[first_of_each(shown)], len(found)
+    return Conditions(condition, condition.of_sources(images[:count], _asked_of(run, config, condition)))
 
 
 def _asked_of(run: OpenRun, config: DictConfig, condition: Condition) -> Tensor | None:
