@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genbench.images import to_float, to_uint8
+from genbench.images import first_of_each, to_float, to_uint8
 
 
 def test_every_level_survives_the_round_trip() -> None:
@@ -24,3 +24,9 @@ def test_wrong_types_are_refused() -> None:
         to_float(torch.zeros(3))
     with pytest.raises(TypeError, match="floating"):
         to_uint8(torch.zeros(3, dtype=torch.uint8))
+
+
+def test_an_image_that_is_there_several_times_counts_once() -> None:
+    images = torch.tensor([[1, 2], [3, 4], [1, 2], [2, 1], [3, 4]], dtype=torch.uint8).view(5, 1, 1, 2)
+    assert first_of_each(images).tolist() == [0, 1, 3]
+    assert first_of_each(images[:0]).tolist() == []

@@ -40,3 +40,11 @@ def save_image(image: Tensor, path: Path) -> None:
     array = image.permute(1, 2, 0).cpu().numpy()
     with written_whole(path) as beside:
         Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).save(beside, format="PNG")
+
+
+def first_of_each(images: Tensor) -> Tensor:
+    """Return the places (M,) of images (N, ...) that no earlier one equals, in their order."""
+    seen: dict[bytes, int] = {}
+    for place, image in enumerate(images.cpu()):
+        seen.setdefault(image.numpy().tobytes(), place)
+    return torch.tensor(list(seen.values()), dtype=torch.long)

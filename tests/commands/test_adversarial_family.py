@@ -41,6 +41,15 @@ METHODS = {
         "experiment=cyclegan_digits", "data.domains=digits_tilted", "data.size=16", *NARROW,
         "network.generator.blocks=1", "method.pool_size=5", "schedule.constant_steps=3", "schedule.steps=9",
     ],
+    "stargan": [
+        "method=stargan", *DIGITS, *NARROW, "network.generator.blocks=1", "network.discriminator.layers=2",
+        "method.discriminator_steps=2",
+    ],
+    "stargan_v2": [
+        "method=stargan_v2", "data=digits", "data.size=32", "network.generator.width=128",
+        "network.discriminator.width=128", "network.style_encoder.width=128", "network.mapping.width=8",
+        "method.style_dim=4", "method.diversity_steps=6",
+    ],
 }  # fmt: skip
 SMALL = ["data.batch_size=8", "metrics.count=20", "trainer.accelerator=cpu", "callbacks.grid.count=4"]
 
@@ -66,7 +75,7 @@ def test_resumed_to_the_bit_and_sampled_by_the_same_verb(tmp_path: Path, method:
     assert [image.size for image in drawn] == [(drawn[0].width, drawn[0].width)] * 5
 
 
-@pytest.mark.parametrize("method", ["wgan_gp", "cgan", "stylegan", "pix2pix", "cyclegan"])
+@pytest.mark.parametrize("method", ["wgan_gp", "cgan", "stylegan", "pix2pix", "cyclegan", "stargan", "stargan_v2"])
 def test_two_processes_train_each(method: str, command_line: CommandLine, tmp_path: Path, free_port: int) -> None:
     done = command_line(
         *METHODS[method], *SMALL, "steps=4", f"output={tmp_path}", "name=two", "trainer=ddp", "trainer.devices=2",

@@ -23,6 +23,7 @@ VARIANTS = {
     # A choice of its own within a group, of which another file has the defaults.
     "method/ddgan.yaml": {"ema_decay", "schedule", "steps"},
     "method/wgan_gp.yaml": {"latent_dim"},
+    "metrics/domains.yaml": {"extractor", "scores"},
     "metrics/full.yaml": {"extractor", "scores", "halves", "cache"},
     "metrics/inception.yaml": {"extractor", "scores", "cache"},
     "metrics/pairs.yaml": {"scores"},

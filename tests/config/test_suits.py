@@ -38,13 +38,14 @@ PARTS: dict[str, dict[str, Any]] = {
 }
 PEOPLE = {"keypoints": ["portraits"], "talking_heads": ["portraits"]}
 TRANSLATED = {"pix2pix": ["edges2digits", "paired_folder"], "cyclegan": ["two_domains", "unpaired_folder"]}
+POWERS_OF_TWO = {"stargan_v2": ["cifar10", "celeba"]}
 NARROW = ["generator.width", "discriminator.width", "denoiser.width", "classifier.width", "autoencoder.width"]
 
 
 @pytest.mark.parametrize("method", trained_methods())
 def test_every_method_is_built_for_every_size_with_what_it_brings(method: str) -> None:
     """Small images, odd ones, and large ones in colour; the networks' widths are cut to be quick."""
-    for data in (TRANSLATED | PEOPLE).get(method, ["digits", "mnist", "cifar10", "celeba"]):
+    for data in (TRANSLATED | PEOPLE | POWERS_OF_TWO).get(method, ["digits", "mnist", "cifar10", "celeba"]):
         config = check("train", [f"data={data}", f"method={method}"])
         shape = (1 if data in GREY else 3, config.data.size, config.data.size)
         assert (config.metrics is None) == (data not in GREY) or config.name in options("experiment")

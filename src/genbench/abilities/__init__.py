@@ -15,6 +15,7 @@ from genbench.abilities.drawing import (
     HasStyleSpace,
     PerceivesStyled,
     TranslatesBack,
+    TranslatesLike,
     in_words,
 )
 from genbench.abilities.embedding import (
@@ -68,6 +69,7 @@ __all__ = [
     "PerceivesStyled",
     "SeesPlaces",
     "TranslatesBack",
+    "TranslatesLike",
     "Upsamples",
     "in_words",
 ]

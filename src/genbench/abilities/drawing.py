@@ -8,6 +8,7 @@ from torch import Tensor
 
 from genbench.batch import Batch
 from genbench.conditions.base import Condition
+from genbench.conditions.target_domain import TargetDomain
 from genbench.diffusion.processes import Process
 from genbench.medium import Medium
 from genbench.randomness import Noise
@@ -118,6 +119,17 @@ class TranslatesBack(Protocol):
 
     def sample_back(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images `condition`, (count, C, H, W), translated back to the source domain."""
+        ...
+
+
+@runtime_checkable
+class TranslatesLike(Generative, Protocol):
+    """The ability to translate images into a domain in the style of others."""
+
+    condition: TargetDomain
+
+    def sample_like(self, references: Tensor, condition: Tensor | None) -> Tensor:
+        """Return translations in the styles of references (B, C, H, W), which are of the rows' target domains."""
         ...
 
 

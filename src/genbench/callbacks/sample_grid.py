@@ -10,8 +10,8 @@ from genbench.abilities import HasLatents
 from genbench.callbacks.pictures import Pictures
 from genbench.conditions.base import Channels
 from genbench.errors import UserError
-from genbench.figures.captions import under_conditions
 from genbench.figures.grid import make_grid
+from genbench.figures.samples import picture_of
 from genbench.interpolation import decode_path, slerp
 from genbench.logs.loggers import log_picture
 from genbench.metrics.conditions import conditions_in_turn
@@ -82,7 +82,7 @@ class SampleGrid(Pictures):
         if method.condition is not None:
             conditions = conditions_in_turn(method, trainer.datamodule, self.count)  # type: ignore[attr-defined]
         samples = sample_set(method.sample, self.count, self.seed, method.medium, conditions)
-        return make_grid(under_conditions(method.medium.picture(samples), conditions))
+        return picture_of(method.medium.picture(samples), conditions)
 
     def _strips(self, trainer: Trainer, method: Any) -> Tensor:
         ends = Noise(self.seed).normal(2 * self.interpolations, method.latent_dim)

@@ -16,7 +16,8 @@ from genbench.config.words import ASKED
 from genbench.data.sample_set import open_samples
 from genbench.errors import UserError
 from genbench.files import read_lines
-from genbench.metrics.conditions import conditions_in_turn, held_out
+from genbench.images import first_of_each
+from genbench.metrics.conditions import conditions_in_turn, first_held_out, held_out
 from genbench.wording import shortened
 
 _KEYS = (*ASKED, "prompts", "sources")
@@ -39,9 +40,11 @@ def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
     _refuse_others(run, config)
     if condition is None:
         return None
-    if isinstance(condition, SourceImages):
-        return _sources(run, config, count)
     key = _key(condition)
+    if condition.sources is not None and (config.sources is not None or config.get("back", False)):
+        return _sources(run, config, count)
+    if condition.sources is not None and config.get(key) is not None:
+        return _held_out_sources(run, config, count)
     if key == "prompt" and config.prompts is not None:
         rows = torch.cat(
             [
@@ -50,7 +53,7 @@ def asked(run: OpenRun, config: DictConfig, count: int) -> Conditions | None:
             ]
         )
         return Conditions(condition, rows[torch.arange(count) % len(rows)])
-    if config[key] is not None:
+    if key in ASKED and config[key] is not None:
         if key == "prompt" and not config[key].strip():
             print("genbench: the prompt is empty: images are drawn of no caption", file=sys.stderr)
         row = _parse(run, condition, config[key], f"{key}={shortened(config[key])}")
@@ -76,7 +79,8 @@ def asked_texts(config: DictConfig, count: int) -> list[str]:
 
 
 def _key(condition: Condition) -> str:
-    return condition.key if condition.key in ASKED else "condition"
+    """Return the word that asks for it; "sources" for what is said by images alone."""
+    return condition.key if condition.key in (*ASKED, "sources") else "condition"
 
 
 def _parse(run: OpenRun, condition: Condition, text: str, where: str) -> Tensor:
@@ -103,17 +107,18 @@ def _lines(path: str) -> list[tuple[int, str]]:
 def _refuse_others(run: OpenRun, config: DictConfig) -> None:
     """Refuse keys that are of another kind of condition."""
     condition, path = run.method.condition, run.folder.path
-    translates, back = isinstance(condition, SourceImages), config.get("back", False)
+    translates, back = condition is not None and condition.sources is not None, config.get("back", False)
     if (config.sources is not None or back) and not translates:
         useless = "sources= and back=" if "back" in config else "sources=; what is edited is named by images="
         raise UserError(f"{path} is of a method that translates no images: it has no use for {useless}")
     if back and not isinstance(run.method, TranslatesBack):
         raise UserError(f"{path} is of a method that knows no way back: only back=false does")
-    own = None if condition is None or translates else _key(condition)
+    own = None if condition is None else _key(condition)
     for key in (*ASKED, "prompts"):
         if config[key] is None or key == own or (key == "prompts" and own == "prompt"):
             continue
-        takes = "one that takes sources=" if translates else f"one that takes {own}=" if own else "unconditional"
+        words = [f"{each}=" for each in dict.fromkeys(([own] if own else []) + (["sources"] if translates else []))]
+        takes = f"one that takes {' and '.join(words)}" if words else "unconditional"
         raise UserError(f"{key}={config[key]} has no effect: the method of {path} is {takes}")
     if own == "prompt":
         _refuse_both(config)
@@ -125,19 +130,43 @@ def _refuse_both(config: DictConfig) -> None:
 
 
 def _sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
-    """Return somebody's own images, at most `count`, or the first that the method never saw."""
-    back = config.get("back", False)
-    condition = SourceImages(run.method.medium.shape) if back else run.method.condition
-    assert isinstance(condition, SourceImages)
-    if config.sources is not None:
-        opened = open_samples(Path(config.sources), condition.shape[0], key="sources")
-        if tuple(opened.shape[1:]) != condition.shape:
-            raise UserError(
-                f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} takes {condition.shape}"
-            )
-        return Conditions(condition, opened[:count])
-    run.data.prepare_data()
-    if back:
+    """Return somebody's own images as what is asked for, at most `count`; or, of the way back, held-out ones."""
+    method, back = run.method, config.get("back", False)
+    condition = SourceImages(method.medium.shape) if back else method.condition
+    assert condition is not None
+    if config.sources is None:
+        run.data.prepare_data()
         images = run.data.store(held_out(run.data)).samples[:count]
         return Conditions(condition, images[torch.arange(count) % len(images)])
-    return conditions_in_turn(run.method, run.data, count)
+    sources = condition.sources
+    assert isinstance(sources, SourceImages)
+    opened = open_samples(Path(config.sources), sources.shape[0], key="sources")
+    if tuple(opened.shape[1:]) != sources.shape:
+        raise UserError(
+            f"sources={config.sources} are of {opened.shape[1:]}, and {run.folder.path} takes {sources.shape}"
+        )
+    return Conditions(condition, condition.of_sources(opened[:count], _asked_of(run, config, condition))[:count])
+
+
+def _held_out_sources(run: OpenRun, config: DictConfig, count: int) -> Conditions:
+    """Return the first different sources that the method never saw, at most `count`, with what a person asks for."""
+    condition = run.method.condition
+    assert condition is not None
+    run.data.prepare_data()
+    images, looked_at, there = torch.empty(0), count, count
+    # Paired data has a source several times, once for each of its targets.
+    while len(images) < count and there == looked_at:
+        looked_at *= 4
+        found = first_held_out(run.method, run.data, looked_at)
+        shown = found.picture()
+        assert shown is not None
+        images, there = shown[first_of_each(shown)], len(found)
+    return Conditions(condition, condition.of_sources(images[:count], _asked_of(run, config, condition)))
+
+
+def _asked_of(run: OpenRun, config: DictConfig, condition: Condition) -> Tensor | None:
+    """Return the row of what a person wants made of source images; None if nothing is said."""
+    key = _key(condition)
+    if key == "sources" or config[key] is None:
+        return None
+    return _parse(run, condition, config[key], f"{key}={shortened(config[key])}")

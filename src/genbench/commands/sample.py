@@ -13,8 +13,7 @@ from genbench.commands.sample_folder import choose_sample_folder
 from genbench.conditions.source_images import SourceImages
 from genbench.data.prepare_progress import QUIET, Progress
 from genbench.errors import UserError
-from genbench.figures.captions import under_conditions
-from genbench.figures.grid import make_grid
+from genbench.figures.samples import picture_of
 from genbench.images import save_image
 from genbench.medium import Images, Medium
 from genbench.randomness import chunks
@@ -51,7 +50,7 @@ def main(config: DictConfig) -> None:
                 progress.advance(len(samples))
         shown = torch.stack([medium.read(folder.sample(index)) for index in range(min(_SHOWN, count))])
         of_shown = None if conditions is None else conditions[: len(shown)]
-        save_image(make_grid(under_conditions(medium.picture(shown), of_shown)), folder.grid)
+        save_image(picture_of(medium.picture(shown), of_shown), folder.grid)
     except OSError as error:
         raise UserError(f"{folder.path} can't be written: {error.strerror}; the same command goes on") from error
     what = counted(count, "image" if isinstance(medium, Images) else "sample")

@@ -214,6 +214,29 @@ class Condition(ABC):
         """Return what is shown to the left of each sample, uint8 (N, C, H, W); None for nothing."""
         return None
 
+    @property
+    def restores(self) -> bool:
+        """Whether rows that are derived from samples ask for these very samples, as a smaller copy does of an image."""
+        return True
+
+    def in_turn(self, rows: Tensor, count: int) -> Tensor:
+        """Return `count` stored rows for a picture, made of the first ones of a split: those, over and over."""
+        return rows[torch.arange(count) % len(rows)]
+
+    @property
+    def sources(self) -> "Condition | None":
+        """What the images are that a person may have translated, `sources=`, and that its rows hold; None for none."""
+        return None
+
+    def of_sources(self, images: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Return stored rows of somebody's source images.
+
+        Args:
+            images: as `sources` stores them, uint8 (N, C, H, W).
+            asked: a row of `parse`, which says what all are to become; None for all that there is, in turn.
+        """
+        raise TypeError(f"{type(self).__name__} are of no source images")
+
 
 @dataclass(frozen=True)
 class Conditions:

@@ -81,3 +81,12 @@ class SourceImages(Condition):
     def picture(self, rows: Tensor) -> Tensor:
         """Return the sources."""
         return rows
+
+    @property
+    def sources(self) -> "SourceImages":
+        """These."""
+        return self
+
+    def of_sources(self, images: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Return the images: they are the rows."""
+        return images

@@ -18,7 +18,9 @@ from genbench.score_names import Better, announce, plain_score
 FACTS = ("medium", "condition", "image_shape")
 """What a method is given of every data set, and can't be given otherwise."""
 
-_OF_METHODS = ("shape", "latent_dim", "outputs", "moments", "quantiser", "style_dim", "inputs", "condition_dim")
+_OF_METHODS = (
+    "shape", "latent_dim", "outputs", "moments", "quantiser", "style_dim", "inputs", "condition_dim", "domains",
+)  # fmt: skip
 
 _GIVEN = (
     (r"method", FACTS, "follows from the data"),

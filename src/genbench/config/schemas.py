@@ -47,6 +47,7 @@ class _DrawSchema:
     attributes: str | None = None
     prompt: str | None = None
     prompts: str | None = None
+    target: str | None = None
     condition: str | None = None
     sources: str | None = None
     device: str = MISSING

@@ -14,7 +14,7 @@ from genbench.config.trainer import is_argument
 from genbench.errors import UserError
 from genbench.metrics.extractors import OF_RUN
 
-ASKED = ("label", "attributes", "prompt", "condition")
+ASKED = ("label", "attributes", "prompt", "target", "condition")
 """The keys of `sample` and `edit` by which a person says in words what samples are to show."""
 
 DRAWN_BY = ("guidance", "truncation", "temperature", "top_k", "top_p")

@@ -6,36 +6,20 @@ Example:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, get_args
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor
 
 from genbench.data.captioned import Captioned, CaptionedImages
+from genbench.data.emoji_package import SKIN_TONES, EmojiPackage, Vendor, check_vendor
 from genbench.data.holding_out import check_test_every, held_out
 from genbench.data.preparation import Preparation, decode
-from genbench.data.prepared import MissingDataError
 from genbench.data.sources import FolderSource
 from genbench.errors import UserError
-from genbench.files import leads_out, read_json_list
-
-Vendor = Literal["google", "twitter"]
-
-_VERSION = 16
-_SIDE = 64
-
-SKIN_TONES = {
-    "1F3FB": "light",
-    "1F3FC": "medium-light",
-    "1F3FD": "medium",
-    "1F3FE": "medium-dark",
-    "1F3FF": "dark",
-}
-"""Names of the Fitzpatrick modifiers, by their code points."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +71,11 @@ class Emoji(CaptionedImages):
         self, vendor: Vendor = "google", *, background: str = "white", test_every: int = 10, **settings: Any
     ) -> None:
         super().__init__(**settings)
-        if vendor not in get_args(Vendor):
-            raise UserError(f"data.vendor must be {' or '.join(get_args(Vendor))}, not {vendor!r}")
+        check_vendor(vendor)
         check_test_every(test_every)
         self.vendor = vendor
         self.name = f"emoji_{vendor}"
-        self.background = _colour(background)
+        self.background = colour_of(background)
         self.test_every = test_every
 
     @property
@@ -108,45 +91,23 @@ class Emoji(CaptionedImages):
             MissingDataError: the package is missing; the message says how it is installed.
             UserError: the package is not complete.
         """
-        package = self._package()
-        folder = package / "img" / self.vendor / str(_SIDE)
+        package = EmojiPackage.find(self.root, self.vendor)
         images: dict[str, list[str]] = {"train": [], "test": []}
         texts: dict[str, list[list[str]]] = {"train": [], "test": []}
-        for entry in read_json_list(package / "emoji.json"):
+        for entry in package.entries:
             split = "test" if held_out(str(entry.get("unified")), self.test_every) else "train"
-            for image, captions in self._variations(entry, package):
-                if leads_out(image) or not (folder / image).is_file():
-                    raise UserError(f"{folder / image} is missing, which emoji.json names: {self._how_to_install}")
-                images[split].append(image)
-                texts[split].append(captions)
+            drawn = package.variations(entry)
+            images[split] += drawn.values()
+            texts[split] += package.read(entry, partial(_captions_of_each, drawn))
         return {
-            split: Captioned(FolderSource(folder, images[split]), texts[split]) for split in images if images[split]
+            split: Captioned(FolderSource(package.images, images[split]), texts[split])
+            for split in images
+            if images[split]
         }
 
     def where(self, part: str) -> str | None:
         """Return how the emoji of a split were chosen."""
         return f"one emoji in {self.test_every}, held out with its skin tones" if part == "test" else None
-
-    def _variations(self, entry: dict[str, Any], package: Path) -> Iterator[tuple[str, list[str]]]:
-        """Yield the images of an emoji that the vendor has, without a skin tone and with each, and their captions."""
-        try:
-            variations = {"": entry, **entry.get("skin_variations", {})}
-            for tones, variation in variations.items():
-                if variation.get(f"has_img_{self.vendor}", True):
-                    yield variation["image"], emoji_captions(entry, tones)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{package / 'emoji.json'} has an emoji without {error}: {self._how_to_install}") from error
-
-    def _package(self) -> Path:
-        name = f"emoji-datasource-{self.vendor}"
-        for folder in (self.root, self.root / name, self.root / "node_modules" / name):
-            if (folder / "emoji.json").is_file() and (folder / "img" / self.vendor).is_dir():
-                return folder
-        raise MissingDataError(f"data.root={self.root} has no package {name}: {self._how_to_install}")
-
-    @property
-    def _how_to_install(self) -> str:
-        return f"npm install --prefix {self.root} emoji-datasource-{self.vendor}@{_VERSION}"
 
     def _identity(self, part: str) -> dict[str, Any]:
         return {**super()._identity(part), "background": list(self.background), "test_every": self.test_every}
@@ -168,6 +129,10 @@ def emoji_captions(entry: dict[str, Any], tones: str = "") -> list[str]:
     return list(dict.fromkeys(forms))
 
 
+def _captions_of_each(drawn: Iterable[str], entry: dict[str, Any]) -> list[list[str]]:
+    return [emoji_captions(entry, tones) for tones in drawn]
+
+
 def skin_tones_of(caption: str) -> list[str]:
     """Return the skin tones that a caption of `emoji_captions` names, such as ["medium-light"]; [] for none."""
     tone = "|".join(SKIN_TONES.values())
@@ -175,7 +140,12 @@ def skin_tones_of(caption: str) -> list[str]:
     return found[1].split(" and ") if found else []
 
 
-def _colour(name: str) -> tuple[int, int, int]:
+def colour_of(name: str) -> tuple[int, int, int]:
+    """Return the colour of a name, or of "#rrggbb", RGB from 0 to 255.
+
+    Raises:
+        UserError: there is none.
+    """
     try:
         colour = ImageColor.getrgb(name)
     except ValueError as error:

@@ -79,7 +79,7 @@ class Animate(Editor):
         self.motion: Motion = motion
         self.finetune_steps = finetune_steps
         self.pictures = pictures
-        self.scores = _SCORES if identity is None else _SCORES | _OF_IDENTITY  # type: ignore[misc]
+        self.scores = _SCORES if identity is None else _SCORES | _OF_IDENTITY
         channels, height, width = strip_medium(method.medium, pictures).shape
         self.medium = Images((channels, 2 * height, width))
 

@@ -1,7 +1,7 @@
 """The interface of every method; further abilities are protocols, see `abilities`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from genbench.methods.optimisation import (
     MeanFigures,
     Optimised,
     clip_gradients,
+    frozen,
     set_rates,
 )
 from genbench.methods.sharding import gathered, shard
@@ -200,6 +201,7 @@ class Method(LightningModule, ABC):
         *,
         measure: bool = False,
         further: str | None = None,
+        along: Sequence[str] = (),
     ) -> None:
         """Minimise a loss by one step of a network's optimizer, and update the network's average.
 
@@ -214,19 +216,27 @@ class Method(LightningModule, ABC):
             measure: whether the figures are computed also in steps that log none.
             further: name of the loss, of a step that is taken besides that of the network's main loss: it counts as no
                 step of the trainer, and the average follows the main one alone.
+            along: names of further networks that the same loss trains, each by its own optimizer. Their averages
+                follow: this is their main loss.
         """
         optimised = self._optimised[name]
-        optimizer = self._optimizer(optimised.index, counts=further is None)
+        optimizers = {name: self._optimizer(optimised.index, counts=further is None)}
+        optimizers |= {each: self._optimizer(self._optimised[each].index, counts=True) for each in along}
         self.measures = measure or self._logs
-        set_rates(optimizer, self.schedule, self._index)
-        with self.toggled_optimizer(optimizer) if len(self._optimised) > 1 else nullcontext():
-            optimizer.zero_grad()
+        with frozen(each.network for other, each in self._optimised.items() if other not in optimizers):
+            for optimizer in optimizers.values():
+                set_rates(optimizer, self.schedule, self._index)
+                optimizer.zero_grad()
             loss, figures = self._accumulate(loss_of, batch)
-            if self.clip or self.measures:
-                figures[f"gradient/{further or name}"] = clip_gradients(optimizer, self.clip, self.loss_scale)
-            optimizer.step()
-        if optimised.average is not None and further is None:
-            optimised.average.update_parameters(optimised.network)
+            for each, optimizer in optimizers.items():
+                if self.clip or self.measures:
+                    called = (further or name) if each == name else each
+                    figures[f"gradient/{called}"] = clip_gradients(optimizer, self.clip, self.loss_scale)
+                optimizer.step()
+        for each in (*([name] if further is None else []), *along):
+            own = self._optimised[each]
+            if own.average is not None:
+                own.average.update_parameters(own.network)
         self._figures[further or name] = {f"loss/{further or optimised.loss_name}": loss} | figures
 
     def finish_step(self) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """What a method optimises: a network, its optimizer and its average."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,19 @@ def clip_gradients(optimizer: Any, most: float, loss_scale: float) -> Tensor:
     if most:
         torch._foreach_mul_([local(each) for each in gradients], (most * loss_scale / (norm + 1e-6)).clamp(max=1))
     return norm / loss_scale
+
+
+@contextmanager
+def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Let the parameters of networks need no gradient, as long as another network learns from what they return."""
+    parameters = [each for network in networks for each in network.parameters() if each.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad = False
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad = True
 
 
 class MeanFigures:

@@ -75,9 +75,19 @@ def conditions_in_turn(method: Generative, data: Any, count: int) -> Conditions:
     condition = _of(method)
     if (examples := condition.examples(count)) is not None:
         return Conditions(condition, examples)
+    return Conditions(condition, condition.in_turn(first_held_out(method, data, count).rows, count))
+
+
+def first_held_out(method: Generative, data: Any, count: int) -> Conditions:
+    """Return the conditions of the first held-out images, `count` or as many as there are.
+
+    Args:
+        method: a conditional one.
+        data: its data set; its training images are used if it has no test images.
+        count: how many.
+    """
     split = held_out(data)
-    there = min(count, _count(method, data, split))
-    return conditions_of(method, data, split, torch.arange(there))[torch.arange(count) % there]
+    return conditions_of(method, data, split, torch.arange(min(count, _count(method, data, split))))
 
 
 def conditions_of(method: Generative, data: Any, split: str, rows: Tensor) -> Conditions:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from genbench.conditions.base import Conditions
-from genbench.conditions.source_images import SourceImages
 from genbench.metrics.extractor import Extractor
 from genbench.metrics.features import FeatureSet
 
@@ -64,8 +63,9 @@ class Origin:
         """The sample of the data set that each condition belongs to, where it is a source image or derived from it."""
         if self.rows is None:
             return None
-        store, is_image = self.data.store(self.split), isinstance(self.method.condition, SourceImages)
-        if not (self.method.derives_condition or (is_image and store.has_pairs)):
+        store, condition = self.data.store(self.split), self.method.condition
+        derived = self.method.derives_condition
+        if not (condition.restores if derived else condition.sources is not None and store.has_pairs):
             return None
         return Picked(store.samples, self.rows)
 

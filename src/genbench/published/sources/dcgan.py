@@ -4,6 +4,7 @@ Its convolutions next to the image and to the output have no bias; ours are zero
 both networks (3,576,704 and 2,765,568 parameters) gave the same outputs as the example's.
 """
 
+import re
 from typing import Any
 
 import torch
@@ -21,9 +22,9 @@ class DCGAN(Source):
     files = r"net(?P<network>[GD])(?:_epoch_(?P<epoch>\d+))?"
 
     def recognises(self, archive: Archive) -> bool:
-        """Return whether all networks are sequences of convolutions called `main`."""
+        """Return whether all networks are sequences of convolutions called `main`, and nothing else."""
         networks = networks_of(archive, self.files).values()
-        return bool(networks) and all("main.0.weight" in weights for weights in networks)
+        return bool(networks) and all(map(_is_sequence, networks))
 
     def convert(self, archive: Archive) -> Published:
         """Return the networks that are there.
@@ -51,6 +52,10 @@ class DCGAN(Source):
             settings["network.discriminator.width"] = networks["discriminator"]["main.0.weight"].shape[0]
             found["discriminator"] = _discriminator(networks["discriminator"])
         return Published("dcgan_lsun", settings, found)
+
+
+def _is_sequence(weights: Weights) -> bool:
+    return "main.0.weight" in weights and all(re.fullmatch(r"main\.\d+\.\w+", name) for name in weights)
 
 
 def _generator(weights: Weights) -> dict[str, Tensor]:
