@@ -24,7 +24,7 @@ from tests.embedders import CAPTIONS, Brightness
 
 WORDS = Captions(["red", "three", "blue", "seven"], 3)
 ROWS = WORDS.encode(["red three", "blue seven", "red seven", "blue three"])
-SMALL: dict[str, Any] = {"width": 4, "caption_dim": 5}
+SMALL: dict[str, Any] = {"width": 4, "caption_dim": 8}
 OPTIMIZERS = {"generator_optimizer": torch.optim.Adam, "discriminator_optimizer": torch.optim.Adam}
 PROJECTION = {"joining": "projection", "norm": "none"}
 

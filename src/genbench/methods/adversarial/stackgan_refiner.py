@@ -23,7 +23,6 @@ from torch import Tensor
 from genbench.abilities import DrawsAlone
 from genbench.conditions.base import Condition
 from genbench.conditions.captions import Captions, reread
-from genbench.conditions.choosing import expect
 from genbench.medium import Images
 from genbench.methods.adversarial.matching import MatchingAwareGAN
 from genbench.networks.pair_discriminator import PairDiscriminator
@@ -64,7 +63,10 @@ class StackGANRefiner(MatchingAwareGAN):
         small = stage_one.medium
         if not isinstance(small, Images) or small.shape[0] != image_shape[0]:
             raise ValueError(f"parts.stage_one must draw images of {image_shape[0]} channels, as the data's are")
-        expect(stage_one.condition, Captions, "parts.stage_one must draw images of captions, such as stackgan")
+        if not (isinstance(condition, Captions) and isinstance(stage_one.condition, Captions)) and (
+            condition is None or stage_one.condition is None or condition.to_dict() != stage_one.condition.to_dict()
+        ):
+            raise ValueError("parts.stage_one must draw images of captions, as method=stackgan does")
         super().__init__(partial(generator, small_shape=small.shape), discriminator, image_shape, condition, **settings)
         self.stage_one = stage_one
 
@@ -84,10 +86,9 @@ class StackGANRefiner(MatchingAwareGAN):
             UserError: it can't read a caption.
         """
         own = self.stage_one.condition
-        assert isinstance(own, Captions)
-        return self.stage_one.sample(len(rows), reread(rows, self.condition, own, "parts.stage_one"), noise=noise).to(
-            rows.device
-        )
+        if isinstance(own, Captions) and isinstance(self.condition, Captions):
+            rows = reread(rows, self.condition, own, "parts.stage_one")
+        return self.stage_one.sample(len(rows), rows, noise=noise)
 
     def sample(self, count: int, condition: Tensor | None = None, *, noise: Noise) -> Tensor:
         """Return images (count, C, H, W) of captions (count, L), from the averaged generator.
