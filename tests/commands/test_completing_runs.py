@@ -1,4 +1,4 @@
-"""Context encoders and partial convolutions from the command line: resumed to the bit, on two processes, edited with."""
+"""Methods that fill in images, from the command line: resumed to the bit, on two processes, edited with."""
 
 import json
 import os
