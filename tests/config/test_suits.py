@@ -15,19 +15,23 @@ from genbench.config.suits import suited
 from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.signatures import parameters_of
+from tests.drawers import Grey
 from tests.embedders import Brightness
 from tests.first_stages import Halves
 from tests.kinds import classes, trained_methods
 from tests.language_models import Letters
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
-CAPTIONED = {"clip", "imagen", "noisy_clip", "prior", "unclip_decoder", "upsampler"}
+CAPTIONED = {
+    "clip", "imagen", "noisy_clip", "prior", "stackgan", "stackgan_refiner", "unclip_decoder", "upsampler",
+}  # fmt: skip
 PARTS: dict[str, dict[str, Any]] = {
     "diffae_latent": {"autoencoder": Halves},
     "imagen": {"text_encoder": lambda shape: Letters()},
     "latent_diffusion": {"first_stage": Halves},
     "semantic_classifier": {"autoencoder": Halves},
     "prior": {"embedder": lambda shape: Brightness()},
+    "stackgan_refiner": {"stage_one": Grey},
     "unclip_decoder": {"embedder": lambda shape: Brightness()},
     "vqgan_transformer": {"first_stage": Halves},
 }
