@@ -50,10 +50,10 @@ class PartialConv2d(nn.Conv2d):
         """
         known = mask.sum(1, keepdim=True) * (self.in_channels // mask.shape[1])
         ones = torch.ones(1, 1, *self.kernel_size, dtype=x.dtype, device=x.device)
-        seen = conv2d(known.to(x), ones, stride=self.stride, padding=self.padding)  # type: ignore[arg-type]
+        seen = conv2d(known.to(x), ones, stride=self.stride, padding=self.padding)
         after = (seen > 0).to(x)
         ratio = self.in_channels * prod(self.kernel_size) / (seen + _EPSILON)
-        out = conv2d(x * mask, self.weight, stride=self.stride, padding=self.padding)  # type: ignore[arg-type]
+        out = conv2d(x * mask, self.weight, stride=self.stride, padding=self.padding)
         out = out * (ratio * after)
         if self.bias is not None:
             out = out + self.bias.view(1, -1, 1, 1) * after

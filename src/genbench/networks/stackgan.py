@@ -71,9 +71,12 @@ class ConditioningAugmentation(nn.Module):
         super().__init__()
         expect_choice("activation", activation, Activation)
         form = condition.form
-        is_embedded = isinstance(form, Vector)
-        self.text = None if is_embedded else encoder_of(condition, embedding_dim, (), with_null=False, text=text)
-        self.to_moments = nn.Linear(form.length if is_embedded else embedding_dim, 2 * caption_dim)
+        self.text = None
+        if isinstance(form, Vector):
+            embedding_dim = form.length
+        else:
+            self.text = encoder_of(condition, embedding_dim, (), with_null=False, text=text)
+        self.to_moments = nn.Linear(embedding_dim, 2 * caption_dim)
         self.activation: Activation = activation
 
     def forward(self, rows: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,7 +153,7 @@ class StageOneGenerator(nn.Module):
 
 
 class StageTwoGenerator(nn.Module):
-    """Draw large images of small ones and captions: the small ones are halved down to 16 pixels, and joined with them.
+    """Draw large images of small ones, which are halved down to 16 pixels, and of captions, which are joined to them.
 
     Args:
         image_shape: (C, S, S) of the large images.

@@ -103,7 +103,7 @@ class PartialConvolution(CompletingMethod):
         """Choose the mode of all networks; the encoder's BatchNorm stays in evaluation mode if it is frozen."""
         super().train(mode)
         if self.freeze_norm:
-            self.generator.encoder_norms.eval()  # type: ignore[operator, union-attr]
+            self.generator.encoder_norms.eval()  # type: ignore[union-attr]
         return self
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
