@@ -72,7 +72,7 @@ class MatchingAwareGAN(AdversarialMethod):
         ValueError: an argument is out of range, the data has no captions, or the discriminator does not suit.
     """
 
-    judges_realness = False
+    with_realness = False
     """Whether the discriminator also says of an image alone how real it is."""
 
     condition: Captions | Embeddings
@@ -101,10 +101,10 @@ class MatchingAwareGAN(AdversarialMethod):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         read = condition if embedder is None else Embeddings(embedder.embedding_dim)
-        judges = partial(discriminator, with_realness=True) if self.judges_realness else discriminator
+        build_discriminator = partial(discriminator, with_realness=True) if self.with_realness else discriminator
         super().__init__(
             generator(image_shape=image_shape, condition=read),
-            judges(image_shape=image_shape, condition=read),
+            build_discriminator(image_shape=image_shape, condition=read),
             discriminator_optimizer=lazily(discriminator_optimizer, r1_every if r1 else 0),
             **settings,
         )
@@ -160,7 +160,7 @@ class MatchingAwareGAN(AdversarialMethod):
         others, is_wrong = wrong_captions(rows)
         wrong = d.match(of_real, said[others])
         on_wrong = (softplus(wrong) * is_wrong).sum() / is_wrong.sum().clamp(min=1)
-        if self.judges_realness:
+        if self.with_realness:
             on_real = softplus(-real).mean() + softplus(-d.realness(of_real)).mean()
             on_fake = softplus(fake).mean() + softplus(d.realness(of_fake)).mean()
             loss = on_real / 2 + (on_fake + on_wrong) / 3
@@ -188,7 +188,7 @@ class MatchingAwareGAN(AdversarialMethod):
         d = self.discriminator
         of_fake, said = d.features(drawn.images), d.read(self.read(rows))
         loss = non_saturating_generator_loss(d.match(of_fake, said))
-        if self.judges_realness:
+        if self.with_realness:
             loss = loss + non_saturating_generator_loss(d.realness(of_fake))
         kl = divergence(drawn.mu, drawn.log_variance)
         return self._with_contrast(loss + self.kl_weight * kl, of_fake, said, rows, {"loss/kl": kl})

@@ -46,7 +46,7 @@ class StackGANRefiner(MatchingAwareGAN):
         ValueError: an argument is out of range, the data has no captions, or the first stage does not suit.
     """
 
-    judges_realness = True
+    with_realness = True
 
     generator: StageTwoGenerator
 

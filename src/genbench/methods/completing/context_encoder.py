@@ -35,7 +35,7 @@ from genbench.methods.completing.base import CompletingMethod
 from genbench.methods.optimisation import Loss
 
 
-class ContextEncoder(CompletingMethod, AdversarialMethod):
+class ContextEncoder(AdversarialMethod, CompletingMethod):
     """Predict what is hidden of images by their context.
 
     Args:
