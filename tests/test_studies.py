@@ -435,6 +435,7 @@ def test_inpainting(tmp_path: Path) -> None:
     ]  # fmt: skip
     network = [f"network.denoiser.{each}" for each in ("width=8", "multipliers=[1]", "attention=[]")]
     filling = ["method=partial_convolution", "network.generator.width=4", "network.generator.levels=2"]
+    filling += ["schedule@method.schedule=constant"]
     assert main([*filling, *words, "steps=1", "name=partial"]) == 0
     assert main(["method=ddpm", *words, *network, "sampler=ddim", "sampler.steps=2", "steps=1", "name=ddpm"]) == 0
     partial, ddpm = (next((tmp_path / name).iterdir()) for name in ("partial", "ddpm"))
