@@ -428,6 +428,30 @@ def test_superresolution(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "x.png").is_file()
 
 
+def test_inpainting(tmp_path: Path) -> None:
+    words = [
+        "data=digits", "data.size=16", "data.batch_size=8", "trainer.accelerator=cpu", f"output={tmp_path}",
+        "metrics=none", "callbacks.grid=null", "callbacks.nearest=null",
+    ]  # fmt: skip
+    network = [f"network.denoiser.{each}" for each in ("width=8", "multipliers=[1]", "attention=[]")]
+    filling = ["method=partial_convolution", "network.generator.width=4", "network.generator.levels=2"]
+    filling += ["schedule@method.schedule=constant"]
+    assert main([*filling, *words, "steps=1", "name=partial"]) == 0
+    assert main(["method=ddpm", *words, *network, "sampler=ddim", "sampler.steps=2", "steps=1", "name=ddpm"]) == 0
+    partial, ddpm = (next((tmp_path / name).iterdir()) for name in ("partial", "ddpm"))
+    out = tmp_path / "out"
+    repaint = ["--repaint", ddpm, "--steps", 2, "--resamplings", 1]
+    run_study("inpainting/study.py", partial, *repaint, "--count", 20, "--name", "x", "--out", out)
+    first, second, itself = table(out / "x.csv")
+    assert (first["run"], second["run"], itself["run"]) == ("partial", "ddpm", "held-out images")
+    for row in (first, second):
+        assert float(row["known_pixels_identical"]) == 1
+        assert 0 < float(row["filled_l1"]) < 1
+        assert float(row["fid_train"]) > float(itself["fid_train"])
+        assert float(row["seconds_per_image"]) > 0
+    assert (out / "x.png").is_file()
+
+
 def test_adaptive_augmentation(tmp_path: Path) -> None:
     words = [
         "experiment=stylegan_digits", "data.size=8", "data.batch_size=8", "trainer.accelerator=cpu", "steps=4",

@@ -4,7 +4,6 @@ python experiments/superresolution/study.py outputs/{bicubic,regression,sr3}_dig
 """
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from genbench.figures.charts import write_csv
 from genbench.figures.grid import make_grid, place_beside
 from genbench.images import save_image, to_float
 from genbench.metrics.conditions import conditions_of
-from genbench.metrics.extractors.digits import load_digit_classifier
+from genbench.metrics.embedder import embedding_by
 from genbench.metrics.frechet import frechet_distance_of_features
 from genbench.metrics.scores.psnr import Psnr
 from genbench.metrics.scores.ssim import Ssim
@@ -28,19 +27,6 @@ from genbench.sampling import sample_set
 
 HERE = Path(__file__).parent
 SHOWN = 12
-
-
-def embedding(features: Path | None) -> Callable[[Tensor], Tensor]:
-    """Return what maps stored images, uint8 (N, C, H, W), to features (N, D): a CLIP's, or those of digits."""
-    found: Any = load_digit_classifier() if features is None else api.open_run(features).method
-    embed = found.features_of if features is None else found.embed_images
-
-    @torch.no_grad()
-    def embedded(images: Any) -> Tensor:
-        batches = (images[first : first + 64] for first in range(0, len(images), 64))
-        return torch.cat([embed(to_float(batch)).flatten(1).float() for batch in batches])
-
-    return embedded
 
 
 def enlarged_by(run: api.OpenRun, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +59,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    embed = embedding(arguments.features)
+    model: Any = None if arguments.features is None else api.open_run(arguments.features).method
+    embed = embedding_by(model)
     table: list[dict[str, Any]] = []
     columns: list[Tensor] = []
     real = train = held_out = torch.empty(0)
@@ -84,11 +71,11 @@ def main() -> None:
             real = run.data.store("test").samples[: arguments.count]
             train, held_out = embed(run.data.store("train").samples), embed(real)
         small, large = enlarged_by(run, torch.arange(len(real)))
-        features = embed(large)
+        seen = embed(large)
         figures = scores_of(small, large, real) | {
             # Of few images that to those of training is large also for the held-out images themselves.
-            "fid_train": frechet_distance_of_features(features, train),
-            "fid_held_out": frechet_distance_of_features(features, held_out),
+            "fid_train": frechet_distance_of_features(seen, train),
+            "fid_held_out": frechet_distance_of_features(seen, held_out),
         }
         table.append({"run": run.settings.name, **{name: f"{value:.4g}" for name, value in figures.items()}})
         print(table[-1], flush=True)

@@ -79,6 +79,10 @@ class Lpips(nn.Module):
         """Stay in evaluation mode."""
         return super().train(False)
 
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Return the backbone's maps (B, C', H', W') of images (B, 1 or 3, H, W) in [-1, 1], at five resolutions."""
+        return list(self.network.net(self.network.scaling_layer(images.expand(-1, 3, -1, -1))))
+
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the distances (B,) of images (B, 1 or 3, H, W) in [-1, 1]."""
         distances: Tensor = self.network(*(images.expand(-1, 3, -1, -1) for images in (x, y)))

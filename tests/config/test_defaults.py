@@ -63,6 +63,11 @@ VARIANTS = {
     },
     "network/mlp_against_dcgan.yaml": {"hidden", "width"},
     "network/classifier_small.yaml": {"width"},
+    # DCGAN's discriminator, half as wide.
+    "network/context_encoder.yaml": {"width"},
+    # Of the text encoders.
+    "network/stackgan_small.yaml": {"width"},
+    "network/stackgan_refiner_small.yaml": {"blocks", "residual", "width"},
     "process/ve.yaml": {"sigma_min", "sigma_max"},
     "sampler/repaint.yaml": {"steps"},
     # A folder to write to.

@@ -44,6 +44,19 @@ IMAGEN: dict[str, Any] = {
 }
 """Of Imagen's paper, appendix F."""
 
+STACKGAN: dict[str, Any] = {
+    "method.generator_optimizer.betas": [0.5, 0.999],
+    "method.generator_optimizer.lr": 2e-4,
+    "method.discriminator_optimizer.lr": 2e-4,
+    "method.kl_weight": 2.0,
+    "method.contrastive": 0.0,
+    "method.r1": 0.0,
+    "method.schedule.gamma": 0.5,
+    "network.discriminator.joining": "concatenation",
+    "network.generator.caption_dim": 128,
+}
+"""Of StackGAN's code."""
+
 PAPERS: dict[str, dict[str, Any]] = {
     "ddpm_cifar10": HO
     | {
@@ -165,6 +178,48 @@ PAPERS: dict[str, dict[str, Any]] = {
         "network.generator.most": 512,
         "network.generator.spectral_norm": True,
         "network.generator.width": 64,
+    },
+    "stackgan_birds": STACKGAN
+    | {
+        "data.batch_size": 64,
+        "method.schedule.every": 50 * 138,
+        "network.generator.width": 128,
+        "network.discriminator.width": 64,
+        "steps": 600 * 138,
+    },
+    "stackgan_birds256": STACKGAN
+    | {"data.size": 256, "method.schedule.every": 100 * 138, "network.generator.blocks": 4, "steps": 600 * 138},
+    "stackgan_coco": STACKGAN
+    | {
+        "data.batch_size": 128,
+        "method.schedule.every": 20 * 647,
+        "network.generator.activation": "relu",
+        "network.generator.width": 192,
+        "network.discriminator.width": 96,
+        "steps": 120 * 647,
+    },
+    "stackgan_coco256": STACKGAN
+    | {
+        "data.batch_size": 40,
+        "method.schedule.every": 20 * 2070,
+        "network.generator.blocks": 2,
+        "network.generator.width": 192,
+    },
+    "context_encoder_folder": {
+        "data.batch_size": 64,
+        "data.size": 128,
+        "method.adversarial_weight": 0.001,
+        "method.generator_optimizer.lr": 2e-3,
+        "method.discriminator_optimizer.lr": 2e-4,
+        "method.overlap": 4,
+        "network.generator.bottleneck": 4000,
+    },
+    "partial_convolution_folder": {
+        "data.batch_size": 16,
+        "method.features": "vgg",
+        "method.hole_weight": 6.0,
+        "method.optimizer.lr": 2e-4,
+        "method.style_weight": 120.0,
     },
     "noisy_classifier_imagenet64": {"method.process.schedule": "cosine", "network.classifier.blocks": 4},
 }

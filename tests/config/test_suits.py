@@ -16,6 +16,7 @@ from genbench.config.suits import suited
 from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.signatures import parameters_of
+from tests.drawers import Grey
 from tests.embedders import Brightness
 from tests.first_stages import Halves
 from tests.keypoint_finders import Middles
@@ -24,7 +25,9 @@ from tests.language_models import Letters
 from tests.styled import Styled
 
 GREY = {"digits", "mnist", "edges2digits", "two_domains"}
-CAPTIONED = {"clip", "imagen", "noisy_clip", "prior", "unclip_decoder", "upsampler"}
+CAPTIONED = {
+    "clip", "imagen", "noisy_clip", "prior", "stackgan", "stackgan_refiner", "unclip_decoder", "upsampler",
+}  # fmt: skip
 PARTS: dict[str, dict[str, Any]] = {
     "diffae_latent": {"autoencoder": Halves},
     "imagen": {"text_encoder": lambda shape: Letters()},
@@ -33,6 +36,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "styleclip_mapper": {"generator": Styled, "embedder": lambda shape: Brightness()},
     "talking_heads": {"keypoints": Middles},
     "prior": {"embedder": lambda shape: Brightness()},
+    "stackgan_refiner": {"stage_one": Grey},
     "unclip_decoder": {"embedder": lambda shape: Brightness()},
     "vqgan_transformer": {"first_stage": Halves},
 }

@@ -180,3 +180,19 @@ def test_scenes_of_one_digit_may_be_labelled_with_classes(labels: Any, of: str |
         assert [names[row] for row in store.conditions[:].tolist()] == [str(each) for each in shown]
     with pytest.raises(UserError, match=r"data\.tokenizer=clip_bpe has no effect"):
         Scenes(labels=labels, tokenizer="clip_bpe")
+
+
+def test_scenes_of_one_digit_are_captioned_too() -> None:
+    data = Scenes(count=60, held_out=40, most_digits=1)
+    for split in data.splits:
+        assert {len(scene.things) for scene in data.scenes(split)} == {1}
+    rows = data.store("test").conditions
+    assert rows is not None
+    said = [parse(text) for text in data.condition.describe(rows[:])]  # type: ignore[union-attr]
+    assert [(len(scene.things), scene.background) for scene in said] == [
+        (1, scene.background) for scene in data.scenes("test")
+    ]
+    # The same words as of two.
+    assert data.condition.to_dict() == Scenes(count=1).condition.to_dict()  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="most_digits"):
+        Scenes(most_digits=3)

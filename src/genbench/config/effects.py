@@ -19,8 +19,19 @@ FACTS = ("medium", "condition", "image_shape")
 """What a method is given of every data set, and can't be given otherwise."""
 
 _OF_METHODS = (
-    "shape", "latent_dim", "outputs", "moments", "quantiser", "style_dim", "inputs", "condition_dim", "domains",
-)  # fmt: skip
+    "shape",
+    "small_shape",
+    "output_shape",
+    "with_realness",
+    "latent_dim",
+    "outputs",
+    "moments",
+    "quantiser",
+    "style_dim",
+    "inputs",
+    "condition_dim",
+    "domains",
+)
 
 _GIVEN = (
     (r"method", FACTS, "follows from the data"),

@@ -88,6 +88,7 @@ class Scenes(DataSet):
         size: side in pixels, 32 or 64.
         count: training scenes.
         held_out: scenes of `test`, and as many of `unseen`.
+        most_digits: of a scene: 2, which half of them have, or 1.
         scene_seed: of the scenes.
         labels: what a scene is labelled with: "captions"; or the class of its "digit", the digit's "colour", or that of
             the "background", of scenes of one digit alone.
@@ -109,6 +110,7 @@ class Scenes(DataSet):
         size: int = 32,
         count: int = 20_000,
         held_out: int = 2_000,
+        most_digits: int = 2,
         scene_seed: int = 0,
         labels: Labels = "captions",
         tokenizer: TokenizerName = "words",
@@ -124,10 +126,13 @@ class Scenes(DataSet):
         for key, value, least in (("count", count, 1), ("held_out", held_out, 1), ("scene_seed", scene_seed, 0)):
             if value < least:
                 raise UserError(f"data.{key} must be at least {least}, not {value}")
+        if most_digits not in (1, 2):
+            raise UserError(f"data.most_digits must be 1 or 2, not {most_digits}")
         if size not in _SIDES:
             raise UserError(f"data.size must be {' or '.join(map(str, _SIDES))} pixels, not {size}")
         self.medium = Images((3, size, size))
         self._size, self._seed = size, scene_seed
+        self._has_two = most_digits == 2 and labels == "captions"
         self._counts = {"train": count, "test": held_out, "unseen": held_out}
         # At the size that they are distributed in.
         self._digits: DataSet = Digits(size=8) if source == "digits" else MNIST(root, download=download)
@@ -169,7 +174,7 @@ class Scenes(DataSet):
         # Numbers follow each other row by row, so scene i does not depend on how many there are.
         generator = np.random.default_rng(derive_seed("data", self._seed, _SPLITS.index(split)))
         numbers = generator.random((self._counts[split], _NUMBERS))
-        if self._shown != "captions":
+        if not self._has_two:
             # The first number says whether there is a second digit.
             numbers[:, 0] = 1 - numbers[:, 0] / 2
         return draw_scenes(numbers, unseen=split == "unseen")

@@ -10,7 +10,22 @@ from genbench.abilities import EmbedsImages, EmbedsTexts
 from genbench.errors import UserError
 from genbench.images import to_float
 from genbench.metrics.extractor import Extractor, Features
+from genbench.metrics.extractors.digits import load_digit_classifier
 from genbench.parts import Frozen, follow
+
+_BATCH = 64
+
+
+def embedding_by(model: EmbedsImages | None) -> Callable[[Tensor], Tensor]:
+    """Return what maps stored images, uint8 (N, C, H, W), to features (N, D): a model's, or those of digits."""
+    embed: Callable[[Tensor], Tensor] = load_digit_classifier().features_of if model is None else model.embed_images
+
+    @torch.no_grad()
+    def embedded(images: Tensor) -> Tensor:
+        batches = (images[first : first + _BATCH] for first in range(0, len(images), _BATCH))
+        return torch.cat([embed(to_float(batch)).flatten(1).float() for batch in batches])
+
+    return embedded
 
 
 class Embedder(Extractor):

@@ -35,7 +35,7 @@ class DCGANGenerator(nn.Module):
 
     def __init__(self, latent_dim: int, image_shape: Sequence[int], width: int = 128) -> None:
         super().__init__()
-        halvings, start = _halvings(image_shape)
+        halvings, start = halvings_of(image_shape)
         channels = [width * 2**level for level in reversed(range(halvings))]
         self.project = nn.Sequential(
             nn.Unflatten(1, (latent_dim, 1, 1)),
@@ -78,7 +78,7 @@ class DCGANDiscriminator(nn.Module):
 
     def __init__(self, image_shape: Sequence[int], width: int = 128, norm: NormName = "batch") -> None:
         super().__init__()
-        halvings, end = _halvings(image_shape)
+        halvings, end = halvings_of(image_shape)
         make_norm, bias = normalisation(norm)
         channels = [width * 2**level for level in range(halvings)]
         blocks: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
@@ -97,8 +97,12 @@ class DCGANDiscriminator(nn.Module):
         return self.to_logit(self.features(images))
 
 
-def _halvings(image_shape: Sequence[int]) -> tuple[int, int]:
-    """Return how often the side is halved, and the side that remains."""
+def halvings_of(image_shape: Sequence[int]) -> tuple[int, int]:
+    """Return how often the side of images (C, S, S) is halved, and the side that remains.
+
+    Raises:
+        ValueError: the images are not square, or S is odd or less than 8.
+    """
     _, height, width = image_shape
     if height != width or height < 8 or height % 2:
         raise ValueError(

@@ -15,10 +15,10 @@ from genbench.errors import UserError
 from genbench.medium import Images, Points
 from genbench.methods.denoising.ddpm import DDPM
 from genbench.methods.denoising.glide import GLIDE
-from genbench.methods.denoising.training_masks import ALL_HIDDEN, random_masks
 from genbench.networks.conditioning import ConditionEncoder, Encoded
 from genbench.networks.glide_text import GlideText
 from genbench.networks.unet import UNet
+from genbench.random_masks import ALL_HIDDEN, random_masks
 from genbench.randomness import Noise
 from tests.filling_in import check_filling_in
 from tests.networks.test_unet import awake

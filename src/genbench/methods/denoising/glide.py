@@ -40,7 +40,7 @@ class GLIDE(ImprovedDDPM):
         medium: what a sample is.
         condition: of the data; None if it has none.
         inpainting: whether the network is given the known part of an image, zero elsewhere, and a mask that is 1 where
-            it is known. In training the masks are random, see `training_masks`; in `sample` nothing is known.
+            it is known. In training the masks are random, see `random_masks`; in `sample` nothing is known.
         condition_dropout: fraction of captions that are replaced by the empty one in training.
         settings: those of `ImprovedDDPM`.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genbench.diffusion.estimates import Denoise, Estimate
 from genbench.methods.denoising.base import DenoisingMethod
-from genbench.methods.denoising.training_masks import random_masks
+from genbench.random_masks import random_masks
 from genbench.randomness import Noise
 
 Network = Callable[..., Tensor]

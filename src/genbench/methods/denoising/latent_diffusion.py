@@ -35,9 +35,9 @@ from genbench.methods.denoising.frozen_text import FrozenText
 from genbench.methods.denoising.hints import with_room
 from genbench.methods.denoising.latent_hints import LatentHints
 from genbench.methods.denoising.measuring import first_batches, moments
-from genbench.methods.denoising.training_masks import random_masks
 from genbench.methods.encoding_once import EncodesOnce
 from genbench.parts import Frozen
+from genbench.random_masks import random_masks
 from genbench.randomness import Noise
 
 LatentKind = Literal["means", "draws"]
@@ -59,7 +59,7 @@ class LatentDiffusion(DDPM, EncodesOnce):
         latents_in: folder in which latents of training images are kept, if those of an image are always the same; None
             to encode each batch.
         inpainting: whether the network is given the known part of images; in training the masks are random, see
-            `training_masks`, and in `sample` nothing is known.
+            `random_masks`, and in `sample` nothing is known.
         conditional: see `DenoisingMethod`.
         settings: those of `DDPM`.
 

@@ -1,0 +1,1 @@
+"""Methods that fill in what is missing of images."""
