@@ -111,6 +111,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     def open_page(file: Path, width: int = 1440, scheme: Any = "light") -> Page:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        # A machine that does other work may take its time.
+        page.set_default_timeout(180_000)
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))

@@ -171,7 +171,7 @@ def test_somebodys_samples_are_scored(train: Train, tmp_path: Path, capsys: pyte
         ([f"run={run}", "metrics.scores=[fidd]"], "there is no score 'fidd'; did you mean fid"),
         (
             [f"run={run}", "metrics.extractor=vgg"],
-            "metrics.extractor must be one of auto, clip, coordinates, digits, dinov2, inception",
+            "metrics.extractor must be one of auto, clip, colours, coordinates, digits, dinov2, inception",
         ),
         ([f"run={run}", "data.size=16"], "data.size can't change for a run"),
         ([f"run={run}", "checkpoint=all"], "train with callbacks.checkpoints.keep=N"),

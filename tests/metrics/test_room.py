@@ -13,7 +13,7 @@ from genbench.metrics.material import Material
 from genbench.metrics.score import Score
 from genbench.score_names import better, find_score, in_order, known_figures, plain_score
 
-LOCAL = ("lpips", "fd_dinov2", "ppl")
+LOCAL = ("lpips", "diversity", "fd_dinov2", "ppl")
 """Scores whose weights are not on every machine."""
 
 
