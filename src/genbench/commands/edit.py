@@ -16,7 +16,6 @@ from genbench.commands.edit_inputs import Gathered, gather
 from genbench.commands.edit_records import mean_scores
 from genbench.commands.editors import build_editor, editor_class
 from genbench.commands.opening import OpenRun, named_parts, open_run
-from genbench.commands.provenance import fingerprint_of
 from genbench.config import as_words, short_name
 from genbench.data.prepare_progress import QUIET, Progress
 from genbench.editing.base import Editor, EditResult, ability_of, edit_chunks
@@ -60,7 +59,6 @@ def main(config: DictConfig, overrides: list[str]) -> None:
     run = open_run(config, fills_in=ability is FillsIn and not by_itself, suffices=ability)
     parts = named_parts(config.parts or {}, kind)
     editor = build_editor(run, config.editor, {name: part.model.to(run.method.device) for name, part in parts.items()})
-    editor.weights = fingerprint_of(run.method)
     given = gather(run, editor, config)
     # What is decoded of embeddings is guided by them.
     is_guided = given.conditions is not None or isinstance(run.method, DecodesEmbeddings)
@@ -69,6 +67,7 @@ def main(config: DictConfig, overrides: list[str]) -> None:
             f"guidance={config.guidance} has no effect on edits that are asked to show nothing: leave it out"
         )
     folder = choose_edit_folder(run, editor, config, given, parts)
+    editor.weights = folder.facts["weights"]
     if folder.is_finished(given.count):
         print(f"they are there already: {folder.files.pictures}")
         return

@@ -40,7 +40,7 @@ def facts_of(run: OpenRun, config: DictConfig) -> dict[str, Any]:
     return {
         "checkpoint": config.checkpoint,
         "step": run.step,
-        "weights": fingerprint_of(run.method),
+        "weights": _fingerprint(run.method),
         "seed": config.seed,
         **{key: _asked(run, key, config[key]) for key in ASKED},
         "prompts": None if config.prompts is None else file_digest(config.prompts),
@@ -154,7 +154,7 @@ def _asked(run: OpenRun, key: str, text: str | None) -> str | int | None:
         return text
 
 
-def fingerprint_of(method: nn.Module) -> str:
+def _fingerprint(method: nn.Module) -> str:
     """Return a fingerprint of a method's weights, and of those that it is built on."""
     parts = {f"parts/{name}": fingerprint(part.state_dict()) for name, part in frozen_in(method).items()}
     return fingerprint(method.state_dict() | parts)

@@ -12,7 +12,8 @@ from genbench.abilities import EmbedsTexts
 from genbench.cutouts import Cutouts
 from genbench.errors import UserError
 from genbench.randomness import Noise
-from genbench.text.prompts import Prompt, parse_prompts
+from genbench.text.prompts import parse_prompts
+from genbench.text.templates import fill
 from genbench.text_losses import spherical_distance, weighted
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -52,12 +53,24 @@ def targets_of(clip: EmbedsTexts, texts: Sequence[str], device: torch.device) ->
                 raise UserError(f"prompt: {error}") from error
             with torch.no_grad():
                 embedded = normalize(clip.embed_texts(rows.to(device)).float(), dim=1)
-            found[text] = [_target(prompt, row) for prompt, row in zip(prompts, embedded, strict=True)]
+            found[text] = [
+                Target(row, prompt.weight, prompt.stop) for prompt, row in zip(prompts, embedded, strict=True)
+            ]
     return [found[text] for text in texts]
 
 
-def _target(prompt: Prompt, embedding: Tensor) -> Target:
-    return Target(embedding, prompt.weight, prompt.stop)
+@torch.no_grad()
+def embed_filled(clip: EmbedsTexts, name: str, templates: Sequence[str], device: torch.device, where: str) -> Tensor:
+    """Return the embeddings (K, D), of length 1, of a text in each of K templates, by a CLIP on a device.
+
+    Raises:
+        UserError: the CLIP does not know it; the message begins with `where`.
+    """
+    try:
+        rows = torch.cat([clip.condition.parse(fill(template, name)) for template in templates])
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from error
+    return normalize(clip.embed_texts(rows.to(device)).float(), dim=1)
 
 
 def losses(

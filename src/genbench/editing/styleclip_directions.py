@@ -27,14 +27,14 @@ from torch.nn.functional import normalize
 
 from genbench.abilities import EmbedsTexts, HasStyleSpace
 from genbench.editing.base import Editor, EditResult, Input, Inputs
-from genbench.editing.by_text import Nearness
+from genbench.editing.by_text import Nearness, embed_filled
 from genbench.editing.strips import strip_medium
 from genbench.editing.styled import before_and_after, scores_of, styles_of
 from genbench.errors import UserError
 from genbench.files import written_whole
 from genbench.parts import Frozen, hash_of
 from genbench.randomness import Noise
-from genbench.text.templates import check_templates, fill
+from genbench.text.templates import check_templates
 
 _REACH = 5.0
 """Deviations from its mean to which a channel is set when it is measured."""
@@ -182,12 +182,8 @@ class StyleclipDirections(Editor):
         Raises:
             UserError: the CLIP does not know it.
         """
-        try:
-            rows = [self.clip.condition.parse(fill(template, name)) for template in self.templates]
-        except ValueError as error:
-            raise UserError(f"prompt or editor.source: {error}") from error
-        embedded = self.clip.embed_texts(torch.cat(rows).to(self.method.device)).float()
-        return normalize(normalize(embedded, dim=1).mean(0), dim=0)
+        embedded = embed_filled(self.clip, name, self.templates, self.method.device, "prompt or editor.source")
+        return normalize(embedded.mean(0), dim=0)
 
     def _split(self, moves: Tensor, channels: Sequence[Tensor]) -> list[Tensor]:
         """Return moves (B, C) for each layer, (B, C_l), 0 of those that add to the image."""

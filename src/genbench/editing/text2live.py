@@ -28,12 +28,12 @@ from torch.nn.functional import interpolate, normalize
 from genbench.abilities import EmbedsTexts, SeesPlaces
 from genbench.cutouts import Cutouts
 from genbench.editing.base import Beside, Editor, EditResult, Input, Inputs
-from genbench.editing.by_text import Nearness, generator_of, seen
+from genbench.editing.by_text import Nearness, embed_filled, generator_of, seen
 from genbench.errors import UserError
 from genbench.medium import Images
 from genbench.parts import Frozen
 from genbench.randomness import CHUNK, Noise
-from genbench.text.templates import check_templates, fill
+from genbench.text.templates import check_templates
 from genbench.text_losses import directional_distance, spherical_distance
 
 _GREEN = (0.0, 177 / 255, 64 / 255)
@@ -242,7 +242,6 @@ class Text2Live(Editor):
         x = self.crops(x, generator)[:, 0]
         return x.flip(3) if self.flip and float(torch.rand((), generator=generator)) < 0.5 else x
 
-    @torch.no_grad()
     def _texts(self, prompt: str) -> _Texts:
         """Return the embeddings of all texts.
 
@@ -257,11 +256,7 @@ class Text2Live(Editor):
         )
 
     def _embedded(self, key: str, name: str, templates: Sequence[str]) -> Tensor:
-        try:
-            rows = torch.cat([self.method.condition.parse(fill(template, name)) for template in templates])
-        except ValueError as error:
-            raise UserError(f"{key}={name}: {error}") from error
-        return normalize(self.method.embed_texts(rows.to(self.method.device)).float(), dim=1)
+        return embed_filled(self.method, name, templates, self.method.device, f"{key}={name}")
 
     def _result(self, images: Tensor, layer: Layer, texts: Sequence[str]) -> EditResult:
         composite = layer.over(images).clamp(-1, 1)
